@@ -1,0 +1,294 @@
+"""Every setting of the project, as frozen dataclasses, and how settings travel with weights.
+
+Axes, the same in the whole repo: B batch, N text symbols, T mel frames, M mel bands, S samples, D hidden.
+No module reads a setting from here by itself: configs are handed in by the scripts or come out of a weights file.
+"""
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+Config = TypeVar("Config")
+
+
+class UserError(Exception):
+    """A user's mistake. Its message is one line that says what, found, expected, what to do; scripts exit with 2."""
+
+
+def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
+    if found not in choices:
+        raise UserError(f"{name}: found {found!r}, expected one of {', '.join(choices)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioConfig:
+    """The mel definition (that of NVIDIA's Tacotron2 and WaveGlow). Weights refuse any other."""
+    sample_rate: int = 22050  # Hz
+    n_fft: int = 1024  # samples
+    hop_length: int = 256  # samples a mel frame
+    win_length: int = 1024  # samples, Hann
+    n_mels: int = 80  # bands, slaney scale and norm
+    f_min: float = 0.0  # Hz
+    f_max: float = 8000.0  # Hz
+    log_floor: float = 1e-5  # magnitudes below are raised to this before the natural log
+
+
+@dataclasses.dataclass(frozen=True)
+class TextConfig:
+    """How text becomes symbol ids; travels with the teacher's and the student's weights."""
+    cleaners: str = "english_reader"  # a function of text/cleaners.py
+    phonemes: bool = True  # words that CMUdict knows unambiguously are given as ARPAbet
+
+
+@dataclasses.dataclass(frozen=True)
+class Tacotron2Config:
+    """NVIDIA's Tacotron2 (Shen et al. 2018, arXiv 1712.05884): 28,193,153 parameters as it stands here."""
+    n_symbols: int = 148
+    n_mels: int = 80
+    embedding_dim: int = 512
+    encoder_kernel_size: int = 5
+    encoder_n_convolutions: int = 3
+    encoder_dim: int = 512  # both directions together
+    prenet_dim: int = 256
+    attention_rnn_dim: int = 1024
+    decoder_rnn_dim: int = 1024
+    attention_dim: int = 128
+    location_n_filters: int = 32
+    location_kernel_size: int = 31
+    attention_dropout: float = 0.1
+    decoder_dropout: float = 0.1
+    postnet_dim: int = 512
+    postnet_kernel_size: int = 5
+    postnet_n_convolutions: int = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class WaveGlowConfig:
+    """WaveGlow (Prenger et al. 2018, arXiv 1811.00002); the defaults are NVIDIA's published 256-channel network."""
+    n_mels: int = 80
+    n_flows: int = 12
+    n_group: int = 8  # samples squeezed into channels
+    n_early_every: int = 4  # flows between two early outputs
+    n_early_size: int = 2  # channels of an early output
+    n_layers: int = 8  # dilated convolutions a flow
+    n_channels: int = 256
+    kernel_size: int = 3
+    conditioning: str = "upsample"  # "upsample": NVIDIA's; "frame": a small network at the mel rate
+    cond_channels: int = 64  # width of the "frame" conditioning
+    generation: str = "new"  # "new": NVIDIA's of 2019-08 on, and "mid" after conversion; "old": halves swap on odd flows
+
+    def __post_init__(self) -> None:
+        _one_of("conditioning", self.conditioning, ("upsample", "frame"))
+        _one_of("generation", self.generation, ("new", "old"))
+
+
+@dataclasses.dataclass(frozen=True)
+class LightSpeechConfig:
+    """The student: 1,867,089 parameters as it stands here."""
+    n_symbols: int = 148
+    n_mels: int = 80
+    embedding_dim: int = 256
+    encoder_dim: int = 256  # each direction
+    decoder_dim: int = 128  # each direction
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """What the training loop needs to know, the same names for the three models."""
+    steps: int = 20000  # the learning rate reaches its end here
+    batch_size: int = 64  # rows a process
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-5
+    warmup_steps: int = 500
+    decay_start: float = 0.1  # share of the steps at the full rate before the cosine decay
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 1e-6
+    clip_factor: float = 3.0  # gradients are clipped at this multiple of their running mean norm
+    ema_decay: float = 0.999
+    seed: int = 0
+    log_every: int = 20  # steps
+    validate_every: int = 1000  # steps
+    checkpoint_seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "log_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}: found {getattr(self, name)}, expected at least 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherTraining(TrainConfig):
+    """Training of Tacotron2."""
+    max_frames: int = 1008  # longer recordings are left out
+    phoneme_share: float = 0.5  # of the words given as phonemes, where the corpus has them
+    guided_attention: float = 1.0  # weight of the guided-attention loss until it decays
+    guided_until: float = 0.25  # share of the steps at which it has decayed to a hundredth
+
+
+@dataclasses.dataclass(frozen=True)
+class StudentTraining(TrainConfig):
+    """Training of LightSpeech."""
+    max_frames: int = 1200  # longer rows are left out
+    mel_loss: str = "l1"  # "l1" or "l2" (the published recipe)
+    duration_weight: float = 1.0  # L1 on log(frames + 1)
+    feature_weight: float = 1.0  # L1 to the teacher's encoder output; 0: not used
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_of("mel_loss", self.mel_loss, ("l1", "l2"))
+
+
+@dataclasses.dataclass(frozen=True)
+class VocoderTraining(TrainConfig):
+    """Training of WaveGlow."""
+    batch_size: int = 32
+    objective: str = "adversarial"  # through the inverse, noise and mel in, wave out; or "likelihood", as published
+    segment: int = 8192  # samples a row
+    sigma: float = 1.0  # of the noise; the published likelihood training takes 1 too
+    learning_rate: float = 5e-4
+    final_learning_rate: float = 1e-5
+    discriminator_rate: float = 0.4  # learning rate of the discriminators as a share of learning_rate
+    spectral_steps: int = 2500  # spectral losses alone, before the discriminators join
+    mel_weight: float = 30.0
+    stft_weight: float = 4.0
+    feature_weight: float = 2.0
+    beta1: float = 0.8
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+    decay_start: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_of("objective", self.objective, ("adversarial", "likelihood"))
+
+
+SMALL_WAVEGLOW = WaveGlowConfig(n_channels=64, conditioning="frame")
+
+# model -> name of a configuration -> (the model's, its training's)
+CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
+    "tacotron2": {
+        "default": (Tacotron2Config(), TeacherTraining()),
+        "tiny": (Tacotron2Config(embedding_dim=32, encoder_dim=32, prenet_dim=16, attention_rnn_dim=64,
+                                 decoder_rnn_dim=64, attention_dim=16, location_n_filters=8, postnet_dim=32),
+                 TeacherTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200))},
+    "waveglow": {
+        "default": (SMALL_WAVEGLOW, VocoderTraining()),
+        "published": (WaveGlowConfig(), VocoderTraining(objective="likelihood", segment=16000, batch_size=12,
+                                                        learning_rate=1e-4, beta1=0.9, beta2=0.999)),
+        "tiny": (WaveGlowConfig(n_flows=4, n_early_every=2, n_layers=3, n_channels=16, conditioning="frame",
+                                cond_channels=16),
+                 VocoderTraining(steps=400, batch_size=4, segment=4096, warmup_steps=20, spectral_steps=200,
+                                 validate_every=200))},
+    "lightspeech": {
+        "default": (LightSpeechConfig(), StudentTraining()),
+        "tiny": (LightSpeechConfig(embedding_dim=32, encoder_dim=32, decoder_dim=32),
+                 StudentTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200, feature_weight=0.0))},
+}
+
+
+def named_config(model: str, name: str) -> tuple[Any, TrainConfig]:
+    """Returns the (model config, training config) called `name`; UserError where there is none of that name."""
+    if name not in CONFIGS[model]:
+        raise UserError(f"--config: found {name!r}, expected one of {', '.join(CONFIGS[model])} for {model}")
+    return CONFIGS[model][name]
+
+
+def override(config: Config, changes: dict[str, str]) -> Config:
+    """Returns `config` with fields replaced by values parsed from strings, as a command line gives them.
+
+    Raises UserError for a name that is no field, or a value that is not of the field's type.
+    """
+    types = {field.name: field.type for field in dataclasses.fields(config)}
+    parsed = {}
+    for name, value in changes.items():
+        if name not in types:
+            raise UserError(f"unknown setting {name!r}: {type(config).__name__} has {', '.join(types)}")
+        parsed[name] = _parse(name, value, types[name])
+    return dataclasses.replace(config, **parsed)
+
+
+def _parse(name: str, value: str, kind: type) -> Any:
+    if kind is bool:
+        if value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        raise UserError(f"{name}: found {value!r}, expected true or false")
+    try:
+        return kind(value)
+    except ValueError:
+        raise UserError(f"{name}: found {value!r}, expected {kind.__name__}") from None
+
+
+WEIGHTS_FORMAT = 1
+HALF_FROM = 1024  # elements: biases, norms and 1x1 matrices stay in float32, where it costs nothing
+
+
+class Weights(NamedTuple):
+    """A released weights file: float32 tensors by name, and the settings beside them."""
+    tensors: dict[str, Any]
+    config: dict[str, Any]  # the model's dataclass as a dict
+    text: dict[str, Any] | None  # TextConfig as a dict; None for a vocoder
+    notes: dict[str, Any]  # how the weights were made
+
+
+def save_weights(path: Path, model: str, tensors: dict[str, Any], config: Any, audio: AudioConfig,
+                 text: TextConfig | None = None, symbols: list[str] | None = None,
+                 notes: dict[str, Any] | None = None) -> None:
+    """Writes a released file (.safetensors), atomically; tensors of HALF_FROM elements and more in half precision.
+
+    model: "tacotron2", "waveglow" or "lightspeech"; config: its dataclass; symbols: the symbol table, for the two
+    models that read text. Raises UserError if the file cannot be written, and then leaves nothing behind.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+    about = {"format": WEIGHTS_FORMAT, "model": model, "config": dataclasses.asdict(config),
+             "audio": dataclasses.asdict(audio), "text": text and dataclasses.asdict(text), "symbols": symbols,
+             "notes": notes or {}}
+    large = {name for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel() >= HALF_FROM}
+    stored = {name: tensor.detach().to(torch.float16 if name in large else tensor.dtype).cpu().contiguous()
+              for name, tensor in tensors.items()}
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        save_file(stored, temporary, metadata={"lightspeech": json.dumps(about)})
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"{path}: the weights could not be written ({error}); name a folder with room in it") from None
+
+
+def load_weights(path: Path, model: str, audio: AudioConfig, symbols: list[str] | None = None) -> Weights:
+    """Reads a released file and checks that it is of this model, mel definition and symbol table.
+
+    Raises UserError naming what differs, also for a truncated file or one that is not safetensors.
+    """
+    import torch
+    from safetensors import SafetensorError, safe_open
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("lightspeech", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except SafetensorError as error:
+        raise UserError(f"{path}: not a complete safetensors file ({error}); copy or export it again") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error}); give the path of a released weights file") from None
+    _check_about(path, about, model, audio, symbols)
+    tensors = {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
+    return Weights(tensors, about["config"], about["text"], about["notes"])
+
+
+def _check_about(path: Path, about: dict[str, Any], model: str, audio: AudioConfig, symbols: list[str] | None) -> None:
+    if about.get("format") != WEIGHTS_FORMAT:
+        raise UserError(f"{path}: weights format {about.get('format')}, expected {WEIGHTS_FORMAT}; "
+                        "export it again with train.py --export")
+    if about["model"] != model:
+        raise UserError(f"{path}: weights of {about['model']}, expected {model}; give the file of the right model")
+    for name, expected in dataclasses.asdict(audio).items():
+        if about["audio"].get(name) != expected:
+            raise UserError(f"{path}: mel definition has {name} {about['audio'].get(name)}, expected {expected}; "
+                            "train with this mel definition")
+    if symbols is not None and about["symbols"] != symbols:
+        raise UserError(f"{path}: another symbol table ({len(about['symbols'] or [])} symbols), "
+                        f"expected the {len(symbols)} of text/symbols.py; train with this table")
