@@ -1,0 +1,80 @@
+"""Durations: from the network's logarithms to whole frames, changed by speed, and spread over time.
+
+Nothing here loops over rows or symbols, and nothing waits for the device.
+"""
+import math
+
+import torch
+from torch import Tensor
+
+from hparams import UserError
+
+MAX_FRAMES = 400  # of one symbol (4.6 s): no input may make an utterance run away
+
+
+def real(lengths: Tensor, width: int) -> Tensor:
+    """Returns the mask (B, width), bool, True where a position is inside its row's length; lengths: (B,) int64."""
+    return torch.arange(width, device=lengths.device) < lengths[:, None]
+
+
+def to_log(durations: Tensor) -> Tensor:
+    """Returns log(d + 1) in float32, the scale on which durations are predicted; 0 frames are 0."""
+    return durations.float().log1p()
+
+
+def to_frames(log_durations: Tensor, id_lengths: Tensor) -> Tensor:
+    """Inverts `to_log` to whole frames.
+
+    log_durations: (B, N) float; id_lengths: (B,) int64. Returns (B, N) int64 in 0 ... MAX_FRAMES, 0 in the padding.
+    NaN counts as 0 frames, infinity as MAX_FRAMES. A symbol may have no frame, a row may not: see `at_least_one`.
+    """
+    bounded = log_durations.float().nan_to_num(nan=0.0).clamp(0.0, math.log(MAX_FRAMES + 1))
+    frames = bounded.expm1().round().long()
+    return at_least_one(frames * real(id_lengths, frames.shape[1]))
+
+
+def at_least_one(durations: Tensor) -> Tensor:
+    """Gives the first symbol of every row without any frame one frame; durations: (B, N) int64."""
+    silent = durations.sum(1, keepdim=True) == 0
+    first = torch.arange(durations.shape[1], device=durations.device) == 0
+    return durations + (silent & first)
+
+
+def change_speed(durations: Tensor, speed: float, pauses: Tensor | None = None) -> Tensor:
+    """Returns durations of speech `speed` times as fast, exact to the frame.
+
+    durations: (B, N) int64 frames. pauses: (B, N) bool, True for symbols that keep their frames; None: there are none.
+    The spoken symbols of a row get round(sum / speed) frames together: the *ends* of the symbols are divided and
+    rounded, not the durations, so the error never adds up and no end is off by more than half a frame:
+
+        durations  3 3 3 3, speed 2:  ends 3 6 9 12 -> 1.5 3 4.5 6 -> 2 3 4 6 (ties to even) -> durations 2 1 1 2
+
+    A row left without any frame gets one. Raises UserError where speed is not a finite number above 0.
+    """
+    if not (math.isfinite(speed) and speed > 0):
+        raise UserError(f"speed: found {speed}, expected a number above 0 (1 is the usual speed, 2 twice as fast)")
+    if speed == 1:
+        return durations
+    spoken = durations if pauses is None else durations.masked_fill(pauses, 0)
+    ends = (spoken.cumsum(1).double() / speed).round().long()
+    changed = ends.diff(dim=1, prepend=ends.new_zeros(len(ends), 1))
+    return at_least_one(changed if pauses is None else torch.where(pauses, durations, changed))
+
+
+def regulate(features: Tensor, durations: Tensor, frames: int) -> Tensor:
+    """The length regulator (FastSpeech, Ren et al. 2019, arXiv 1905.09263): repeats each symbol for its frames.
+
+    features: (B, N, D); durations: (B, N) int64, at least 0, 0 in the padding; frames: T, at least the longest row's
+    sum of durations. Returns (B, T, D), zero after the end of a row. With N = 4 symbols a b c d and T = 8:
+
+        durations   1   3       0   2              ends (running sum)   1 4 4 6
+        frame       0   1 2 3       4 5   6 7
+        symbol      a   b b b       d d   0 0      the first symbol whose end is above the frame's number
+
+    One indexed read, whose backward pass adds up in a fixed order also on the GPU (scatter_add would not).
+    """
+    ends = durations.cumsum(1)
+    time = torch.arange(frames, device=durations.device).expand(len(durations), -1).contiguous()
+    symbol = torch.searchsorted(ends, time, right=True).clamp(max=durations.shape[1] - 1)
+    rows = torch.arange(len(durations), device=durations.device)[:, None]
+    return features[rows, symbol].masked_fill((time >= ends[:, -1:])[..., None], 0.0)

@@ -1,0 +1,134 @@
+"""LightSpeech: symbols -> encoder -> durations -> length regulator -> decoder -> mel, without attention.
+
+    ids (B, N) --embedding--> 256 --GRU both ways--> 512 --linear--> features (B, N, 512)
+    features --linear, ReLU, linear--> log(duration + 1) (B, N)
+    features, durations --length regulator--> (B, T, 512) --GRU both ways--> 256 --linear--> mel (B, 80, T)
+
+The four stages are methods without side effects, each from tensors to tensors: encode, predict_durations, regulate (in
+durations.py) and decode. Training and inference differ only in where the durations come from.
+"""
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hparams import LightSpeechConfig, TextConfig
+from lightspeech.durations import change_speed, real, regulate, to_frames
+
+
+class LightSpeechOutput(NamedTuple):
+    """What training sees; zero in the padding."""
+    mel: Tensor  # (B, M, T) float, natural log
+    mel_lengths: Tensor  # (B,) int64 frames
+    log_durations: Tensor  # (B, N) float32, log(frames + 1)
+    encoder_features: Tensor  # (B, N, 2 * encoder_dim) float: what is taught by the teacher's encoder output
+
+
+class LightSpeechInference(NamedTuple):
+    """What synthesis gets; zero in the padding."""
+    mel: Tensor  # (B, M, T) float, natural log
+    mel_lengths: Tensor  # (B,) int64 frames, at least 1, on the model's device
+    durations: Tensor  # (B, N) int64 frames, summing to mel_lengths
+    frames: list[int]  # mel_lengths on the host, from the one copy that inference makes
+
+
+class BidirectionalGRU(nn.Module):
+    """A GRU over each row from both ends, whose result does not depend on the row's neighbours or its padding.
+
+    nn.GRU(bidirectional=True) on a padded batch starts its backward pass in the padding; packing cures that, but needs
+    the lengths on the host, and so a wait for the device. Here two one-way GRUs run ahead over the padded batch; the
+    second is given each row reversed within its own length, by an index computed from the lengths on their device:
+
+        length 3 of 5:   a b c . .  --index 2 1 0 3 4-->  c b a . .   (the index is its own inverse)
+
+    So padding always comes after a row's own positions and cannot reach them. What comes out in the padding itself
+    means nothing; the network's stages mask it after their linear layers. The tensors stay batch first: cuDNN wants
+    time first and nn.GRU turns them, a small copy that vanishes for B = 1.
+    """
+
+    def __init__(self, input_dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.ahead = nn.GRU(input_dim, hidden_dim, batch_first=True)
+        self.back = nn.GRU(input_dim, hidden_dim, batch_first=True)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """inputs: (B, L, input_dim); lengths: (B,) int64. Returns (B, L, 2 * hidden_dim), ahead first."""
+        place = torch.arange(inputs.shape[1], device=lengths.device)
+        order = torch.where(real(lengths, inputs.shape[1]), lengths[:, None] - 1 - place, place)
+        # Outside of autocast: under it cuDNN's recurrences run in float16, whose gradients can vanish unscaled.
+        with torch.autocast(inputs.device.type, enabled=False):
+            inputs = inputs.to(self.ahead.weight_ih_l0.dtype)
+            ahead, _ = self.ahead(inputs)
+            back, _ = self.back(_reorder(inputs, order))
+            return torch.cat((ahead, _reorder(back, order)), 2)
+
+
+def _reorder(rows: Tensor, order: Tensor) -> Tensor:
+    """Position l of the result is position order[l] of each row; rows: (B, L, D), order: (B, L) int64."""
+    return rows.gather(1, order[..., None].expand(-1, -1, rows.shape[2]))
+
+
+class LightSpeech(nn.Module):
+    """The student network; 1,867,089 parameters with the default config.
+
+    The embedding has one row more than there are symbols, as published; no symbol uses it. `config` is the dataclass
+    it was built from; `text` says how its input was made from text (set by whoever trains or loads the weights).
+    """
+
+    def __init__(self, config: LightSpeechConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.text: TextConfig | None = None
+        width = 2 * config.encoder_dim
+        self.embedding = nn.Embedding(config.n_symbols + 1, config.embedding_dim)
+        self.encoder = BidirectionalGRU(config.embedding_dim, config.encoder_dim)
+        self.encoder_linear = nn.Linear(width, width)
+        self.duration_head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+        self.decoder = BidirectionalGRU(width, config.decoder_dim)
+        self.mel_linear = nn.Linear(2 * config.decoder_dim, config.n_mels)
+
+    def encode(self, ids: Tensor, id_lengths: Tensor) -> Tensor:
+        """ids: (B, N) int64; id_lengths: (B,) int64. Returns features (B, N, 2 * encoder_dim), zero in the padding."""
+        features = self.encoder_linear(self.encoder(self.embedding(ids), id_lengths))
+        return features.masked_fill(~real(id_lengths, ids.shape[1])[..., None], 0.0)
+
+    def predict_durations(self, features: Tensor, id_lengths: Tensor) -> Tensor:
+        """features: (B, N, D) of `encode`. Returns log(frames + 1), (B, N) float32, zero in the padding."""
+        predicted = self.duration_head(features).squeeze(2).float()
+        return predicted.masked_fill(~real(id_lengths, features.shape[1]), 0.0)
+
+    def decode(self, regulated: Tensor, mel_lengths: Tensor) -> Tensor:
+        """regulated: (B, T, D) of `regulate`; mel_lengths: (B,) int64. Returns mel (B, M, T), zero in the padding."""
+        mel = self.mel_linear(self.decoder(regulated, mel_lengths))
+        return mel.masked_fill(~real(mel_lengths, regulated.shape[1])[..., None], 0.0).transpose(1, 2)
+
+    def forward(self, ids: Tensor, id_lengths: Tensor, durations: Tensor, frames: int) -> LightSpeechOutput:
+        """Speaks with given durations; never waits for the device.
+
+        ids: (B, N) int64; id_lengths: (B,) int64, at least 1; durations: (B, N) int64 frames, their padding is not
+        looked at; frames: T, at least the longest row's sum of durations (known to the caller without asking the
+        device; the rest is padding).
+        """
+        durations = durations * real(id_lengths, ids.shape[1])
+        mel_lengths = durations.sum(1)
+        features = self.encode(ids, id_lengths)
+        log_durations = self.predict_durations(features, id_lengths)
+        mel = self.decode(regulate(features, durations, frames), mel_lengths)
+        return LightSpeechOutput(mel, mel_lengths, log_durations, features)
+
+    @torch.no_grad()
+    def infer(self, ids: Tensor, id_lengths: Tensor, speed: float = 1.0,
+              pauses: Tensor | None = None) -> LightSpeechInference:
+        """Speaks with its own durations; waits for the device once, to learn the lengths of the mels.
+
+        ids: (B, N) int64; id_lengths: (B,) int64, at least 1; speed: above 0, 2.0 is twice as fast; pauses: (B, N)
+        bool, True for symbols whose durations speed leaves alone. A row's result does not depend on the others.
+        Raises UserError for a speed that is not a finite number above 0.
+        """
+        features = self.encode(ids, id_lengths)
+        durations = to_frames(self.predict_durations(features, id_lengths), id_lengths)
+        durations = change_speed(durations, speed, pauses)
+        mel_lengths = durations.sum(1)
+        frames = mel_lengths.tolist()
+        mel = self.decode(regulate(features, durations, max(frames)), mel_lengths)
+        return LightSpeechInference(mel, mel_lengths, durations, frames)

@@ -1,0 +1,31 @@
+"""The student's weights on disk: a released .safetensors file holds all that is needed to speak."""
+from pathlib import Path
+from typing import Any
+
+from hparams import AudioConfig, LightSpeechConfig, TextConfig, UserError, load_weights, save_weights
+from lightspeech.model import LightSpeech
+from text import symbols
+
+
+def save(path: Path, model: LightSpeech, text: TextConfig, notes: dict[str, Any] | None = None) -> None:
+    """Writes the released form of `model` (half precision, atomically); text: how its training texts became ids."""
+    save_weights(path, "lightspeech", model.state_dict(), model.config, AudioConfig(), text, symbols, notes)
+
+
+def load(path: Path) -> LightSpeech:
+    """Returns the model of a released file, float32, on the CPU, in eval mode, with .config and .text set.
+
+    Raises UserError for a file that is missing or truncated, of another model, mel definition or symbol table, or
+    whose tensors are not those of its config.
+    """
+    weights = load_weights(path, "lightspeech", AudioConfig(), symbols)
+    model = LightSpeech(LightSpeechConfig(**weights.config))
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise UserError(f"{path}: tensor {name} has shape {found.get(name, 'none (it is missing)')}, expected "
+                            f"{expected.get(name, 'no such tensor')}; export the weights again")
+    model.load_state_dict(weights.tensors)
+    model.text = TextConfig(**weights.text)
+    return model.eval()

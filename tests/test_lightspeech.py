@@ -1,0 +1,257 @@
+"""The student: shapes, independence of rows, durations and speed to the frame, gradients, losses, weights files."""
+import dataclasses
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import lightspeech
+from hparams import AudioConfig, LightSpeechConfig, StudentTraining, TextConfig, UserError, save_weights
+from lightspeech.data import StudentBatch
+from lightspeech.durations import MAX_FRAMES, change_speed, real, regulate, to_frames, to_log
+from lightspeech.loss import student_loss
+from lightspeech.model import BidirectionalGRU, LightSpeech
+from text import symbols
+
+TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=8, decoder_dim=6)
+
+
+def tiny_model() -> LightSpeech:
+    torch.manual_seed(1)
+    model = LightSpeech(TINY).eval()
+    with torch.no_grad():  # an untrained head says less than one frame; this one says about 4, more and less
+        model.duration_head[2].bias.fill_(1.6)
+        model.duration_head[2].weight.mul_(8)
+    return model
+
+
+def rows(*lengths: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random ids (B, N), their padding full of another symbol, and their lengths."""
+    generator = torch.Generator().manual_seed(2)
+    return torch.randint(1, 148, (len(lengths), max(lengths)), generator=generator), torch.tensor(lengths)
+
+
+def tiny_batch(model: LightSpeech) -> StudentBatch:
+    generator = torch.Generator().manual_seed(3)
+    ids, id_lengths = rows(5, 3)
+    durations = torch.tensor([[2, 0, 3, 1, 2], [1, 4, 1, 0, 0]])
+    return StudentBatch(["a/0", "b/0"], ids, id_lengths, durations, torch.randn(2, 80, 10, generator=generator),
+                        durations.sum(1), torch.randn(2, 5, 2 * model.config.encoder_dim, generator=generator))
+
+
+def run(model: LightSpeech, batch: StudentBatch) -> lightspeech.LightSpeechOutput:
+    return model(batch.ids, batch.id_lengths, batch.durations, batch.mel.shape[2])
+
+
+def test_published_size() -> None:
+    model = LightSpeech(LightSpeechConfig())
+    assert sum(parameter.numel() for parameter in model.parameters()) == 1_867_089
+
+
+def test_length_regulator_example() -> None:
+    features = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 4, 1).requires_grad_()
+    regulated = regulate(features, torch.tensor([[1, 3, 0, 2]]), 8)
+    assert regulated.flatten().tolist() == [1, 2, 2, 2, 4, 4, 0, 0]
+    regulated.sum().backward()
+    assert features.grad.flatten().tolist() == [1, 3, 0, 2]
+
+
+def test_forward_of_a_batch_is_that_of_its_rows() -> None:
+    model = tiny_model()
+    batch = tiny_batch(model)
+    together = run(model, batch)
+    assert together.mel.shape == (2, 80, 10) and together.encoder_features.shape == (2, 5, 16)
+    assert together.mel_lengths.tolist() == [8, 6]
+    for row, (n, t) in enumerate(zip(batch.id_lengths.tolist(), batch.mel_lengths.tolist())):
+        alone = model(batch.ids[row:row + 1, :n], batch.id_lengths[row:row + 1], batch.durations[row:row + 1, :n], t)
+        for found, expected in ((together.mel[row, :, :t], alone.mel[0]),
+                                (together.log_durations[row, :n], alone.log_durations[0]),
+                                (together.encoder_features[row, :n], alone.encoder_features[0])):
+            torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+        assert together.mel[row, :, t:].abs().sum() == 0
+        assert together.log_durations[row, n:].abs().sum() == together.encoder_features[row, n:].abs().sum() == 0
+
+
+def test_forward_does_not_look_at_the_padding_of_ids_and_durations() -> None:
+    model = tiny_model()
+    batch = tiny_batch(model)
+    other = batch._replace(ids=batch.ids.clone(), durations=batch.durations.clone())
+    other.ids[1, 3:], other.durations[1, 3:] = 7, 9
+    for found, expected in zip(run(model, other), run(model, batch)):
+        assert torch.equal(found, expected)
+
+
+def test_two_one_way_grus_are_a_packed_bidirectional_one() -> None:
+    torch.manual_seed(5)
+    ours, reference = BidirectionalGRU(6, 4), torch.nn.GRU(6, 4, bidirectional=True, batch_first=True)
+    for suffix, gru in (("", ours.ahead), ("_reverse", ours.back)):
+        for name, parameter in gru.named_parameters():
+            getattr(reference, name + suffix).data.copy_(parameter.data)
+    inputs, lengths = torch.randn(3, 7, 6), torch.tensor([4, 7, 1])
+    packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+    expected, _ = pad_packed_sequence(reference(packed)[0], batch_first=True)
+    found = ours(inputs, lengths).masked_fill(~real(lengths, 7)[..., None], 0.0)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("speed", [1.0, 1.3])
+def test_inference_of_a_batch_is_that_of_its_rows(speed: float) -> None:
+    model = tiny_model()
+    ids, lengths = rows(9, 1, 4)
+    together = model.infer(ids, lengths, speed)
+    assert together.frames == together.mel_lengths.tolist() == together.durations.sum(1).tolist()
+    assert len(set(together.durations[0].tolist())) > 2  # the model does not say the same for all
+    for row, n in enumerate(lengths.tolist()):
+        alone = model.infer(ids[row:row + 1, :n], lengths[row:row + 1], speed)
+        assert alone.durations[0].tolist() == together.durations[row, :n].tolist()
+        torch.testing.assert_close(together.mel[row, :, :together.frames[row]], alone.mel[0], rtol=1e-5, atol=1e-6)
+        assert together.durations[row, n:].sum() == together.mel[row, :, together.frames[row]:].abs().sum() == 0
+
+
+def test_inference_is_forward_with_its_own_durations() -> None:
+    model = tiny_model()
+    ids, lengths = rows(6, 4)
+    said = model.infer(ids, lengths)
+    with torch.no_grad():
+        forced = model(ids, lengths, said.durations, max(said.frames))
+    assert torch.equal(said.mel, forced.mel)
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    model = tiny_model()
+    batch = tiny_batch(model)
+    student_loss(run(model, batch), batch, StudentTraining())["loss"].backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+    used = model.embedding.weight.grad.abs().sum(1).nonzero().flatten().tolist()
+    assert used == sorted(set(batch.ids[0].tolist()) | set(batch.ids[1, :3].tolist()))
+
+
+def test_one_symbol_and_no_frame() -> None:
+    model = tiny_model()
+    with torch.no_grad():
+        model.duration_head[2].bias.fill_(-50)
+    said = model.infer(*rows(1))
+    assert said.frames == [1] and said.mel.shape == (1, 80, 1) and said.mel.isfinite().all()
+
+
+def test_durations_come_back_from_their_logarithms() -> None:
+    durations = torch.arange(MAX_FRAMES + 1)[None]
+    assert torch.equal(to_frames(to_log(durations), torch.tensor([MAX_FRAMES + 1])), durations)
+
+
+def test_no_prediction_makes_durations_run_away() -> None:
+    wild = torch.tensor([[float("nan"), float("inf"), -float("inf"), 1e9, -3.0, 0.9]])
+    assert to_frames(wild, torch.tensor([6])).tolist() == [[0, MAX_FRAMES, 0, MAX_FRAMES, 0, 1]]
+    assert to_frames(wild, torch.tensor([1])).tolist() == [[1, 0, 0, 0, 0, 0]]  # a row has at least one frame
+
+
+def test_speed_example() -> None:
+    assert change_speed(torch.tensor([[3, 3, 3, 3]]), 2.0).tolist() == [[2, 1, 1, 2]]
+
+
+@pytest.mark.parametrize("speed", [0.37, 0.5, 0.99, 1.0, 1.25, 3.0, 50.0])
+def test_speed_is_exact_to_the_frame_and_keeps_pauses(speed: float) -> None:
+    generator = torch.Generator().manual_seed(4)
+    durations = torch.randint(0, 15, (20, 40), generator=generator)
+    pauses = torch.rand(20, 40, generator=generator) < 0.2
+    changed = change_speed(durations, speed, pauses)
+    assert torch.equal(changed[pauses], durations[pauses]) and (changed >= 0).all()
+    spoken = durations.masked_fill(pauses, 0).sum(1).tolist()
+    assert changed.masked_fill(pauses, 0).sum(1).tolist() == [round(frames / speed) for frames in spoken]
+    assert change_speed(durations, speed).sum(1).tolist() == [round(d / speed) for d in durations.sum(1).tolist()]
+
+
+def test_speed_leaves_a_row_one_frame() -> None:
+    assert change_speed(torch.tensor([[1, 2]]), 100.0).tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf")])
+def test_speed_must_be_above_zero(speed: float) -> None:
+    with pytest.raises(UserError, match="speed: found .* expected a number above 0"):
+        tiny_model().infer(*rows(2), speed)
+
+
+def test_losses_known_by_hand() -> None:
+    model = tiny_model()
+    batch = tiny_batch(model)
+    output = lightspeech.LightSpeechOutput(batch.mel + 2, batch.mel_lengths, to_log(batch.durations) - 0.5,
+                                           batch.features + 3)
+    losses = student_loss(output, batch, StudentTraining(duration_weight=4.0, feature_weight=10.0))
+    assert {name: round(value.item(), 4) for name, value in losses.items()} == {
+        "mel": 2.0, "duration": 0.5, "feature": 3.0, "loss": 34.0}
+    assert student_loss(output, batch, StudentTraining(mel_loss="l2"))["mel"].item() == pytest.approx(4.0)
+
+
+def test_padding_changes_neither_losses_nor_gradients() -> None:
+    model = tiny_model()
+    batch = tiny_batch(model)
+    spoilt = batch._replace(mel=batch.mel.clone(), durations=batch.durations.clone(), features=batch.features.clone())
+    spoilt.mel[0, :, 8:], spoilt.mel[1, :, 6:] = float("nan"), 1e9
+    spoilt.durations[1, 3:], spoilt.features[1, 3:] = 77, float("inf")
+    results = []
+    for case in (batch, spoilt):
+        model.zero_grad()
+        losses = student_loss(run(model, case), case, StudentTraining())
+        losses["loss"].backward()
+        results.append((losses, [parameter.grad.clone() for parameter in model.parameters()]))
+    for name, value in results[0][0].items():
+        assert torch.equal(value, results[1][0][name]), name
+    assert all(torch.equal(clean, other) for clean, other in zip(results[0][1], results[1][1]))
+
+
+def test_features_are_optional() -> None:
+    model = tiny_model()
+    batch = tiny_batch(model)
+    output = run(model, batch)
+    assert set(student_loss(output, batch._replace(features=None), StudentTraining())) == {"mel", "duration", "loss"}
+    assert "feature" not in student_loss(output, batch, StudentTraining(feature_weight=0.0))
+    with pytest.raises(UserError, match="the student has 16, the distilled data 512"):
+        student_loss(output, batch._replace(features=torch.zeros(2, 5, 512)), StudentTraining())
+
+
+def test_autocast_keeps_durations_and_losses_in_float32() -> None:
+    model = tiny_model()
+    batch = tiny_batch(model)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = run(model, batch)
+        losses = student_loss(output, batch, StudentTraining())
+    assert output.log_durations.dtype == losses["loss"].dtype == torch.float32
+    torch.testing.assert_close(output.mel.float(), run(model, batch).mel, rtol=0.05, atol=0.05)
+
+
+def test_weights_come_back(tmp_path) -> None:
+    model, text = tiny_model(), TextConfig(cleaners="basic_cleaners", phonemes=False)
+    lightspeech.save(tmp_path / "student.safetensors", model, text, {"steps": 5})
+    loaded = lightspeech.load(tmp_path / "student.safetensors")
+    assert loaded.config == TINY and loaded.text == text and not loaded.training
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor.half().float())
+
+
+def test_weights_refused_by_name(tmp_path) -> None:
+    model, path = tiny_model(), tmp_path / "student.safetensors"
+    whole = model.state_dict()
+
+    def refused(match: str, tensors: dict = whole, kind: str = "lightspeech", table: list = symbols, **audio) -> None:
+        save_weights(path, kind, tensors, TINY, dataclasses.replace(AudioConfig(), **audio), TextConfig(), table)
+        with pytest.raises(UserError, match=match):
+            lightspeech.load(path)
+    refused("weights of waveglow, expected lightspeech", kind="waveglow")
+    refused("another symbol table", table=symbols[:-1])
+    refused("hop_length 200, expected 256", hop_length=200)
+    refused("mel_linear.bias .*missing", {name: tensor for name, tensor in whole.items() if name != "mel_linear.bias"})
+    refused("postnet.* expected no such tensor", {**whole, "postnet": torch.zeros(1)})
+    refused(r"mel_linear.bias has shape \(3,\), expected \(80,\)", {**whole, "mel_linear.bias": torch.zeros(3)})
+
+
+def test_truncated_and_missing_weights(tmp_path) -> None:
+    path = tmp_path / "student.safetensors"
+    lightspeech.save(path, tiny_model(), TextConfig())
+    assert load_file(path)["mel_linear.bias"].dtype == torch.float16
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match="student.safetensors"):
+        lightspeech.load(path)
+    with pytest.raises(UserError, match="nowhere"):
+        lightspeech.load(tmp_path / "nowhere.safetensors")
