@@ -1,0 +1,45 @@
+"""Imports flow one way, and the code keeps its house rules; by walking the syntax trees."""
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODELS = {"tacotron2", "lightspeech", "waveglow"}
+MAY_IMPORT = {"hparams": set(), "text": {"hparams"}, "audio": {"hparams"},
+              **{model: {"hparams", "text", "audio"} for model in MODELS},
+              "training": {"hparams", "text", "audio", *MODELS}}
+SCRIPTS = {"preprocess", "synthesize", "train"}
+OURS = set(MAY_IMPORT) | SCRIPTS
+FILES = sorted([*ROOT.glob("*.py"), *(path for name in MAY_IMPORT for path in (ROOT / name).glob("*.py"))])
+
+
+def imported(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_flow_one_way(path):
+    part = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    allowed = OURS - SCRIPTS if part in SCRIPTS else MAY_IMPORT[part] | {part}
+    assert imported(ast.parse(path.read_text())) & OURS <= allowed
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_are_short_and_typed(path):
+    source = path.read_text()
+    assert source.count("\n") <= 350
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 60, node.name
+            assert node.returns is not None or node.decorator_list, f"{node.name} has no return type"
+
+
+def test_every_package_was_looked_at():
+    assert {path.relative_to(ROOT).parts[0] for path in FILES} >= set(MAY_IMPORT) - {"hparams"}

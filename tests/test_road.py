@@ -1,0 +1,114 @@
+"""The whole road by the scripts, on four short clips that the test makes itself: corpus to sound."""
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from clock import add_clock
+
+import lightspeech
+import tacotron2
+
+ROOT = Path(__file__).parents[1]
+TEXTS = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense."]
+FEW = ["--config", "tiny", "--steps", "4", "--batch-size", "2", "--log-every", "2", "--validate-every", "4",
+       "--device", "cpu"]
+
+
+def script(*arguments: object, status: int = 0, processes: int = 1) -> subprocess.CompletedProcess:
+    """Runs one of the project's scripts as a user would and checks its exit status."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    done = subprocess.run([sys.executable, *(launcher if processes > 1 else []), *map(str, arguments)], cwd=ROOT,
+                          capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300)
+    assert done.returncode == status, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """A folder in LJSpeech's layout: hums of half a second with noise."""
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "wavs").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(len(TEXTS)):
+        time = np.arange(11025 + 2000 * number) / 22050
+        wave = 0.3 * np.sin(2 * np.pi * (120 + 30 * number) * time) + 0.02 * rng.standard_normal(len(time))
+        soundfile.write(folder / "wavs" / f"clip-{number}.wav", wave, 22050)
+    (folder / "metadata.csv").write_text("".join(f"clip-{n}|{text}\n" for n, text in enumerate(TEXTS)))
+    return folder
+
+
+def test_from_corpus_to_sound(corpus, tmp_path):
+    runs, weights = tmp_path / "runs", tmp_path / "weights"
+
+    script("train.py", "--model", "tacotron2", "--data", corpus, "--out", runs / "teacher", *FEW)
+    script("train.py", "--model", "tacotron2", "--out", runs / "teacher", "--export", weights / "teacher.safetensors")
+    teacher = tacotron2.load(weights / "teacher.safetensors")
+    add_clock(teacher)  # four steps do not teach it to stop
+    tacotron2.save(weights / "teacher.safetensors", teacher, teacher.text, {})
+
+    done = script("preprocess.py", corpus / "metadata.csv", "-o", tmp_path / "distilled", "--weights",
+                  weights / "teacher.safetensors", "--min-focus", 0, "--min-coverage", 0, "--max-jump", 1000,
+                  "--max-stay", 1000, "--max-steps", 200, "--samples", 2, "--device", "cpu")
+    assert "8 rows kept" in done.stdout
+    assert list(csv.reader(open(tmp_path / "distilled" / "rejected.csv")))[1:] == []
+
+    script("train.py", "--data", tmp_path / "distilled", "--out", runs / "student", *FEW, "--feature-weight", 0)
+    script("train.py", "--out", runs / "student", "--export", weights / "student.safetensors")
+    assert lightspeech.load(weights / "student.safetensors").text == teacher.text
+
+    script("train.py", "--model", "waveglow", "--data", corpus, "--out", runs / "vocoder", *FEW, "--spectral-steps", 2)
+    script("train.py", "--model", "waveglow", "--out", runs / "vocoder", "--export", weights / "vocoder.safetensors",
+           "--preliminary", "a test of four steps")
+
+    done = script("synthesize.py", "Hello, world.", "-o", tmp_path / "hello.wav", "--weights",
+                  weights / "student.safetensors", "--vocoder-weights", weights / "vocoder.safetensors")
+    assert "a test of four steps" in done.stderr
+    wave, rate = soundfile.read(tmp_path / "hello.wav")
+    assert rate == 22050 and len(wave) > 1000 and np.abs(wave).max() > 0
+
+
+def test_training_by_two_processes_through_the_script(corpus, tmp_path):
+    script("train.py", "--model", "waveglow", "--objective", "likelihood", "--data", corpus, "--out", tmp_path / "run",
+           *FEW, processes=2)
+    assert (tmp_path / "run" / "best.pt").exists()
+
+
+def one_line_error(*arguments: object) -> str:
+    lines = script("train.py", *arguments, status=2).stderr.strip().splitlines()
+    assert len(lines) == 1 or lines[0].startswith("usage:"), lines
+    return lines[-1]
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    (["--model", "waveglow", "--config", "huge"], "found 'huge', expected one of default, published, tiny"),
+    (["--model", "waveglow", "--embedding-dim", "3"], "unrecognized arguments: --embedding-dim"),
+    (["--batch-size", "many"], "batch_size: found 'many', expected int"),
+    (["--batch-size", "0"], "batch_size: found 0, expected at least 1"),
+    (["--mel-loss", "l3"], "mel_loss: found 'l3', expected one of l1, l2"),
+    (["--data", "/nowhere"], "/nowhere: no such folder"),
+    (["--model", "waveglow", "--objective", "magic"], "expected one of adversarial, likelihood"),
+    ([], "--data: not given")])
+def test_mistakes_are_told_in_one_line(arguments, expected, tmp_path):
+    assert expected in one_line_error("--out", tmp_path / "run", *arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_mistakes_in_the_corpus_are_told(corpus, tmp_path):
+    folder = tmp_path / "corpus"
+    (folder / "wavs").mkdir(parents=True)
+    run = ["--model", "waveglow", "--data", folder, "--out", tmp_path / "run", *FEW]
+    assert "metadata.csv" in one_line_error(*run)
+    (folder / "metadata.csv").write_text("")
+    assert "empty" in one_line_error(*run)
+    (folder / "metadata.csv").write_text("a|One.\nno bar here\n")
+    assert "metadata.csv" in one_line_error(*run) and "2" in one_line_error(*run)
+    (folder / "metadata.csv").write_text("a|One.\nb|Two.\n")
+    assert "b.wav" in one_line_error(*run)
+    for name in "ab":
+        (folder / "wavs" / f"{name}.wav").write_bytes(b"RIFF corrupt")
+    assert "cannot be read" in one_line_error(*run)

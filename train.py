@@ -1,0 +1,91 @@
+"""Trains the student, or with --model the teacher or the vocoder.
+
+    python train.py --data distilled --out runs/student
+    python train.py --model tacotron2 --data LJSpeech-1.1 --out runs/teacher
+    torchrun --nproc-per-node 4 train.py --model waveglow --data LJSpeech-1.1 --out runs/vocoder
+    python train.py --model waveglow --out runs/vocoder --export waveglow/pre_trained_model/mine.safetensors
+
+Every setting of the model and of its training is an option; --help lists those of --model and --config. SIGINT and
+SIGTERM stop after the step with a checkpoint; --resume goes on from it.
+"""
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from hparams import CONFIGS, AudioConfig, UserError, named_config, override
+
+
+def get_parser(model: str, config: str) -> argparse.ArgumentParser:
+    """The command line for a model and a named configuration, whose values are its defaults."""
+    parser = argparse.ArgumentParser(prog="train.py", description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=sorted(CONFIGS), default="lightspeech", help="default: lightspeech")
+    parser.add_argument("--config", default="default", help=f"named settings: {', '.join(CONFIGS[model])}")
+    parser.add_argument("--data", type=Path, help="a distilled dataset (lightspeech), or a folder in LJSpeech's layout")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder: checkpoints, log, TensorBoard files")
+    parser.add_argument("--resume", action="store_true", help="go on from OUT/latest.pt")
+    parser.add_argument("--export", type=Path, metavar="FILE",
+                        help="write the averaged weights of OUT's best checkpoint as FILE.safetensors; no training")
+    parser.add_argument("--preliminary", metavar="TEXT", help="with --export: why these weights are no more than a "
+                        "beginning; whoever speaks with them is told")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--plain", action="store_true", help="do not use the fast paths (fused kernels, CUDA graphs)")
+    for settings in named_config(model, config):
+        group = parser.add_argument_group(type(settings).__name__, type(settings).__doc__)
+        for field in dataclasses.fields(settings):
+            group.add_argument(f"--{field.name.replace('_', '-')}", dest=f"set_{field.name}", metavar="VALUE",
+                               help=f"default {getattr(settings, field.name)}")
+    return parser
+
+
+def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Any, Any]:
+    """Returns (options, model config, training config); UserError for a value of the wrong type."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--model", choices=sorted(CONFIGS), default="lightspeech")
+    first.add_argument("--config", default="default")
+    chosen = first.parse_known_args(argv)[0]
+    options = get_parser(chosen.model, chosen.config).parse_args(argv)
+    given = {name[4:]: value for name, value in vars(options).items() if name.startswith("set_") and value is not None}
+    configs = []
+    for settings in named_config(chosen.model, chosen.config):
+        names = {field.name for field in dataclasses.fields(settings)}
+        configs.append(override(settings, {name: value for name, value in given.items() if name in names}))
+    return options, *configs
+
+
+def run(options: argparse.Namespace, model_config: Any, train_config: Any) -> int:
+    """Trains as the options say; returns the exit status (1: stopped before the last step)."""
+    from training import loop
+    from training.distributed import workers
+    from training.tasks import make_task
+    if options.data is None:
+        raise UserError("--data: not given; name the folder to train on")
+    with workers(options.device) as place:
+        task = make_task(options.model, model_config, train_config, options.data, AudioConfig(), place,
+                         fast=not options.plain)
+        state = loop.set_up(task, train_config, place, options.out, options.resume)
+        if place.is_main:
+            about = {"model": dataclasses.asdict(model_config), "training": dataclasses.asdict(train_config)}
+            (options.out / "config.json").write_text(json.dumps(about, indent=1))
+        return 0 if loop.fit(state) else 1
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    try:
+        options, model_config, train_config = parse(argv)
+        if options.export:
+            from training.export import export
+            export(options.model, options.out, options.export, options.preliminary)
+            return 0
+        return run(options, model_config, train_config)
+    except UserError as error:
+        print("train.py: error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

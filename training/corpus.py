@@ -1,0 +1,36 @@
+"""A folder in LJSpeech's layout as training data: FOLDER/metadata.csv, FOLDER/wavs/, perhaps FOLDER/heldout.csv."""
+import os
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from audio import Ragged, read_corpus
+from hparams import AudioConfig, UserError
+from text import Line, read_metadata
+
+
+class Corpus(NamedTuple):
+    """Lines of text and, at the same numbers, their waves (int16, at the mel definition's rate)."""
+    lines: list[Line]
+    waves: Ragged
+
+
+def read_folder(folder: Path, audio: AudioConfig) -> tuple[Corpus, Corpus]:
+    """Returns (training, validation).
+
+    Validation rows are those of heldout.csv; without that file, the lines whose name's CRC-32 is divisible by 50, or
+    the first line if none is. Raises UserError for a folder that lacks a file, and where no line is left to train on.
+    """
+    lines = read_metadata(folder / "metadata.csv")
+    if (folder / "heldout.csv").exists():
+        held_out = read_metadata(folder / "heldout.csv")
+        names = {line.name for line in held_out}
+    else:
+        names = {line.name for line in lines if zlib.crc32(line.name.encode()) % 50 == 0} or {lines[0].name}
+        held_out = [line for line in lines if line.name in names]
+    training = [line for line in lines if line.name not in names]
+    if not training:
+        raise UserError(f"{folder / 'metadata.csv'}: no line is left for training; at least 2 lines are needed")
+    processes = len(os.sched_getaffinity(0))
+    return tuple(Corpus(part, read_corpus(folder, [line.name for line in part], audio.sample_rate, processes))
+                 for part in (training, held_out))

@@ -1,0 +1,95 @@
+"""Several processes, one GPU each, started by torchrun; a single process needs nothing of this.
+
+Gradients are averaged after the backward pass, by one all-reduce over all of them, instead of by
+DistributedDataParallel's hooks during it: hooks do not fire inside a replayed CUDA graph, and the fast paths of the
+teacher and the vocoder are such graphs. The result is the same: every process takes the same step.
+"""
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+
+from hparams import UserError
+
+
+class Workers(NamedTuple):
+    """This process's place among those of the run."""
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """True for the one process that logs and writes checkpoints."""
+        return self.rank == 0
+
+
+def pick_device(name: str, local_rank: int = 0) -> torch.device:
+    """Returns the device called `name`: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+
+    Raises UserError where a GPU is asked for and none is there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"--device: found {name!r}, expected auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"--device {name}: no GPU that PyTorch can use was found; run with --device cpu")
+    if device.type == "cuda":
+        device = torch.device("cuda", local_rank if device.index is None else device.index)
+        if device.index >= torch.cuda.device_count():
+            raise UserError(f"--device {name}: found {torch.cuda.device_count()} GPUs, "
+                            f"expected more than {device.index}")
+    return device
+
+
+@contextlib.contextmanager
+def workers(device_name: str) -> Iterator[Workers]:
+    """Joins the process group that torchrun describes in the environment, if any, and leaves it at the end."""
+    count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    device = pick_device(device_name, int(os.environ.get("LOCAL_RANK", "0")))
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.set_float32_matmul_precision("high")  # TF32 where float32 products are left beside bfloat16
+    if count > 1:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Workers(rank, count, device)
+    finally:
+        if count > 1:
+            dist.destroy_process_group()
+
+
+@torch.no_grad()
+def average(tensors: Iterable[torch.Tensor], workers: Workers) -> None:
+    """Replaces every tensor by its mean over the processes, in place, by one all-reduce."""
+    tensors = list(tensors)
+    if workers.count == 1 or not tensors:
+        return
+    flat = torch.cat([tensor.reshape(-1).float() for tensor in tensors])
+    dist.all_reduce(flat)
+    flat /= workers.count
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    for tensor, part in zip(tensors, parts):
+        tensor.copy_(part.view_as(tensor))
+
+
+def broadcast_from_main(tensors: Iterable[torch.Tensor], workers: Workers) -> None:
+    """Replaces every tensor by that of the main process, in place."""
+    if workers.count > 1:
+        for tensor in tensors:
+            dist.broadcast(tensor, 0)
+
+
+def any_process(flag: bool, workers: Workers) -> bool:
+    """True on all processes if `flag` is true on one."""
+    if workers.count == 1:
+        return flag
+    votes = torch.tensor(float(flag), device=workers.device)
+    dist.all_reduce(votes)
+    return votes.item() > 0

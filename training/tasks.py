@@ -1,0 +1,26 @@
+"""The three trainings by the name of their model."""
+from pathlib import Path
+from typing import Any
+
+from hparams import AudioConfig, UserError
+from training.distributed import Workers
+from training.loop import Task
+
+
+def make_task(model: str, config: Any, settings: Any, data: Path, audio: AudioConfig, workers: Workers,
+              fast: bool) -> Task:
+    """Returns the training of `model` ("lightspeech", "tacotron2" or "waveglow") on `data`.
+
+    fast: use the fast paths where they can run. Raises UserError for data that cannot be trained on.
+    """
+    if not data.is_dir():
+        raise UserError(f"--data {data}: no such folder; give a distilled dataset (lightspeech) or a folder in "
+                        "LJSpeech's layout (tacotron2, waveglow)")
+    if model == "lightspeech":
+        from training.student import StudentTask
+        return StudentTask(config, settings, data, workers)
+    if model == "tacotron2":
+        from training.teacher import TeacherTask
+        return TeacherTask(config, settings, data, audio, workers, fast)
+    from training.vocoder import VocoderTask
+    return VocoderTask(config, settings, data, audio, workers, fast)

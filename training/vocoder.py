@@ -1,0 +1,152 @@
+"""The vocoder's training: WaveGlow on random segments of a folder in LJSpeech's layout.
+
+Likelihood alone, as published, teaches a small WaveGlow too little. Adversarial training takes the network's inverse,
+noise and mel in and wave out, as the generator of a GAN: first spectral losses alone, then discriminators too.
+"""
+import math
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from audio import MelSpectrogram
+from hparams import AudioConfig, VocoderTraining, WaveGlowConfig
+from training.corpus import read_folder
+from training.distributed import Workers
+from training.graphs import Step, captured
+from training.journal import Journal
+from waveglow import WaveGlow
+from waveglow.coupling import coupling_network
+from waveglow.data import SegmentSampler
+from waveglow.discriminators import Discriminators
+from waveglow.loss import discriminator_loss, generator_losses, likelihood_loss
+from waveglow.spectral import SpectralLoss
+
+MOST_VALIDATION_ROWS = 16
+
+
+class VocoderTask:
+    """See loop.Task. On a GPU the flows' core is compiled and the whole step is one CUDA graph, unless not `fast`."""
+    model_name, text = "waveglow", None
+
+    def __init__(self, config: WaveGlowConfig, settings: VocoderTraining, data: Path, audio: AudioConfig,
+                 workers: Workers, fast: bool) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.workers, self.device, self.audio = settings, workers, workers.device, audio
+        self.fast = fast and workers.device.type == "cuda"
+        self.model = WaveGlow(config, audio).to(self.device)
+        self.networks, self.rates = {"model": self.model}, {"model": 1.0}
+        if settings.objective == "adversarial":
+            self.networks["discriminators"] = Discriminators().to(self.device)
+            self.rates["discriminators"] = settings.discriminator_rate
+        training, self.validation = read_folder(data, audio)
+        self.sampler = SegmentSampler(training.waves.to(self.device), settings.segment, self.model.context, audio)
+        self.spectral = SpectralLoss(audio).to(self.device)
+        self.mel = MelSpectrogram(audio).to(self.device)
+        steps = settings.segment // config.n_group
+        self.positions = torch.zeros(settings.batch_size, dtype=torch.int64, device=self.device)
+        self.noise = torch.zeros(settings.batch_size, config.n_group, steps, device=self.device)
+        self.ready: dict[str, Step] = {}  # phase -> its step
+        if self.fast:
+            torch.backends.cudnn.benchmark = True  # the shapes stay the same
+            self.model.core = torch.compile(coupling_network, dynamic=False, fullgraph=True)
+
+    def train_step(self, step: int) -> dict[str, torch.Tensor]:
+        """Leaves the gradients of a batch in .grad; returns its losses."""
+        self._draw(step)
+        if self.settings.objective == "likelihood":
+            return dict(self._phase(self._likelihood_step, ["model"])())
+        if step < self.settings.spectral_steps:
+            return dict(self._phase(self._spectral_step, ["model"])())
+        return dict(self._phase(self._adversarial_step, ["model", "discriminators"])())
+
+    def _draw(self, step: int) -> None:
+        """Places of the batch's segments and its noise: a function of the seed and the step alone."""
+        generator = torch.Generator(self.device)
+        generator.manual_seed((self.settings.seed * 1_000_003 + step) * self.workers.count + self.workers.rank)
+        self.positions.copy_(self.sampler.draw_positions(len(self.positions), generator))
+        self.noise.normal_(generator=generator)
+
+    def _phase(self, step: Step, trained: list[str]) -> Step:
+        """The step of a phase that trains these networks, as a CUDA graph where that can be."""
+        if step.__name__ not in self.ready:
+            self.ready.clear()  # frees the graph of the phase before
+            for name in trained:
+                for parameter in self.networks[name].parameters():  # gradients stay where they are, as a graph needs
+                    parameter.grad = torch.zeros_like(parameter)
+            self.ready[step.__name__] = captured(step) if self.fast else step
+        return self.ready[step.__name__]
+
+    def _autocast(self) -> torch.autocast:
+        # Without the cache of cast weights, which would outlive a capture.
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda", cache_enabled=False)
+
+    def _leave(self, loss: torch.Tensor, network: str, retain: bool = False) -> None:
+        """Writes the gradients of a loss by one network's parameters into their .grad."""
+        parameters = list(self.networks[network].parameters())
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, retain_graph=retain)):
+            parameter.grad.copy_(gradient)
+
+    def _likelihood_step(self) -> dict[str, torch.Tensor]:
+        segments = self.sampler.cut(self.positions)
+        with self._autocast():
+            output = self.model(segments.mel, segments.wave, crop=self.model.context)
+        loss = likelihood_loss(output, self.settings.sigma)
+        self._leave(loss, "model")
+        return {"loss": loss.detach()}
+
+    def _generated(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(generated, recorded) waves of the batch, each (B, segment)."""
+        segments = self.sampler.cut(self.positions)
+        with self._autocast():
+            wave = self.model.infer(segments.mel, self.settings.sigma, noise=self.noise, crop=self.model.context)
+        return wave, segments.wave
+
+    def _weighted(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
+        settings = self.settings
+        weights = {"mel": settings.mel_weight, "stft": settings.stft_weight, "features": settings.feature_weight,
+                   "adversarial": 1.0}
+        return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+
+    def _spectral_step(self) -> dict[str, torch.Tensor]:
+        losses = self.spectral(*self._generated())
+        loss = self._weighted(losses)
+        self._leave(loss, "model")
+        return {"loss": loss.detach(), **{name: value.detach() for name, value in losses.items()}}
+
+    def _adversarial_step(self) -> dict[str, torch.Tensor]:
+        """Both sides take their step from the same waves, so the discriminators look at each only once."""
+        fake, real = self._generated()
+        with self._autocast():
+            judged_real, judged_fake = self.networks["discriminators"](real), self.networks["discriminators"](fake)
+        theirs = discriminator_loss(judged_real, judged_fake)
+        self._leave(theirs, "discriminators", retain=True)
+        losses = {**generator_losses(judged_real, judged_fake), **self.spectral(fake, real)}
+        loss = self._weighted(losses)
+        self._leave(loss, "model")
+        return {"loss": loss.detach(), "discriminators": theirs.detach(),
+                **{name: value.detach() for name, value in losses.items()}}
+
+    def names(self, step: int) -> list[str]:
+        """The segments' places stand for names: they are cut from anywhere."""
+        self._draw(step)
+        return [f"segment {position}" for position in self.positions.tolist()]
+
+    def validate(self, model: nn.Module, step: int, journal: Journal) -> dict[str, float]:
+        """Speaks held-out recordings from their mels; the score is the multi-resolution mel distance.
+
+        Before the discriminators have joined, a small distance means a blurred voice: the score is infinite there.
+        """
+        figures, rows = {"mel": 0.0, "stft": 0.0}, min(MOST_VALIDATION_ROWS, len(self.validation.lines))
+        model.core = coupling_network
+        for row in range(rows):
+            wave = self.validation.waves.row(row).to(self.device).float()[None] / 32768
+            generator = torch.Generator().manual_seed(row)
+            spoken = model.infer(self.mel(wave), generator=generator)[:, :wave.shape[1]]
+            for name, value in self.spectral(spoken, wave[:, :spoken.shape[1]]).items():
+                figures[name] += value.item() / rows
+            if row < 2:
+                journal.sound(step, f"validation {row}", spoken[0], self.audio.sample_rate)
+                journal.picture(step, f"mel of validation {row}", self.mel(spoken)[0].cpu().numpy())
+        blurred = self.settings.objective == "adversarial" and step <= self.settings.spectral_steps
+        return {**figures, "score": math.inf if blurred else figures["mel"]}
