@@ -1,0 +1,100 @@
+"""Reading and writing wave files by libsndfile. A wave is mono float32 in [-1, 1]."""
+import functools
+import io
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from hparams import UserError
+
+# File endings that can be written, and libsndfile's name of format and encoding.
+FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
+WRITE_BLOCK = 22050  # samples given to libsndfile at once: its Vorbis encoder overflows its stack on long blocks
+
+
+def read_wav(path: Path, rate: int = 22050) -> np.ndarray:
+    """Returns the file (any format of libsndfile) as float32 (S,) in [-1, 1] at `rate` Hz.
+
+    Several channels are mixed down to their mean and other rates resampled; each is said in one warning a process.
+    Raises UserError for a missing, unreadable, corrupt or empty file.
+    """
+    wav, changes = decode(path, rate)
+    for change in changes:
+        warn_once(change)
+    return wav
+
+
+def decode(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
+    """As read_wav, but returns what was changed ("resampling ...", "mixing ...") in place of warning of it."""
+    import soundfile
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file; check the path")
+    try:
+        wav, found = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise UserError(f"{path}: cannot be read as sound ({_one_line(error)}); "
+                        "expected wav, flac, ogg or opus") from None
+    if not len(wav) or not np.isfinite(wav).all():
+        raise UserError(f"{path}: found {'broken' if len(wav) else 'no'} samples; record or copy it again")
+    changes = [] if wav.shape[1] == 1 else ["mixing recordings of several channels down to one"]
+    wav = wav.mean(axis=1)
+    if found != rate:
+        import soxr
+        changes.append(f"resampling recordings from {found} to {rate} Hz")
+        wav = soxr.resample(wav, found, rate)
+    return np.clip(wav, -1, 1).astype(np.float32), changes
+
+
+@functools.cache  # so that a process says each change once, whatever its warnings filter
+def warn_once(change: str) -> None:
+    """Warns, the first time in this process that this text is given."""
+    warnings.warn(f"{change} (said once)", stacklevel=3)
+
+
+def to_int16(wav: np.ndarray) -> np.ndarray:
+    """float (S,) in [-1, 1] -> int16 (S,), rounded; values outside are clipped."""
+    return np.clip(np.round(np.asarray(wav, dtype=np.float32) * 32768), -32768, 32767).astype(np.int16)
+
+
+def encode_wav(wav: np.ndarray, rate: int = 22050, ending: str = ".wav") -> bytes:
+    """Returns a whole file: wav (S,) float in [-1, 1] at `rate` Hz in 16 bits (.ogg: Vorbis).
+
+    ending: .wav, .flac or .ogg. Raises UserError for another.
+    """
+    import soundfile
+    if ending.lower() not in FORMATS:
+        raise UserError(f"cannot write {ending or 'a name without an ending'}; expected {', '.join(FORMATS)}")
+    kind, encoding = FORMATS[ending.lower()]
+    samples = to_int16(wav)
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(buffer, "w", rate, 1, encoding, format=kind) as file:
+        for start in range(0, len(samples), WRITE_BLOCK):
+            file.write(samples[start:start + WRITE_BLOCK])
+    return buffer.getvalue()
+
+
+def write_wav(path: Path, wav: np.ndarray, rate: int = 22050) -> None:
+    """Writes wav (S,) float in [-1, 1] in the format of the path's ending (.wav, .flac, .ogg), 16 bits.
+
+    The file appears whole or not at all. Raises UserError for an unknown ending, a missing folder, no permission or
+    a full disk, and then leaves nothing behind.
+    """
+    path = Path(path)
+    try:
+        data = encode_wav(wav, rate, path.suffix)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written ({error.strerror}); "
+                        "choose an existing folder with room in it") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

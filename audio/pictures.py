@@ -1,0 +1,74 @@
+"""Pictures of mels and alignments as PNG files, drawn off screen by matplotlib, which is imported only to draw."""
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hparams import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_INCHES = 30.0  # 3,000 pixels: a long text's picture is squeezed, not cut
+
+
+def mel_picture(path: str | Path, mel: np.ndarray, seconds: float, title: str = "") -> None:
+    """Draws a log-mel as a picture whose lower edge is time.
+
+    mel: (M, T) float, natural log of magnitude; seconds: how long the T frames last. Raises UserError if the file
+    cannot be written; then nothing is left behind.
+    """
+    figure, axes = _canvas(width=max(6.0, 1.5 * seconds), height=3.5)
+    image = axes.imshow(_at_most(mel), origin="lower", aspect="auto", interpolation="nearest",
+                        extent=(0.0, seconds, -0.5, len(mel) - 0.5))
+    axes.set(xlabel="seconds", ylabel="mel band")
+    axes.set_title(title, parse_math=False)  # a "$" is a dollar, not the start of a formula
+    figure.colorbar(image, label="natural log of magnitude")
+    _save(figure, path)
+
+
+def alignment_picture(path: str | Path, alignment: np.ndarray, symbols: Sequence[str],
+                      durations: np.ndarray | None = None, title: str = "") -> None:
+    """Draws attention: time from left to right, symbols upwards, brighter where the weight is larger.
+
+    alignment: (T, N) weights in [0, 1]; symbols: the N names for the left edge; durations: (N,) int64 frames of each
+    symbol, summing to T, drawn as a line over it, or None. Raises UserError as mel_picture does.
+    """
+    frames, count = alignment.shape
+    figure, axes = _canvas(width=max(6.0, frames / 60), height=max(4.0, count / 9))
+    axes.imshow(alignment.T, origin="lower", aspect="auto", interpolation="nearest", vmin=0.0, vmax=1.0)
+    if durations is not None:
+        edges = np.concatenate([[0], np.cumsum(durations)]) - 0.5
+        axes.stairs(np.arange(count), edges, baseline=None, color="red", linewidth=0.8)
+    axes.set(xlabel="mel frame")
+    axes.set_title(title, parse_math=False)
+    axes.set_yticks(range(count), labels=list(symbols), fontsize=6, parse_math=False)
+    _save(figure, path)
+
+
+def _canvas(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """A figure of its own: pyplot would keep every figure in a global list and may look for a screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(min(width, _MOST_INCHES), min(height, _MOST_INCHES)), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots()
+
+
+def _at_most(mel: np.ndarray, columns: int = 20000) -> np.ndarray:
+    """A mel of at most `columns` frames, by leaving frames out: more than the picture's pixels only cost memory."""
+    return mel[:, ::-(-mel.shape[1] // columns)]
+
+
+def _save(figure: "Figure", path: str | Path) -> None:
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        figure.savefig(temporary, format="png", dpi=100)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"{path}: the picture could not be written ({error.strerror or error})") from None

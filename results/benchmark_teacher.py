@@ -1,0 +1,166 @@
+"""Speed of the teacher's training: fused and plain recurrences, whole steps and the recurrences alone.
+
+    python results/benchmark_teacher.py --json results/benchmark_teacher.json    # an NVIDIA GPU
+    python results/benchmark_teacher.py --tiny                                   # any machine, seconds
+
+A step is what training does: forward under bfloat16 autocast, all losses, backward, clipping, AdamW. The data are
+random; only real frames count as mel frames, padding does not. Times are medians after a warm-up.
+"""
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from hparams import Tacotron2Config
+from tacotron2 import Tacotron2
+from tacotron2.fused import FusedRecurrence, best_recurrence
+from tacotron2.loss import losses, total
+from tacotron2.recurrence import PLAIN, PlainRecurrence
+
+TINY = Tacotron2Config(embedding_dim=16, encoder_dim=16, prenet_dim=16, attention_rnn_dim=32, decoder_rnn_dim=32,
+                       attention_dim=16, location_n_filters=4, location_kernel_size=5, postnet_dim=16)
+
+
+def get_arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=64, help="rows (default %(default)s)")
+    parser.add_argument("--frames", type=int, default=512, help="mel frames of the longest row (default %(default)s)")
+    parser.add_argument("--symbols", type=int, default=112, help="symbols of the longest row (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=20, help="measured; of the plain path 3 (default %(default)s)")
+    parser.add_argument("--tiny", action="store_true", help="a small network and few frames")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here too")
+    return parser.parse_args()
+
+
+def make_batch(rows: int, frames: int, symbols: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """ids (B, N), lengths, mel (B, M, T), lengths, as Tacotron2.forward takes them: rows of similar length."""
+    mel_lengths = torch.linspace(0.9 * frames, frames, rows).long()
+    id_lengths = torch.linspace(0.7 * symbols, symbols, rows).long()
+    ids = torch.randint(1, 148, (rows, symbols))
+    mel = torch.randn(rows, 80, frames) - 5
+    return ids.to(device), id_lengths, mel.to(device), mel_lengths
+
+
+def seconds(run: Callable[[], None], times: int, device: torch.device) -> float:
+    """Median seconds of a run, after two that do not count."""
+    measured = []
+    for _ in range(times + 2):
+        synchronize(device)
+        start = time.perf_counter()
+        run()
+        synchronize(device)
+        measured.append(time.perf_counter() - start)
+    return statistics.median(measured[2:])
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits for the GPU, if there is one."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def measure_step(config: Tacotron2Config, batch: tuple[Tensor, ...], recurrence: PlainRecurrence | FusedRecurrence,
+                 times: int) -> dict[str, float]:
+    """Milliseconds a training step, mel frames a second, peak GPU memory in GiB."""
+    ids, id_lengths, mel, mel_lengths = batch
+    device = mel.device
+    torch.manual_seed(0)
+    model = Tacotron2(config).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, fused=device.type == "cuda")
+
+    def step() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            output = model(ids, id_lengths, mel, mel_lengths, recurrence)
+        optimizer.zero_grad(set_to_none=True)
+        total(losses(output, mel)).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    duration = seconds(step, times, device)
+    peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
+    return {"ms_per_step": round(1e3 * duration, 2),
+            "mel_frames_per_second": round(mel_lengths.sum().item() / duration), "peak_memory_gib": round(peak, 2)}
+
+
+def measure_recurrences(config: Tacotron2Config, batch: tuple[Tensor, ...],
+                        recurrence: PlainRecurrence | FusedRecurrence, times: int) -> dict[str, float]:
+    """Microseconds a frame of each recurrence alone, forward and backward."""
+    ids, id_lengths, mel, _ = batch
+    (B, N), T, device = ids.shape, mel.shape[2], mel.device
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    model = Tacotron2(config).to(device)
+    weights = [weight.detach().requires_grad_() for weight in model.decoder.attention_weights()]
+
+    def inputs(*shape: int) -> Tensor:
+        return torch.randn(shape, device=device, dtype=dtype, requires_grad=True)
+
+    gates = inputs(T, B, 4 * config.attention_rnn_dim)
+    text = inputs(B, N, config.encoder_dim), inputs(B, N, config.attention_dim)
+    lstm_gates, lstm_weight = inputs(T, B, 4 * config.decoder_rnn_dim), model.decoder.decoder_rnn.weight_hh
+    lengths = id_lengths.to(device)
+    runs = {"attention": lambda: recurrence.attention(gates, *text, *weights, lengths),
+            "lstm": lambda: (recurrence.lstm(lstm_gates, lstm_weight),)}
+    result = {}
+    for name, run in runs.items():
+        with torch.no_grad():
+            result[f"{name}_forward_us_per_frame"] = round(1e6 * seconds(run, times, device) / T, 2)
+        both = seconds(lambda run=run: torch.autograd.backward([x.sum() for x in run()]), times, device)
+        result[f"{name}_backward_us_per_frame"] = round(1e6 * both / T - result[f"{name}_forward_us_per_frame"], 2)
+    return result
+
+
+def about(device: torch.device) -> dict[str, Any]:
+    """Machine, versions and commit."""
+    def git(*command: str) -> str:
+        folder = Path(__file__).parent
+        return subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True).stdout.strip()
+
+    try:
+        import triton
+    except ImportError:
+        triton = None
+    return {"device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+            "cpu": platform.processor() or platform.machine(), "threads": torch.get_num_threads(),
+            "python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda,
+            "triton": triton and triton.__version__, "commit": git("rev-parse", "HEAD"),
+            "changed_since": bool(git("status", "--porcelain", "--untracked-files=no"))}
+
+
+def main() -> None:
+    """Measures, prints, writes."""
+    arguments = get_arguments()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    config, sizes, times = Tacotron2Config(), (arguments.batch, arguments.frames, arguments.symbols), arguments.steps
+    if arguments.tiny:
+        config, sizes, times = TINY, (4, 24, 12), 2
+    torch.backends.cuda.matmul.allow_tf32 = True
+    batch = make_batch(*sizes, device)
+    figures = {**about(device), "batch": sizes[0], "frames": sizes[1], "symbols": sizes[2],
+               "real_frames": batch[3].sum().item()}
+    recurrences = {"fused": (best_recurrence(device, config), times), "plain": (PLAIN, min(times, 3))}
+    for name, (recurrence, count) in recurrences.items():
+        if name == "plain" or recurrence is not PLAIN:
+            figures[name] = {**measure_step(config, batch, recurrence, count),
+                             **measure_recurrences(config, batch, recurrence, count)}
+    text = json.dumps(figures, indent=2)
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,335 @@
+"""Text to speech: LightSpeech makes the mel, WaveGlow the sound.
+
+    python synthesize.py "It speaks." -o it.flac
+    python synthesize.py --file lines.txt -o talk.wav     # a text a line: talk-001.wav, talk-002.wav, ...
+    echo "It speaks." | python synthesize.py --file - -o - | aplay
+
+Long texts are split into sentences. "[pause 500ms]" or "[pause 1.5s]" in a text is a silence of that very length;
+{R EH1 D} says how a word sounds. Other Python code uses the class Synthesizer, which does all the work.
+"""
+import argparse
+import functools
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hparams import AudioConfig, UserError
+from training.inference import by_length, newest_weights, read_lines, row_seed, weights_notes, write_text
+
+if TYPE_CHECKING:
+    import torch
+
+    from text import Reading
+    from text.plan import Plan
+    from waveglow import Denoiser, WaveGlow
+
+SENTENCE_PAUSE = 0.3  # seconds
+TAIL_FRAMES = 4  # of silence after a piece, in which its last sound dies away (46 ms)
+FADE_SAMPLES = 64  # at both ends of a piece, so that joins do not click (3 ms)
+SYMBOLS_AT_ONCE = 8000  # padded, in a batch of the student
+# Padded mel frames in a batch of the vocoder, of the published one about 1 MB each. On the CPU each mel goes alone: a
+# batch would be no faster, and padding is work.
+FRAMES_AT_ONCE = {"cpu": 1, "cuda": 8000}
+VOCODERS = ("waveglow", "griffin-lim")
+_HERE = Path(__file__).resolve().parent
+
+
+class SpokenWord(NamedTuple):
+    """A word as it stood in the text, and where it is in the wave."""
+    text: str
+    start: float  # seconds
+    end: float  # seconds
+
+
+class Speech(NamedTuple):
+    """What Synthesizer.speak returns."""
+    wave: np.ndarray  # (S,) float32 in [-1, 1]
+    sample_rate: int  # Hz
+    words: list[SpokenWord]
+    mel: np.ndarray  # (M, T) float32, natural log; silences included, T = S / hop rounded up
+    dropped: str  # characters of the text that could not be said, each once
+
+
+class _Voice(NamedTuple):
+    """What the student made of one piece."""
+    mel: np.ndarray  # (M, T) float32
+    durations: np.ndarray  # (N,) int64 frames, summing to T
+
+
+class Synthesizer:
+    """Speaks with the weights given, or with the newest that lie in the packages' pre_trained_model/ folders.
+
+    weights: the student's file; vocoder: "waveglow", or "griffin-lim", which needs no weights and sounds worse;
+    vocoder_weights: WaveGlow's file; device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N"; generation:
+    "old" for a WaveGlow published before November 2018, which its file does not tell.
+    Raises UserError for weights that are missing or of another kind, and for a GPU that is not there.
+    """
+
+    def __init__(self, weights: str | Path | None = None, vocoder: str = "waveglow",
+                 vocoder_weights: str | Path | None = None, device: str = "auto",
+                 generation: str | None = None) -> None:
+        import lightspeech
+        from training.distributed import pick_device
+        if vocoder not in VOCODERS:
+            raise UserError(f"vocoder: found {vocoder!r}, expected one of {', '.join(VOCODERS)}")
+        self.audio = AudioConfig()
+        self.device = pick_device(device)
+        self.hardware = _hardware(self.device)  # in words
+        path = newest_weights(_HERE / "lightspeech" / "pre_trained_model", weights,
+                              "name a student's file with --weights, or make one with train.py and its --export")
+        self.student = lightspeech.load(path).to(self.device)
+        self.preliminary = _preliminary(path)  # lines that tell what the weights lack
+        self.vocoder = self._load_vocoder(vocoder_weights, generation) if vocoder == "waveglow" else None
+
+    def _load_vocoder(self, weights: str | Path | None, generation: str | None) -> "WaveGlow":
+        import waveglow
+        path = newest_weights(_HERE / "waveglow" / "pre_trained_model", weights,
+                              "name WaveGlow's file with --vocoder-weights, or do without: --vocoder griffin-lim")
+        vocoder = waveglow.load(path, generation).to(self.device)
+        self.preliminary += _preliminary(path)
+        return vocoder
+
+    @functools.cached_property
+    def _denoiser(self) -> "Denoiser":
+        from waveglow import Denoiser
+        return Denoiser(self.vocoder)
+
+    def speak(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,
+              sigma: float | None = None, denoise: float = 0.0) -> Speech:
+        """Says a text of any length; the same arguments on the same device give the same wave.
+
+        speed: 0.25 to 4, times as fast; the silences of punctuation, `pause` and pause marks keep their length.
+        pause: seconds between sentences. sigma: scale of WaveGlow's noise, None for what it was trained with; denoise:
+        how much of WaveGlow's constant noise is taken away, 0 none, 0.1 much. Raises UserError for values out of range
+        and a text that leaves nothing to say.
+        """
+        from text.plan import LONGEST_PAUSE, make_plan
+        for name, value, low, high in (("speed", speed, 0.25, 4.0), ("pause", pause, 0.0, LONGEST_PAUSE),
+                                       ("sigma", sigma or 0.0, 0.0, 2.0), ("denoise", denoise, 0.0, 1.0)):
+            if not low <= value <= high:
+                raise UserError(f"{name}: found {value:g}, expected {low:g} to {high:g}")
+        plan = make_plan(text, self.student.text, pause)
+        voices = self._voices(plan.readings, speed)
+        starts, length = self._layout(voices, plan.silences)
+        wave = np.zeros(length, np.float32)
+        for row, sound in self._sounds([voice.mel for voice in voices], seed, sigma, denoise):
+            wave[starts[row]:starts[row] + len(sound)] = sound
+        if not np.isfinite(wave).all():
+            raise UserError("the weights give a sound that is not finite; copy or train them again")
+        return Speech(np.clip(wave, -1.0, 1.0, out=wave), self.audio.sample_rate, self._words(plan, voices, starts),
+                      self._mel(voices, starts, length), plan.dropped)
+
+    def _voices(self, readings: list["Reading"], speed: float) -> list[_Voice]:
+        """The student's mels and durations, in the order of the readings."""
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+        voices: dict[int, _Voice] = {}
+        for rows in by_length([len(reading.ids) for reading in readings], SYMBOLS_AT_ONCE):
+            chosen = [readings[row] for row in rows]
+            ids = pad_sequence([torch.tensor(reading.ids) for reading in chosen], batch_first=True)
+            pauses = pad_sequence([torch.tensor(reading.pauses) for reading in chosen], batch_first=True)
+            lengths = torch.tensor([len(reading.ids) for reading in chosen])
+            ids, pauses, lengths = (tensor.to(self.device) for tensor in (ids, pauses, lengths))
+            result = self.student.infer(ids, lengths, speed, pauses)
+            mels, durations = result.mel.float().cpu().numpy(), result.durations.cpu().numpy()
+            for row, mel, frames, count, spans in zip(rows, mels, result.frames, lengths.tolist(), durations):
+                voices[row] = _Voice(mel[:, :frames].copy(), spans[:count].copy())
+        return [voices[row] for row in range(len(readings))]
+
+    def _layout(self, voices: list[_Voice], silences: list[float]) -> tuple[list[int], int]:
+        """Where each piece starts in the wave, in samples, and how long the wave is."""
+        starts, end = [], 0
+        for voice, silence in zip(voices, silences):
+            starts.append(end + round(silence * self.audio.sample_rate))
+            end = starts[-1] + (voice.mel.shape[1] + TAIL_FRAMES) * self.audio.hop_length
+        return starts, end + round(silences[-1] * self.audio.sample_rate)
+
+    def _sounds(self, mels: list[np.ndarray], seed: int, sigma: float | None,
+                denoise: float) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields (number of the mel, its wave with a tail, faded at both ends), mels of like length together."""
+        import torch
+        silence = float(np.log(self.audio.log_floor))
+        lengths = [mel.shape[1] + TAIL_FRAMES for mel in mels]
+        for rows in by_length(lengths, FRAMES_AT_ONCE[self.device.type]):
+            batch = torch.full((len(rows), self.audio.n_mels, max(lengths[row] for row in rows)), silence)
+            for place, row in zip(batch, rows):
+                place[:, :mels[row].shape[1]] = torch.from_numpy(mels[row])
+            waves = self._waves(batch, [lengths[row] for row in rows], [row_seed(seed, row) for row in rows], sigma,
+                                denoise)
+            for row, wave in zip(rows, waves):
+                yield row, _faded(wave[:lengths[row] * self.audio.hop_length])
+
+    def _waves(self, mel: "torch.Tensor", frames: list[int], seeds: list[int], sigma: float | None,
+               denoise: float) -> np.ndarray:
+        """mel (B, M, T), rows of so many frames, to waves (B, T * hop); each row's noise comes from its own seed."""
+        import torch
+        if self.vocoder is None:
+            from audio import griffin_lim
+            return griffin_lim(mel, self.audio).numpy()
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        with torch.inference_mode():
+            mel, lengths = mel.to(self.device), torch.tensor(frames)
+            wave = self.vocoder.infer(mel, sigma, generators, mel_lengths=lengths)
+            wave = self._denoiser(wave, denoise) if denoise else wave
+        return wave.float().cpu().numpy()
+
+    def _words(self, plan: "Plan", voices: list[_Voice], starts: list[int]) -> list[SpokenWord]:
+        words = []
+        for reading, voice, start in zip(plan.readings, voices, starts):
+            edges = np.concatenate([[0], np.cumsum(voice.durations)]) * self.audio.hop_length + start
+            seconds = (edges / self.audio.sample_rate).tolist()
+            words += [SpokenWord(word.text, seconds[word.start], seconds[word.stop]) for word in reading.words]
+        return words
+
+    def _mel(self, voices: list[_Voice], starts: list[int], length: int) -> np.ndarray:
+        """The pieces' mels at their places in the wave, to the nearest frame, and silence between them."""
+        hop = self.audio.hop_length
+        mel = np.full((self.audio.n_mels, -(-length // hop)), np.log(self.audio.log_floor), np.float32)
+        for voice, start in zip(voices, starts):
+            first = round(start / hop)
+            mel[:, first:first + voice.mel.shape[1]] = voice.mel
+        return mel
+
+
+def _faded(wave: np.ndarray) -> np.ndarray:
+    """wave (S,) float32 with its first and last FADE_SAMPLES brought up from and down to silence."""
+    ramp = np.linspace(0.0, 1.0, min(FADE_SAMPLES, len(wave) // 2), dtype=np.float32)
+    wave = wave.copy()
+    wave[:len(ramp)] *= ramp
+    wave[len(wave) - len(ramp):] *= ramp[::-1]
+    return wave
+
+
+def _hardware(device: "torch.device") -> str:
+    import torch
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+def _preliminary(path: Path) -> list[str]:
+    """What the notes of a weights file say of its being preliminary, as a list of no or one line."""
+    note = weights_notes(path).get("preliminary")
+    return [f"{path.name}: {note}"] if note else []
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="synthesize.py", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("text", nargs="?", help="what to say")
+    what.add_argument("--file", metavar="PATH", help="say each line of this text file, or of standard input for '-'; "
+                      "several outputs are numbered: out-001.wav, out-002.wav, ...")
+    parser.add_argument("-o", "--out", default="out.wav", metavar="PATH", help="a name ending in .wav, .flac or .ogg, "
+                        "or '-' for a wav on standard output; default: out.wav, an older file of the name is replaced")
+    parser.add_argument("--speed", type=float, default=1.0, help="0.25 to 4, times as fast; pauses keep their length")
+    parser.add_argument("--pause", type=float, default=SENTENCE_PAUSE, metavar="SECONDS",
+                        help=f"silence between sentences, default {SENTENCE_PAUSE}")
+    parser.add_argument("--vocoder", choices=VOCODERS, default="waveglow", help="default: waveglow")
+    parser.add_argument("--sigma", type=float, help="scale of WaveGlow's noise; default: that of its training, 0.6 "
+                        "for a published file")
+    parser.add_argument("--denoise", type=float, default=0.0, metavar="STRENGTH",
+                        help="take away WaveGlow's constant noise, 0 (default) to 1; 0.01 to 0.1 is usual")
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives slightly another sound")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--weights", metavar="PATH", help="the student's; default: the newest in "
+                        "lightspeech/pre_trained_model/")
+    parser.add_argument("--vocoder-weights", metavar="PATH", help="WaveGlow's; default: the newest in "
+                        "waveglow/pre_trained_model/")
+    parser.add_argument("--vocoder-generation", choices=("new", "mid", "old"), help="of a published WaveGlow file; "
+                        "only 'old' (before November 2018) cannot be seen from the file")
+    parser.add_argument("--timestamps", metavar="PATH.json", help="write the words with their start and end in seconds")
+    parser.add_argument("--picture", metavar="PATH.png", help="write a picture of the mel")
+    return parser
+
+
+def _tell(line: str) -> None:
+    print(f"synthesize.py: {line}", file=sys.stderr, flush=True)
+
+
+def _checked(option: str, name: str | None, endings: Iterable[str]) -> Path | None:
+    """The path of an output, before any work is done for it; UserError for a wrong ending or a folder not there."""
+    if name is None or name == "-" and option == "-o":
+        return None
+    path = Path(name)
+    if path.suffix.lower() not in endings:
+        raise UserError(f"{option} {name}: expected a name that ends in {' or '.join(endings)}")
+    if not path.parent.is_dir():
+        raise UserError(f"{option} {name}: there is no folder {path.parent}; make it first")
+    return path
+
+
+def _numbered(path: Path | None, number: int, count: int) -> Path | None:
+    """The name for one of `count` outputs: itself for the only one, else talk.wav -> talk-001.wav and so on."""
+    return path.with_stem(f"{path.stem}-{number:03d}") if path and count > 1 else path
+
+
+def _write(speech: Speech, out: Path | None, timestamps: Path | None, picture: Path | None) -> None:
+    from audio import encode_wav, write_wav
+    if out is not None:
+        write_wav(out, speech.wave, speech.sample_rate)
+    else:
+        data = encode_wav(speech.wave, speech.sample_rate)
+        try:  # by a writer of its own: sys.stdout would try again, and fail aloud, at exit
+            with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
+                stdout.write(data)
+        except OSError as error:
+            raise UserError(f"-o -: standard output could not be written ({error.strerror})") from None
+    seconds = len(speech.wave) / speech.sample_rate
+    if timestamps is not None:
+        words = [{"word": word.text, "start": round(word.start, 4), "end": round(word.end, 4)} for word in speech.words]
+        write_text(timestamps, json.dumps({"seconds": round(seconds, 4), "words": words}, indent=1))
+    if picture is not None:
+        from audio.pictures import mel_picture
+        mel_picture(picture, speech.mel, seconds)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Does what the command line says. Raises UserError."""
+    from audio.files import FORMATS
+    texts = [options.text] if options.file is None else [line for line in read_lines(options.file) if line]
+    if options.out == "-" and len(texts) > 1:
+        raise UserError(f"-o -: {len(texts)} texts cannot share standard output; name a file")
+    out = _checked("-o", options.out, FORMATS)
+    timestamps = _checked("--timestamps", options.timestamps, (".json",))
+    picture = _checked("--picture", options.picture, (".png",))
+    synthesizer = Synthesizer(options.weights, options.vocoder, options.vocoder_weights, options.device,
+                              options.vocoder_generation)
+    for line in synthesizer.preliminary:
+        _tell(f"preliminary weights: {line}")
+    for number, text in enumerate(texts, 1):
+        where = f"text {number}: " if options.file is not None else ""
+        start = time.perf_counter()
+        try:
+            speech = synthesizer.speak(text, options.speed, options.pause, options.seed, options.sigma, options.denoise)
+        except UserError as error:
+            raise UserError(f"{where}{error}") from None
+        spent = time.perf_counter() - start
+        if speech.dropped:
+            _tell(f"warning: {where}left out what cannot be said: {' '.join(map(repr, speech.dropped))}")
+        _write(speech, *(_numbered(path, number, len(texts)) for path in (out, timestamps, picture)))
+        seconds = len(speech.wave) / speech.sample_rate
+        print(f"{_numbered(out, number, len(texts)) or 'standard output'}: {seconds:.2f} s of speech made in "
+              f"{spent:.2f} s (real-time factor {spent / seconds:.3f}, {synthesizer.hardware})",
+              file=sys.stdout if out else sys.stderr, flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit status: 0, 2 after a user's mistake, 130 if interrupted."""
+    options = get_parser().parse_args(argv)
+    try:
+        run(options)
+    except UserError as error:
+        _tell("error: " + " ".join(str(error).split()))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,315 @@
+"""preprocess.py: with a tiny random teacher that stops by itself, the whole script in this process and in others."""
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import preprocess
+import tacotron2
+from hparams import CONFIGS, TextConfig, UserError
+from lightspeech.distilled import DistilledDataset, finished_rows, records
+from tacotron2.alignment import quality
+from text import symbols
+from training.inference import by_length, read_texts, row_seed
+
+ROOT = Path(__file__).resolve().parent.parent
+LETTERS = TextConfig("english_cleaners", phonemes=False)
+LAX = ["--min-focus", "0", "--min-coverage", "0", "--max-jump", "1000", "--max-stay", "100000", "--max-steps", "200",
+       "--device", "cpu"]
+TEXTS = ["Hello.", "Printing, in the only sense.", "One two three.", "A", "It was good.", "Yes.", "No, no, no."]
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory) -> Path:
+    """Weights of a tiny teacher whose gate opens after some 55 frames, at a frame that depends on text and chance."""
+    torch.manual_seed(0)
+    model = tacotron2.Tacotron2(CONFIGS["tacotron2"]["tiny"][0], LETTERS).eval()
+    rnn, gate, units = model.decoder.decoder_rnn, model.decoder.gate_layer.linear_layer, 64
+    with torch.no_grad():
+        for matrix in (rnn.weight_ih, rnn.weight_hh):
+            matrix[::units] = 0  # unit 0 of the input, forget, cell and output gates becomes a clock:
+        rnn.bias_hh[::units] = 0
+        rnn.bias_ih[::units] = torch.tensor([9.0, 9.0, 0.02, 9.0])  # its cell grows by 0.02 a step
+        gate.weight.mul_(2.0)[0, 0] = 100.0
+        gate.bias.fill_(-100 * np.tanh(1.1))
+    path = tmp_path_factory.mktemp("teacher") / "tiny.safetensors"
+    tacotron2.save(path, model, LETTERS, {})
+    return path
+
+
+@pytest.fixture(autouse=True)
+def few_pictures(monkeypatch) -> None:
+    monkeypatch.setattr(preprocess, "PICTURES", 1)  # they take longer than all else
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def script(teacher: Path, out: Path, texts: Path, *more: str) -> list[str]:
+    return [str(texts), "-o", str(out), "--weights", str(teacher), *LAX, *more]
+
+
+def content(folder: Path) -> dict[tuple[str, int], list[torch.Tensor]]:
+    data = DistilledDataset.read(folder)
+    return {(name, sample): [ragged.row(row) for ragged in (data.ids, data.durations, data.mels, data.features)]
+            for row, (name, sample) in enumerate(zip(data.names, data.samples))}
+
+
+def assert_same(found: dict, expected: dict, exact: bool) -> None:
+    assert found.keys() == expected.keys()
+    for key in expected:
+        for a, b in zip(found[key], expected[key]):
+            if exact:
+                assert torch.equal(a, b)
+            else:  # other batches round differently
+                torch.testing.assert_close(a.float(), b.float(), atol=4e-3, rtol=4e-3)
+
+
+def test_rows_and_summary(teacher, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(preprocess, "PICTURES", 3)
+    texts = write(tmp_path / "lines.txt", *TEXTS, "", "\U0001f600")
+    assert preprocess.main(script(teacher, tmp_path / "out", texts, "--samples", "2")) == 0
+    rows = content(tmp_path / "out")
+    assert len(rows) == 14 and ("lines-000001", 1) in rows
+    model = tacotron2.load(teacher)
+    for (name, sample), (ids, durations, mel, features) in rows.items():
+        text = TEXTS[int(name[-6:]) - 1]
+        assert [symbols[number] for number in ids] == list(text.lower())
+        assert durations.sum() == len(mel) and len(features) == len(ids) == len(durations)
+        alone = model.infer(ids[None].long(), torch.tensor([len(ids)]),
+                            [torch.Generator().manual_seed(row_seed(0, name, sample, 0))], 200)
+        torch.testing.assert_close(mel.float(), alone.mel[0].T, atol=4e-3, rtol=4e-3)  # as it would be alone
+        torch.testing.assert_close(features.float(), alone.encoder_outputs[0], atol=2e-3, rtol=2e-3)
+    assert not torch.equal(rows["lines-000001", 0][2], rows["lines-000001", 1][2])
+    told = capsys.readouterr()
+    assert "14 rows kept (0.0" in told.out and "2 rejected (12.5%); this run 16 rows" in told.out
+    rejected = list(csv.DictReader(open(tmp_path / "out/rejected.csv", encoding="utf-8")))
+    assert [(row["name"], row["sample"]) for row in rejected] == [("lines-000009", "0"), ("lines-000009", "1")]
+    assert "nothing to say" in rejected[0]["reason"] and rejected[0]["text"] == "\U0001f600"
+    pictures = list((tmp_path / "out/pictures").iterdir())
+    assert len(pictures) == 3 and all(path.read_bytes()[:4] == b"\x89PNG" for path in pictures)
+
+
+def test_same_seed_same_rows_other_seed_others(teacher, tmp_path):
+    texts = write(tmp_path / "lines.txt", *TEXTS)
+    for out, more in (("a", []), ("b", []), ("c", ["--seed", "1"]), ("d", ["--batch-symbols", "1"])):
+        assert preprocess.main(script(teacher, tmp_path / out, texts, *more)) == 0
+    assert_same(content(tmp_path / "b"), content(tmp_path / "a"), exact=True)
+    assert_same(content(tmp_path / "d"), content(tmp_path / "a"), exact=False)
+    assert not torch.equal(content(tmp_path / "c")["lines-000001", 0][2], content(tmp_path / "a")["lines-000001", 0][2])
+
+
+def test_argmax_and_no_features(teacher, tmp_path):
+    texts = write(tmp_path / "lines.txt", "One two three.")
+    assert preprocess.main(script(teacher, tmp_path / "a", texts)) == 0
+    assert preprocess.main(script(teacher, tmp_path / "b", texts, "--durations", "argmax", "--no-features")) == 0
+    monotonic, argmax = (DistilledDataset.read(tmp_path / out) for out in "ab")
+    assert argmax.features is None and argmax.durations.flat.sum() == monotonic.durations.flat.sum()
+    assert not torch.equal(argmax.durations.flat, monotonic.durations.flat)
+    assert monotonic.durations.flat.min() >= 1
+
+
+def test_resume_adds_nothing_twice(teacher, tmp_path, monkeypatch, capsys):
+    texts = write(tmp_path / "lines.txt", *TEXTS, "\U0001f600")
+    monkeypatch.setattr(preprocess, "FLUSH_SECONDS", 0.0)
+    read, calls = preprocess.Teacher.read, []
+
+    def read_then_die(self, jobs, attempt):
+        calls.append([job.name for job in jobs])
+        if len(calls) == 3:
+            raise MemoryError  # as good as any other sudden end
+        return read(self, jobs, attempt)
+    monkeypatch.setattr(preprocess.Teacher, "read", read_then_die)
+    command = script(teacher, tmp_path / "out", texts, "--batch-symbols", "20")
+    with pytest.raises(MemoryError):
+        preprocess.main(command)
+    done = {name for name, _ in finished_rows(tmp_path / "out")}
+    assert done == {*calls[0], *calls[1], "lines-000008"}
+    calls += [None] * 10
+    assert preprocess.main(command) == 0
+    again = [name for call in calls[13:] for name in call]
+    assert sorted(again) == sorted({f"lines-{number:06d}" for number in range(1, 8)} - done)
+    monkeypatch.undo()
+    assert preprocess.main(script(teacher, tmp_path / "whole", texts)) == 0
+    assert_same(content(tmp_path / "out"), content(tmp_path / "whole"), exact=False)
+    assert len(list(records(tmp_path / "out"))) == 8
+    shards = sorted(path.name for path in (tmp_path / "out").glob("shard*"))
+    capsys.readouterr()
+    assert preprocess.main(command) == 0  # nothing is left to do
+    assert shards == sorted(path.name for path in (tmp_path / "out").glob("shard*"))
+    assert "this run 0 rows" in capsys.readouterr().out
+
+
+def test_batches_are_bounded_in_symbols_and_rows(teacher, tmp_path, monkeypatch):
+    texts = write(tmp_path / "lines.txt", *TEXTS, "word " * 25)
+    read, sizes = preprocess.Teacher.read, []
+    monkeypatch.setattr(preprocess.Teacher, "read", lambda self, jobs, attempt: (
+        sizes.append([len(job.ids) for job in jobs]), read(self, jobs, attempt))[1])
+    assert preprocess.main(script(teacher, tmp_path / "out", texts, "--batch-symbols", "200", "--retries", "0")) == 0
+    assert sizes[0] == [124] and [len(rows) for rows in sizes] == [1, 1, 3, 3]  # 64 at least are counted a row
+
+
+def run_script(command: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen:
+    code = ("import sys, preprocess; preprocess.FLUSH_SECONDS, preprocess.PICTURES = 0.0, 1; "
+            "sys.exit(preprocess.main(sys.argv[1:]))")
+    return subprocess.Popen([sys.executable, "-c", code, *command], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+                            stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})})
+
+
+@pytest.mark.parametrize("how, status", [(signal.SIGKILL, -9), (signal.SIGTERM, 1), (signal.SIGINT, 1)])
+def test_killed_and_stopped(teacher, tmp_path, how, status):
+    texts = write(tmp_path / "lines.txt", *(TEXTS * 12))
+    command = script(teacher, tmp_path / "out", texts, "--batch-symbols", "20")
+    process = run_script(command)
+    while process.poll() is None and len(list((tmp_path / "out").glob("shard*.safetensors"))) < 3:
+        time.sleep(0.01)
+    process.send_signal(how)
+    told = process.communicate()
+    assert process.returncode == status, told
+    if status == 1:
+        assert "stopped before the last row" in told[1] and "Traceback" not in told[1]
+        assert (tmp_path / "out/rejected.csv").exists()
+    done = finished_rows(tmp_path / "out")
+    assert 3 <= len(done) < 84
+    assert preprocess.main(script(teacher, tmp_path / "out", texts)) == 0
+    assert len(content(tmp_path / "out")) == len(list(records(tmp_path / "out"))) == 84
+
+
+def test_two_processes_share_the_rows(teacher, tmp_path):
+    """The first has nearly nothing to do, and must wait for the second before it counts."""
+    lines = [line for text in TEXTS * 4 for line in ("\U0001f600", text)]
+    texts = write(tmp_path / "lines.txt", "Ha.", *lines[1:])
+    assert preprocess.main(script(teacher, tmp_path / "one", texts)) == 0
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "preprocess.py",
+               *script(teacher, tmp_path / "two", texts, "--batch-symbols", "1")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("29 rows kept") == 1 and "27 rejected" in done.stdout
+    assert {path.name[:9] for path in (tmp_path / "two").glob("shard*")} == {"shard-000", "shard-001"}
+    assert_same(content(tmp_path / "two"), content(tmp_path / "one"), exact=False)
+    one, two = ({tuple(row.items()) for row in csv.DictReader(open(tmp_path / out / "rejected.csv", encoding="utf-8"))}
+                for out in ("one", "two"))
+    assert one == two and len(one) == 27
+
+
+def test_share_is_a_partition_whatever_is_finished():
+    texts = [preprocess.Text(f"t{number}", "") for number in range(5)]
+    parts = [preprocess.share(texts, 2, rank, 3, set()) for rank in range(3)]
+    assert sorted(row for part in parts for row in part) == sorted((text, s) for text in texts for s in range(2))
+    finished = {("t0", 0), ("t4", 1)}
+    later = [preprocess.share(texts, 2, rank, 3, finished) for rank in range(3)]
+    assert [[row for row in part if (row[0].name, row[1]) not in finished] for part in parts] == later
+
+
+def test_retries_and_reasons(teacher, tmp_path, capsys):
+    texts = write(tmp_path / "lines.txt", *(TEXTS * 2))
+    out = {retries: tmp_path / retries for retries in ("0", "4")}
+    focus = [record.quality["focus"] for record in _records(teacher, tmp_path / "all", texts)]
+    limit = str(sorted(focus)[len(focus) // 2])
+    for retries, folder in out.items():
+        arguments = script(teacher, folder, texts, "--retries", retries)
+        arguments[arguments.index("--min-focus") + 1] = limit
+        assert preprocess.main(arguments) == 0
+    kept = {retries: content(folder) for retries, folder in out.items()}
+    assert len(kept["0"]) < len(kept["4"])
+    assert_same({key: kept["4"][key] for key in kept["0"]}, kept["0"], exact=False)
+    rejected = list(csv.DictReader(open(out["0"] / "rejected.csv", encoding="utf-8")))
+    assert len(rejected) == len(TEXTS) * 2 - len(kept["0"])
+    assert all("blurred" in row["reason"] and float(row["focus"]) < float(limit) for row in rejected)
+    seeds = {(record.name, record.seed) for record in records(out["4"]) if not record.reason}
+    assert any(seed != row_seed(0, name, 0, 0) for name, seed in seeds)
+
+
+def _records(teacher: Path, out: Path, texts: Path) -> list:
+    assert preprocess.main(script(teacher, out, texts)) == 0
+    return list(records(out))
+
+
+def test_step_limit(teacher, tmp_path):
+    texts = write(tmp_path / "m.csv", "short|Yes.", "long|" + "very " * 30)
+    arguments = [*script(teacher, tmp_path / "out", texts), "--max-steps", "32"]
+    assert preprocess.main(arguments) == 0
+    reasons = {record.name: record.reason for record in records(tmp_path / "out")}
+    assert reasons["short"] == "did not stop within 32 frames"
+    assert reasons["long"] == "149 symbols cannot be said in 32 frames"
+
+
+@pytest.mark.parametrize("count, expected", [(1, "c"), (2, "ce"), (3, "bce"), (4, "bcde")])
+def test_worst_are_the_rejected_then_the_blurred(count, expected):
+    worst = preprocess.Worst(count)
+    for name, focus, reason in (("e", np.nan, None), ("b", 0.2, None), ("a", 0.9, None), ("c", 0.95, "jumps"),
+                                ("d", 0.5, None)):
+        found = quality(np.ones((4, 2)) / 2, True)._replace(focus=focus)
+        worst.add(preprocess.Reading(preprocess.Job(name, 0, [1, 2]), 0, None, None, np.ones((4, 2)), found, reason))
+    assert "".join(sorted(entry[1][0] for entry in worst._heap)) == expected
+
+
+def test_read_texts(tmp_path):
+    plain = write(tmp_path / "p.txt", "One.", "", "Two.")
+    (tmp_path / "LJ").mkdir()
+    write(tmp_path / "LJ/metadata.csv", "L1|raw 1|one", "L2|two|{T UW1}")
+    assert read_texts([plain, tmp_path / "LJ"]) == [("p-000001", "One."), ("p-000003", "Two."), ("L1", "one"),
+                                                    ("L2", "two")]
+
+
+def test_by_length():
+    assert by_length([5, 1, 9, 2, 2], 6) == [[1, 3, 4], [0], [2]]
+    assert by_length([], 6) == []
+
+
+@pytest.mark.parametrize("lines, more, told", [
+    (None, [], "texts.csv: cannot be read (No such file"),
+    ([""], [], "texts.csv: empty"),
+    (["a|One.", "Two."], [], "line 2: no '|'"),
+    (["a|One.", "a|Two."], [], "line 2: id 'a' came before"),
+    (["One."], ["--device", "cuda:99"], "--device cuda"),
+    (["One."], ["--device", "gpu"], "expected auto, cpu, cuda or cuda:N"),
+    (["One."], ["--weights", "none.safetensors"], "none.safetensors: no such weights file"),
+    (["One."], ["--samples", "0"], "--samples: found 0, expected at least 1"),
+    (["One."], ["-o", "/dev/null/x"], "-o /dev/null/x: no folder can be made there"),
+])
+def test_bad_input(teacher, tmp_path, capsys, lines, more, told):
+    texts = tmp_path / "texts.csv"
+    if lines is not None:
+        write(texts, *lines)
+    assert preprocess.main([*script(teacher, tmp_path / "out", texts), *more]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("preprocess.py: error: ") and told in error and error.count("\n") == 1
+
+
+def test_bad_files(teacher, tmp_path, capsys, monkeypatch):
+    texts = write(tmp_path / "texts.txt", "One.")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(teacher.read_bytes()[:1000])
+    cases = [(script(teacher, tmp_path / "a", tmp_path / "latin.txt"), "not UTF-8"),
+             (script(broken, tmp_path / "b", texts), "not a complete safetensors file")]
+    for command, told in cases:
+        assert preprocess.main(command) == 2
+        error = capsys.readouterr().err
+        assert told in error and error.count("\n") == 1
+    monkeypatch.setattr(preprocess, "_HERE", tmp_path)
+    assert preprocess.main([str(texts), "-o", str(tmp_path / "c"), "--device", "cpu"]) == 2
+    assert "tacotron2/pre_trained_model: no weights there; name a teacher's file" in capsys.readouterr().err
+
+
+def test_other_settings_never_mix(teacher, tmp_path, capsys):
+    texts = write(tmp_path / "texts.txt", "One.")
+    assert preprocess.main(script(teacher, tmp_path / "out", texts)) == 0
+    capsys.readouterr()
+    assert preprocess.main(script(teacher, tmp_path / "out", texts, "--seed", "5")) == 2
+    assert "made with seed 0, expected 5" in capsys.readouterr().err
+
+
+def test_name_twice_in_two_files(tmp_path):
+    with pytest.raises(UserError, match="a: the name of two texts"):
+        read_texts([write(tmp_path / "1.csv", "a|x"), write(tmp_path / "2.csv", "a|y")])

@@ -1,0 +1,105 @@
+"""The ARPAbet front end, what `read` returns, and corpora in LJSpeech's layout."""
+import random
+import re
+
+import pytest
+
+from hparams import TextConfig, UserError
+from text import read, read_metadata, read_mixed, sequence_to_text, symbols
+from text.phonemes import dictionary_entry, heteronyms, pronounce
+
+LETTERS = TextConfig(phonemes=False)
+
+
+def said(text: str) -> str:
+    return sequence_to_text(read(text, TextConfig()).ids)
+
+
+def test_known_words_are_phonemes_heteronyms_and_unknown_words_letters():
+    assert said("I read of Xyzzyx printing.") == "{AY2} read {AH0 V} xyzzyx {P R IH1 N T IH0 NG}."
+    assert all(pronounce(word) is None for word in ("read", "lead", "live", "wind"))
+
+
+def test_every_heteronym_is_a_lower_case_word_once():
+    words = sorted(heteronyms())
+    assert len(words) > 200 and all(word.isalpha() and word.islower() for word in words)
+
+
+def test_genitives_hyphens_and_names_of_letters():
+    assert pronounce("printing's") == dictionary_entry("printing") + " Z"
+    assert pronounce("cat's").endswith("S") and pronounce("judge's").endswith("IH0 Z")
+    assert pronounce("rifle-shot") == "R AY1 F AH0 L SH AA1 T" and pronounce("rifle-xyzzyx") is None
+    assert said("the BBC") == "{DH AH0} {B IY1} {B IY1} {S IY1}"
+    assert said("a U.S.A.-made plan A") .startswith("{AH0} {Y UW1} {EH1 S} {EY1}") and said("plan A").endswith("{EY1}")
+
+
+def test_the_and_to_before_vowels():
+    assert said("the apple, the car to eat") == "{DH IY0} {AE1 P AH0 L}, {DH AH0} {K AA1 R} {T UH0} {IY1 T}"
+
+
+def test_braces_hold_in_both_modes():
+    for settings in (TextConfig(), LETTERS):
+        assert "{R EH1 D}" in sequence_to_text(read("He {R EH1 D} it.", settings).ids)
+
+
+@pytest.mark.parametrize("settings", [TextConfig(), LETTERS, TextConfig("english_cleaners", False),
+    TextConfig("basic_cleaners")])
+def test_words_and_pauses_fit_the_ids(settings):
+    reading = read("Well, the well-known Café -- it's here: now. Go!", settings)
+    assert len(reading.pauses) == len(reading.ids) and 0 not in reading.ids
+    covered = {index for word in reading.words for index in range(word.start, word.stop)}
+    for index, pause in enumerate(reading.pauses):
+        assert not (pause and index in covered)
+        symbol = symbols[reading.ids[index]]
+        assert pause == (symbol in ",.:;?!" or symbol == "-" and index not in covered
+                         or symbol == " " and reading.pauses[index - 1])
+    assert len(reading.words) == 8
+
+
+def test_words_are_named_as_they_stood_in_the_input():
+    reading = read("Café owes $3.5 million, \U0001f600 Dr. Brown.", TextConfig())
+    assert [word.text for word in reading.words] == ["Café", "owes", "$3.5 million", "Dr.", "Brown"]
+
+
+def test_mixed_rows_are_letters_phonemes_or_both():
+    text, phonemes = "Mr. O'Brien, 'quoted' -- twelve:thirty etc.", (
+        "{M IH1 S T ER0} {OW0 B R AY1 AH0 N}, '{K W OW1 T AH0 D}' -- {T W EH1 L V}:{TH ER1 T IY0} "
+        "{EH0 T S EH1 T ER0 AH0}")
+    rng = random.Random(0)
+    assert sequence_to_text(read_mixed(text, phonemes, 0, rng)) == "mister o'brien, quoted, twelve thirty et cetera"
+    assert sequence_to_text(read_mixed(text, phonemes, 1, rng)) == (
+        "{M IH1 S T ER0} {OW0 B R AY1 AH0 N}, {K W OW1 T AH0 D}, {T W EH1 L V} {TH ER1 T IY0} {EH0 T S EH1 T ER0 AH0}")
+    initials = read_mixed("The U.S.A., M.P.'s", "{DH AH0} {Y UW2}, {EH2 M P IY1 S}", 0, rng)
+    assert sequence_to_text(initials) == "the u s a, m p's"
+    mixed = {sequence_to_text(read_mixed("one two", "{W AH1 N} {T UW1}", 0.5, rng)) for _ in range(50)}
+    assert mixed == {"one two", "one {T UW1}", "{W AH1 N} two", "{W AH1 N} {T UW1}"}
+
+
+def test_training_and_synthesis_see_the_same_letters():
+    text = "Printing, then, for our purpose -- may be considered; as well-known as it's old."
+    phonemes = re.sub(r"[A-Za-z][A-Za-z'-]*", "{AH0}", text)
+    assert read_mixed(text, phonemes, 0, random.Random(0)) == read(text, LETTERS).ids
+
+
+def test_metadata(tmp_path):
+    path = tmp_path / "metadata.csv"
+    path.write_text("\ufeffa|Hi.\r\n\nb|No. 5|number five\nc|Hi you|{HH AY1} {Y UW1}\n", encoding="utf-8")
+    assert read_metadata(path) == [("a", "Hi.", None), ("b", "number five", None), ("c", "Hi you", "{HH AY1} {Y UW1}")]
+
+
+@pytest.mark.parametrize("content, message", [
+    ("", "empty"), ("a|x\nno bar\n", r"line 2: no '\|'"), ("a|x\na|y\n", "line 2: id 'a' came before, in line 1"),
+    ("a|\n", "line 1: no text"), ("|x\n", "line 1: no id"), ("a|x y|{AH0}\n", "line 1: 2 words but phonemes of 1")])
+def test_bad_metadata_is_named_by_file_and_line(tmp_path, content, message):
+    path = tmp_path / "metadata.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=f"metadata.csv.*{message}"):
+        read_metadata(path)
+
+
+def test_missing_and_binary_metadata(tmp_path):
+    with pytest.raises(UserError, match="none.csv: No such file"):
+        read_metadata(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"a|\xff\xfe")
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_metadata(tmp_path / "binary.csv")

@@ -1,0 +1,114 @@
+"""Corpora in LJSpeech's layout: metadata.csv, and rows that give every word both as letters and as phonemes."""
+import random
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from hparams import UserError
+
+from .cleaners import to_ascii
+from .reader import settle
+from .sequence import encode, encode_plain
+from .symbols import symbol_to_id
+
+_BRACES = re.compile(r"\{[^{}]*\}")
+_AROUND = "\"!(),:;?[]-"  # what may stand around a word; apostrophes and full stops may belong to it
+_SPACE = symbol_to_id[" "]
+_SPOKEN_IN_FULL = {"mr": "mister", "mrs": "missus", "dr": "doctor", "st": "saint", "ltd": "limited", "etc": "et cetera"}
+
+
+class Line(NamedTuple):
+    """A row of a metadata file."""
+    name: str  # of the utterance, and of its file in wavs/
+    text: str  # what is said, in words where the file has it
+    phonemes: str | None  # what was spoken, word for word, `{AO1 TH ER0} {AH0 V}, ...`; as many words as the text
+
+
+def read_metadata(path: Path) -> list[Line]:
+    """Reads LJSpeech's metadata.csv: `id|text`, `id|text|normalised text` or `id|text|phonemes`.
+
+    A third column with a brace is phonemes, any other replaces the text. Blank lines are skipped. Raises UserError for
+    a missing or empty file, a line without `|`, an empty id or text, an id that came before, phonemes that do not have
+    as many words as the text, and a file that is not UTF-8.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}; expected a file of lines id|text") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    rows, seen = [], {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            row = _parse(f"{path}, line {number}", line.rstrip("\r"))
+            if row.name in seen:
+                raise UserError(f"{path}, line {number}: id {row.name!r} came before, in line {seen[row.name]}; "
+                                "give every line its own")
+            seen[row.name] = number
+            rows.append(row)
+    if not rows:
+        raise UserError(f"{path}: empty, expected lines id|text")
+    return rows
+
+
+def _parse(where: str, line: str) -> Line:
+    name, *columns = (column.strip() for column in line.split("|"))
+    if not columns:
+        raise UserError(f"{where}: no '|' in {line[:40]!r}, expected id|text")
+    text, third = columns[0], columns[1] if len(columns) > 1 else ""
+    phonemes = third if "{" in third else None
+    text = text if phonemes or not third else third
+    if not name or not text:
+        raise UserError(f"{where}: no {'text' if name else 'id'} in {line[:40]!r}, expected id|text")
+    if phonemes and len(text.split()) != len(_phoneme_words(phonemes)):
+        raise UserError(f"{where}: {len(text.split())} words but phonemes of {len(_phoneme_words(phonemes))}, "
+                        "expected equally many")
+    return Line(name, text, phonemes)
+
+
+def _phoneme_words(phonemes: str) -> list[str]:
+    """Splits at the white space outside of braces."""
+    return _BRACES.sub(lambda match: "_".join(match[0].split()), phonemes).split()
+
+
+def read_mixed(words_text: str, phonemes: str, phoneme_share: float, rng: random.Random) -> list[int]:
+    """Training ids of a row: each word at random, with this share, as its phonemes, else as its letters.
+
+    words_text and phonemes split at white space (braces whole) into equally many words. Pauses are those of the
+    phonemes column, written as `english_reader` writes them, so that training and synthesis see the same symbols.
+    """
+    said = _phoneme_words(phonemes)
+    written = words_text.split()
+    assert len(written) == len(said), f"{len(written)} words, phonemes of {len(said)}: {words_text!r}"
+    ids, gap = [], ""
+    for letters, spoken in zip(written, said):
+        groups = _BRACES.findall(spoken)
+        gap += spoken.partition("{")[0]
+        if not groups:
+            continue
+        if ids:
+            ids += encode_plain(settle(gap)) + [_SPACE]
+        if rng.random() < phoneme_share:
+            ids += encode(" ".join(group.replace("_", " ") for group in groups))
+        else:
+            ids += encode_plain(_one_word(_without_quotes(letters, spoken)))
+        gap = spoken.rpartition("}")[2] + " "
+    return ids + encode_plain(settle(gap, last=True))
+
+
+def _without_quotes(letters: str, spoken: str) -> str:
+    """Leaves out the apostrophes around a word that the phonemes column has outside of its braces: they are quotes."""
+    if "'" in spoken.partition("{")[0]:
+        letters = letters.lstrip("'\"")
+    if "'" in spoken.rpartition("}")[2]:
+        letters = letters.rstrip("'\",.;:!?")
+    return letters
+
+
+def _one_word(letters: str) -> str:
+    """A word of the text column in plain lower-case letters: `"Mr.` -> `mister`, `U.S.A.,` -> `u s a`."""
+    word = to_ascii(letters).lower().strip(_AROUND).replace(":", " ")
+    bare = word.rstrip(".")
+    if "." in bare:
+        return bare.replace(".'", "'").replace(".", " ")
+    return _SPOKEN_IN_FULL.get(bare, bare)

@@ -1,0 +1,131 @@
+"""A text as a model reads it: symbol ids, where its pauses are, which symbols are which word, what was dropped."""
+import re
+from typing import NamedTuple
+
+from hparams import TextConfig, UserError
+
+from .cleaners import cleaner_of
+from .phonemes import pronounce_before
+from .reader import speak
+from .sequence import encode, encode_plain, sequence_to_text, split_braces
+from .symbols import PAUSES, SAYABLE, symbol_to_id, symbols
+
+_SPOKEN_WORD = re.compile(r"[A-Za-z](?:[A-Za-z'-]*[A-Za-z])?'?|'[A-Za-z][A-Za-z'-]*")
+_SPACE = symbol_to_id[" "]
+_HYPHEN = symbol_to_id["-"]
+_PAUSE_IDS = frozenset(symbol_to_id[symbol] for symbol in PAUSES)
+_SOUND_IDS = frozenset(index for index, symbol in enumerate(symbols) if symbol.isalpha() or symbol[0] == "@")
+
+
+class Word(NamedTuple):
+    """A word of the input, or what is said for several of them ("$3.5 million"), and its symbols."""
+    text: str  # as it stood in the input where possible, else as spoken
+    start: int  # ids[start:stop] say it
+    stop: int
+
+
+class Reading(NamedTuple):
+    """What `read` makes of a text; ids and pauses are equally long."""
+    ids: list[int]
+    pauses: list[bool]  # True for punctuation that is heard as a pause and for the space after it
+    words: list[Word]
+    dropped: str  # characters of the text that cannot be said, each once
+
+
+def read(text: str, settings: TextConfig) -> Reading:
+    """Symbol ids of one sentence or any longer text, by the cleaners and the phoneme mode of `settings`.
+
+    In phoneme mode every word that CMUdict leaves no doubt about becomes ARPAbet; `{R EH1 D}` in the text decides for
+    itself in either mode. Raises UserError if nothing of the text can be said, or for an unknown cleaner.
+    """
+    cleaner_of(settings.cleaners)
+    if settings.cleaners == "english_reader":
+        ids, words, dropped = _read_as_person(text, settings.phonemes)
+    else:
+        ids, words, dropped = _read_cleaned(text, settings)
+    if not words:
+        raise UserError(f"nothing to say in {_excerpt(text)}: expected words or numbers")
+    return Reading(ids, _pauses(ids), words, dropped)
+
+
+def _read_as_person(text: str, phonemes: bool) -> tuple[list[int], list[Word], str]:
+    pieces, dropped = speak(text)
+    ids, words = [], []
+    for piece, following in zip(pieces, [*pieces[1:], None]):
+        if ids:
+            ids.append(_SPACE)
+        start = len(ids)
+        ids += encode(piece.spoken) if piece.phonemes else _spoken_ids(
+            piece.spoken, phonemes, following.spoken if following and not piece.pause else "")
+        words.append(Word(piece.text, start, len(ids)))
+        ids += encode_plain(piece.pause)
+    return ids, words, dropped
+
+
+def _spoken_ids(spoken: str, phonemes: bool, following: str) -> list[int]:
+    """Ids of words as `speak` gives them, as letters or, where known, as ARPAbet; following: what is said next."""
+    if not phonemes:
+        return encode_plain(spoken.lower())
+    words = spoken.split(" ")
+    nexts = [*words[1:], following if following[:1] == "{" else following.partition(" ")[0]]
+    return encode(" ".join(_SPOKEN_WORD.sub(lambda match, after=after: _in_braces(match[0], after), word)
+                           for word, after in zip(words, nexts)))
+
+
+def _in_braces(word: str, following: str = "") -> str:
+    phonemes = pronounce_before(word, following)
+    return "{" + phonemes + "}" if phonemes else word.lower()
+
+
+def _read_cleaned(text: str, settings: TextConfig) -> tuple[list[int], list[Word], str]:
+    clean = cleaner_of(settings.cleaners)
+    ids = []
+    for part, in_braces in split_braces(text):
+        if in_braces:
+            ids += encode("{" + part + "}")
+        elif settings.phonemes:
+            ids += encode(_SPOKEN_WORD.sub(lambda match: _in_braces(match[0].lower()), _without_braces(clean(part))))
+        else:
+            ids += encode_plain(clean(part))
+    return ids, _words_of(ids), _unsayable(text, settings.cleaners)
+
+
+def _without_braces(text: str) -> str:
+    return text.replace("{", "").replace("}", "")
+
+
+def _words_of(ids: list[int]) -> list[Word]:
+    """The runs of symbols between spaces and pauses, named by what is spoken."""
+    words, start = [], 0
+    for stop in range(len(ids) + 1):
+        if stop == len(ids) or ids[stop] == _SPACE or ids[stop] in _PAUSE_IDS:
+            run = sequence_to_text(ids[start:stop])
+            if run.strip("-'"):
+                words.append(Word(run, start, stop))
+            start = stop + 1
+    return words
+
+
+def _pauses(ids: list[int]) -> list[bool]:
+    """Punctuation, a hyphen that joins nothing, and the spaces after them."""
+    pauses = []
+    for index, symbol in enumerate(ids):
+        if symbol == _SPACE:
+            pauses.append(bool(pauses) and pauses[-1])
+        elif symbol == _HYPHEN:
+            joins = 0 < index < len(ids) - 1 and ids[index - 1] in _SOUND_IDS and ids[index + 1] in _SOUND_IDS
+            pauses.append(not joins)
+        else:
+            pauses.append(symbol in _PAUSE_IDS)
+    return pauses
+
+
+def _unsayable(text: str, cleaners: str) -> str:
+    """The characters of the text, each once, of which this cleaner leaves nothing that is in the symbol table."""
+    clean = cleaner_of(cleaners)
+    return "".join(character for character in dict.fromkeys(text)
+                   if not character.isspace() and character not in "{}" and not set(clean(character)) & SAYABLE)
+
+
+def _excerpt(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")

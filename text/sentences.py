@@ -1,0 +1,99 @@
+"""Sentence splitting that keeps abbreviations, decimals and quotations whole."""
+import re
+
+from .lexicon import ABBREVIATIONS, BEFORE_NUMBERS, STARTERS, STREETS, TITLES
+
+MAX_SENTENCE = 400  # characters; what is longer is cut at its pauses, then between words
+_CANDIDATE = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]]*(?=\s)|…[\"”’)\]]*(?=\s+[\"“‘'(\[]?[A-Z])"
+                        r"|(?<![。！？])[。！？]+[”’」』]*|(?<!\n)\n\s*\n")
+_OPENS = re.compile(r"\s+[\"“‘'(\[{¿¡]*(?:[^\W_]|[^\x00-\x7f]|[$-])")
+_SMALL_NEXT = re.compile(r"\s+[a-z]")
+_LAST_WORD = re.compile(r"[^\s(\"“‘\[]*$")
+_INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]?\.?$")
+_STARTER = re.compile(rf"\s+[\"“‘'(\[]*(?:{STARTERS})\b")
+_NEVER_LAST = frozenset([*TITLES, "vs", "viz", "cf", "approx", "e.g", "i.e"]) - {"pt"}
+_PAUSE = re.compile(r"[,;:—–](?=\s)|\s[–—-]+(?=\s)")
+# A single quote opens before a word and closes after punctuation; elsewhere it is an apostrophe.
+_QUOTATION = re.compile(r"[\"“”«»]|(?<![^\s(])['‘](?=\w)|(?<=[.,!?])['’](?!\w)|\n\s*\n")
+_CLOSING = {'"': '"', "“": "”", "«": "»", "'": "'’", "‘": "'’"}
+
+
+def split_sentences(text: str) -> list[str]:
+    """Sentences of a text, without the white space between them; an empty list for white space alone.
+
+    A sentence ends at `. ! ?` before white space unless the stop belongs to an abbreviation or to initials, or a
+    quotation is still open; a blank line always ends one. Sentences of more than 400 characters are cut at a pause, or,
+    where there is none, between words.
+    """
+    sentences, start = [], 0
+    quoted = _quoted(text)
+    for match in _CANDIDATE.finditer(text):
+        blank = match[0].isspace()
+        if blank or not _inside(quoted, match.end()) and _ends(text, match, start):
+            sentences += _cut(text[start:match.end()].strip())
+            start = match.end()
+    return sentences + _cut(text[start:].strip())
+
+
+def _quoted(text: str) -> list[tuple[int, int]]:
+    """The spans of the quotations, in order; those of more than 400 characters and those never closed do not count."""
+    spans, opened, closing = [], 0, ""
+    for match in _QUOTATION.finditer(text):
+        blank = match[0].isspace()
+        if closing and (match[0] in closing or blank):
+            if match.start() - opened <= MAX_SENTENCE and not blank:
+                spans.append((opened, match.start()))
+            closing = ""
+        elif not closing:
+            opened, closing = match.start(), _CLOSING.get(match[0], "")
+    spans.reverse()
+    return spans
+
+
+def _inside(spans: list[tuple[int, int]], position: int) -> bool:
+    """True if the position is inside of a quotation; forgets the spans before it, for positions come in order."""
+    while spans and spans[-1][1] < position - 1:
+        spans.pop()
+    return bool(spans) and spans[-1][0] < position <= spans[-1][1]
+
+
+def _ends(text: str, match: re.Match[str], start: int) -> bool:
+    """True if the stop at `match` ends the sentence that begins at `start`."""
+    stop = match.end()
+    if match[0][0] in "。！？":
+        return True
+    if not _OPENS.match(text, stop):
+        return not text[stop:stop + 100].strip()
+    if _SMALL_NEXT.match(text, stop):
+        return False
+    return match[0][0] != "." or match[0].startswith("..") or not _abbreviated(text, match, start)
+
+
+def _abbreviated(text: str, match: re.Match[str], start: int) -> bool:
+    """True if the full stop belongs to the word before it and does not end the sentence as well."""
+    stop = match.end()
+    word = _LAST_WORD.search(text, max(start, match.start() - 30), match.start())[0]
+    low = word.lower()
+    starter = bool(_STARTER.match(text, stop))
+    if low in BEFORE_NUMBERS and re.compile(r"\s+(?:[#\d]|[IVXLC]+\b)").match(text, stop):
+        return True
+    if low in _NEVER_LAST and word[:1].isupper() or low in ("vs", "viz", "cf", "e.g", "i.e", "approx"):
+        return not (low in STREETS and starter)
+    if low in STREETS and word[:1].isupper() or low in ABBREVIATIONS and low != "etc" or _INITIALS.match(word + "."):
+        if word == "I":
+            return False
+        return not starter
+    return False
+
+
+def _cut(sentence: str) -> list[str]:
+    """Cuts what is longer than 400 characters: after its last pause that fits, else at white space, else anywhere."""
+    parts, start = [], 0
+    while len(sentence) - start > MAX_SENTENCE:
+        window = sentence[start:start + MAX_SENTENCE]
+        pauses = [match.end() for match in _PAUSE.finditer(window) if match.end() > MAX_SENTENCE // 4]
+        stop = pauses[-1] if pauses else window.rfind(" ", 1)
+        stop = stop if stop > 0 else MAX_SENTENCE
+        parts.append(sentence[start:start + stop].strip())
+        start += stop
+    return [part for part in [*parts, sentence[start:].strip()] if part]

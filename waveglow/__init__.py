@@ -1,0 +1,6 @@
+"""The vocoder: WaveGlow, ours and NVIDIA's. `load(path)` gives a model whose `infer(mel)` is sound."""
+from waveglow.denoiser import Denoiser
+from waveglow.model import WaveGlow, WaveGlowOutput
+from waveglow.pretrained import load, save
+
+__all__ = ["Denoiser", "WaveGlow", "WaveGlowOutput", "load", "save"]

@@ -1,0 +1,70 @@
+"""Random segments of a corpus with their mels, cut and computed on the device that holds the waves."""
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from audio import MelSpectrogram, Ragged
+from hparams import AudioConfig, UserError
+
+
+class Segments(NamedTuple):
+    """A batch for training."""
+    wave: Tensor  # (B, segment) float32 in [-1, 1]
+    mel: Tensor  # (B, M, segment / hop + 2 context_frames) float32; frame context_frames is centred on wave[:, 0]
+
+
+class SegmentSampler:
+    """Cuts segments whose first samples are uniform over the corpus: wherever a whole segment fits.
+
+    waves: int16 samples on the device to work on. segment: samples, a multiple of the hop. context_frames: mel frames
+    at each side beyond the segment (WaveGlow.context). Inside a recording the mel equals that of the whole recording
+    (on frames that meet its grid); beyond its ends the frames are silence, as WaveGlow continues a mel by itself.
+    Recordings too short to cut are left out; `skipped` counts them. Raises UserError if none is left.
+    """
+
+    def __init__(self, waves: Ragged, segment: int, context_frames: int, audio: AudioConfig = AudioConfig()) -> None:
+        assert waves.flat.dtype == torch.int16 and segment % audio.hop_length == 0
+        device = waves.flat.device
+        self.waves, self.segment = waves, segment
+        self.mel = MelSpectrogram(audio).to(device)
+        self.silence = math.log(audio.log_floor)
+        self.side = context_frames * audio.hop_length + audio.n_fft // 2  # samples beyond the segment that the mel sees
+        shortest = max(segment, self.side + 1)
+        rows = torch.nonzero(waves.lengths >= shortest)[:, 0]
+        self.skipped = len(waves) - len(rows)
+        if not len(rows):
+            raise UserError(f"no recording is long enough: the longest has {int(waves.lengths.max())} samples, "
+                            f"expected at least {shortest}; train on shorter segments or longer recordings")
+        fits = waves.lengths[rows] - segment + 1
+        self.positions = int(fits.sum())  # how many different segments there are
+        self._ends = torch.cumsum(fits, 0).to(device)
+        self._fits = fits.to(device)
+        self._first, self._last = waves.starts[rows].to(device), (waves.lengths[rows] - 1).to(device)
+        self._offsets = torch.arange(segment + 2 * self.side - audio.hop_length, device=device) - self.side
+        self._centres = torch.arange(segment // audio.hop_length + 2 * context_frames,
+                                     device=device) * audio.hop_length - context_frames * audio.hop_length
+
+    def draw(self, batch_size: int, generator: torch.Generator | None = None) -> Segments:
+        """A random batch: `cut` at `draw_positions`."""
+        return self.cut(self.draw_positions(batch_size, generator))
+
+    def draw_positions(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
+        """(B,) int64, uniform in [0, positions), on the generator's device (without one, on the waves')."""
+        device = self.waves.flat.device if generator is None else generator.device
+        return torch.randint(self.positions, (batch_size,), generator=generator, device=device)
+
+    def cut(self, positions: Tensor) -> Segments:
+        """positions (B,) int64 -> Segments. Shapes are fixed and the host is not waited for: fit for a CUDA graph."""
+        positions = positions.to(self._ends.device, non_blocking=True)
+        row = torch.searchsorted(self._ends, positions, right=True)
+        start = (positions - (self._ends[row] - self._fits[row]))[:, None]
+        last = self._last[row][:, None]
+        # The wave goes on mirrored beyond its ends, as when the whole recording's mel is computed.
+        index = last - (last - (start + self._offsets).abs()).abs()
+        wave = self.waves.flat[self._first[row][:, None] + index].float() / 32768
+        centres = start + self._centres
+        inside = (centres >= 0) & (centres <= last + 1)
+        mel = torch.where(inside[:, None], self.mel.frames(wave), self.silence)
+        return Segments(wave[:, self.side:self.side + self.segment], mel)

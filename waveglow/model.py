@@ -1,0 +1,245 @@
+"""WaveGlow: a normalizing flow between noise and speech (Prenger, Valle, Catanzaro 2018, arXiv 1811.00002).
+
+One code for NVIDIA's published networks and for our small one, which differs in its size, in its conditioning
+(config.conditioning = "frame") and in a soft bound on log s. Names of parameters are NVIDIA's.
+
+The invertible 1x1 convolutions are held as the forward matrices, `convinv.k.conv.weight`, whichever way the network
+is trained; the inverse direction inverts them anew (torch.linalg.inv_ex: no host synchronisation), and gradients flow
+through the inversion, so one set of parameters serves likelihood and adversarial training alike.
+"""
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hparams import AudioConfig, UserError, WaveGlowConfig
+from waveglow.conditioner import STEPS_PER_FRAME, FrameConditioner, SampleConditioner
+from waveglow.coupling import CouplingNetwork, NormedConv, coupling_network, flow_weights
+
+LOG_S_BOUND = 3.0  # of the small network: keeps its inverse from blowing up early in adversarial training
+OLD_EARLY_EVERY = 4  # the "old" generation has this number in its code
+
+
+class WaveGlowOutput(NamedTuple):
+    """What the forward direction gives; the likelihood needs nothing else."""
+    z: Tensor  # (B, n_group, S / n_group) float32: early outputs first, in the order of the flows
+    log_s: list[Tensor]  # one a flow, (B, half of its channels, S / n_group) float32
+    log_det: Tensor  # (n_flows,) float32: log |det W| summed over batch and steps
+
+
+class InvertibleConv(nn.Module):
+    """A 1x1 convolution that begins as a random rotation (Kingma and Dhariwal 2018, arXiv 1807.03039)."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(n_channels, n_channels, 1, bias=False)
+        rotation = torch.linalg.qr(torch.randn(n_channels, n_channels))[0]
+        rotation = torch.cat([rotation[:, :1] * torch.linalg.det(rotation).sign(), rotation[:, 1:]], dim=1)
+        self.conv.weight = nn.Parameter(rotation[:, :, None].contiguous())
+
+
+def channels_of_flows(config: WaveGlowConfig) -> list[int]:
+    """How many of the n_group channels each flow still works on: n_early_size leave at every n_early_every-th."""
+    return [config.n_group - k // config.n_early_every * config.n_early_size for k in range(config.n_flows)]
+
+
+def _check(config: WaveGlowConfig, audio: AudioConfig) -> None:
+    """Raises UserError for sizes that no WaveGlow can have."""
+    sizes = channels_of_flows(config)
+    if not all(size > 0 and size % 2 == 0 for size in sizes):
+        raise UserError(f"n_flows, n_early_every, n_early_size leave the flows {sizes} channels, expected even numbers "
+                        "above 0; use fewer flows or rarer early outputs")
+    if config.generation == "old" and config.n_early_every != OLD_EARLY_EVERY:
+        raise UserError(f"n_early_every: found {config.n_early_every}, expected {OLD_EARLY_EVERY} in generation 'old'")
+    if config.kernel_size % 2 == 0:
+        raise UserError(f"kernel_size: found {config.kernel_size}, expected an odd number")
+    if audio.hop_length % (config.n_group * STEPS_PER_FRAME):
+        raise UserError(f"n_group: found {config.n_group}, expected a divisor of {audio.hop_length // STEPS_PER_FRAME}")
+
+
+class WaveGlow(nn.Module):
+    """Mel and wave to noise (`forward`), mel and noise to wave (`infer`); both differentiable, free of host syncs.
+
+    Under autocast only the networks inside the flows run in the lower precision; everything else stays float32.
+    core: computes a flow's network; a trainer may set it to torch.compile(coupling_network, dynamic=False,
+    fullgraph=True), which compiles once for all flows.
+    sigma: the scale of the noise for synthesis: that of training for a network trained through its inverse.
+    Raises UserError if the config's sizes do not go together.
+    """
+
+    def __init__(self, config: WaveGlowConfig, audio: AudioConfig = AudioConfig()) -> None:
+        super().__init__()
+        self.config = config
+        self.hop_length = audio.hop_length
+        self.sizes = channels_of_flows(config)
+        _check(config, audio)
+        self.bounded = config.conditioning == "frame"
+        self.sigma = 1.0 if self.bounded else 0.6
+        if self.bounded:
+            n_condition = config.cond_channels
+            self.upsample = FrameConditioner(config.n_mels, n_condition, math.log(audio.log_floor))
+        else:
+            n_condition = config.n_mels * config.n_group
+            self.upsample = SampleConditioner(config.n_mels, audio.n_fft, audio.hop_length, config.n_group)
+        self.WN = nn.ModuleList(CouplingNetwork(size // 2, n_condition, config.n_channels, config.n_layers,
+                                                config.kernel_size) for size in self.sizes)
+        self.convinv = nn.ModuleList(InvertibleConv(size) for size in self.sizes)
+        self.core = coupling_network
+
+    @property
+    def context(self) -> int:
+        """Mel frames at each side of a segment that can change it; what `crop` may be."""
+        return self.upsample.context
+
+    def fold_weight_norm(self) -> None:
+        """Replaces every weight_g and weight_v by a plain weight: the same function, the released form."""
+        for module in self.modules():
+            if isinstance(module, NormedConv):
+                module.fold()
+
+    def unfold_weight_norm(self) -> None:
+        """The reverse of fold_weight_norm, for training on."""
+        for module in self.modules():
+            if isinstance(module, NormedConv):
+                module.unfold()
+
+    def forward(self, mel: Tensor, audio: Tensor, crop: int = 0) -> WaveGlowOutput:
+        """mel (B, M, T + 2 crop), audio (B, S) in [-1, 1] -> noise and what the likelihood needs.
+
+        S: a multiple of n_group and at most T * hop; with "frame" conditioning exactly T * hop.
+        crop: frames at each side of the mel that are only context, 0 or `context`.
+        """
+        with _float32(mel.device.type) as dtype:
+            x = audio.float().unflatten(1, (-1, self.config.n_group))
+            condition, weights = self._prepare(mel, crop, audio.shape[1], dtype)
+            matrices, log_det = self._matrices(), self._log_det()
+            z, log_s = [], []
+            for k, size in enumerate(self.sizes):
+                if x.shape[2] != size:
+                    z.append(x[..., :-size])
+                    x = x[..., -size:]
+                first, second = self._halves(k, x @ matrices[k].T)
+                shift, log_scale = self._coupling(first, condition, weights[k])
+                x = self._join(k, first, torch.exp(log_scale) * second + shift)
+                log_s.append(log_scale.transpose(1, 2))
+            z = torch.cat([*z, x], dim=2).transpose(1, 2)
+            return WaveGlowOutput(z, log_s, log_det * (x.shape[0] * x.shape[1]))
+
+    def infer(self, mel: Tensor, sigma: float | None = None,
+              generator: torch.Generator | Sequence[torch.Generator] | None = None, noise: Tensor | None = None,
+              mel_lengths: Tensor | None = None, crop: int = 0) -> Tensor:
+        """mel (B, M, T + 2 crop) -> wave (B, T * hop) float32, nearly within [-1, 1].
+
+        sigma: scale of the noise; None means `self.sigma`.
+        generator: where the noise is drawn from; a sequence gives one a row, whose noise then depends on nothing else.
+        noise: (B, n_group, T * hop / n_group) of unit scale, laid out as WaveGlowOutput.z, in place of drawing it.
+        mel_lengths: (B,) frames; each row is then as it would be alone, and zero behind its end.
+        crop: frames at each side of the mel that are only context, 0 or `context`; not together with mel_lengths.
+        """
+        assert mel_lengths is None or crop == 0
+        n_samples = (mel.shape[2] - 2 * crop) * self.hop_length
+        mask = None
+        if mel_lengths is not None:
+            mel, mask = self._mask(mel, mel_lengths)
+        if noise is None:
+            noise = self._draw(mel, n_samples // self.config.n_group, generator, mel_lengths)
+        sigma = self.sigma if sigma is None else sigma
+        with _float32(mel.device.type) as dtype:
+            condition, weights = self._prepare(mel, crop, n_samples, dtype)
+            z = noise.float().transpose(1, 2) * sigma
+            x = self._inverse(z, condition, weights, mask)
+        wave = x.flatten(1)
+        return wave if mask is None else wave * mask.to(wave.dtype).expand(x.shape).flatten(1)
+
+    def _inverse(self, z: Tensor, condition: Tensor, weights: list, mask: Tensor | None) -> Tensor:
+        """z (B, steps, n_group) -> samples (B, steps, n_group)."""
+        inverses = self._matrices(inverse=True)
+        x, early = z[..., -self.sizes[-1]:], z[..., :-self.sizes[-1]]
+        if torch.is_grad_enabled():
+            x = x.detach().requires_grad_()  # else the first network called would be compiled apart from the others
+        for k in reversed(range(len(self.sizes))):
+            missing = self.sizes[k] - x.shape[2]
+            if missing:
+                x = torch.cat([early[..., -missing:], x], dim=2)
+                early = early[..., :-missing]
+            first, second = self._halves(k, x)
+            shift, log_scale = self._coupling(first, condition, weights[k], mask)
+            x = self._join(k, first, (second - shift) * torch.exp(-log_scale)) @ inverses[k].T
+        return x
+
+    def _coupling(self, first: Tensor, condition: Tensor, weights: tuple, mask: Tensor | None = None
+                  ) -> tuple[Tensor, Tensor]:
+        """first (B, steps, n) -> shift and log s, each (B, steps, n) float32."""
+        n, half = first.shape[2], weights.start.shape[1]
+        dtype = condition.dtype
+        padded = F.pad(first, (0, half - n)).to(dtype).contiguous()
+        out = self.core(padded, condition, weights, None if mask is None else mask.to(dtype))
+        shift, log_scale = out[..., :n], out[..., half:half + n]
+        return shift, LOG_S_BOUND * torch.tanh(log_scale / LOG_S_BOUND) if self.bounded else log_scale
+
+    def _halves(self, k: int, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The half that is kept and the half that is changed by flow k; in "old" networks odd flows swap them."""
+        first, second = x.chunk(2, dim=2)
+        return (second, first) if self._swaps(k) else (first, second)
+
+    def _join(self, k: int, kept: Tensor, changed: Tensor) -> Tensor:
+        return torch.cat([changed, kept] if self._swaps(k) else [kept, changed], dim=2)
+
+    def _swaps(self, k: int) -> bool:
+        return self.config.generation == "old" and k % 2 == 1
+
+    def _prepare(self, mel: Tensor, crop: int, n_samples: int, dtype: torch.dtype) -> tuple[Tensor, list]:
+        condition = self.upsample(mel.float(), crop, n_samples).to(dtype).contiguous()
+        assert n_samples // self.config.n_group % condition.shape[1] == 0, "samples and mel frames do not match"
+        return condition, flow_weights(list(self.WN), dtype)
+
+    def _of_each_size(self) -> list[Tensor]:
+        """The 1x1 matrices stacked by their size, (flows, size, size) each; equal sizes follow each other."""
+        sizes = sorted(set(self.sizes), reverse=True)
+        return [torch.stack([conv.conv.weight[..., 0] for conv, own in zip(self.convinv, self.sizes) if own == size])
+                for size in sizes]
+
+    def _matrices(self, inverse: bool = False) -> list[Tensor]:
+        stacks = self._of_each_size()
+        if inverse:
+            stacks = [torch.linalg.inv_ex(stack).inverse for stack in stacks]
+        return [matrix for stack in stacks for matrix in stack.unbind()]
+
+    def _log_det(self) -> Tensor:
+        return torch.cat([torch.linalg.slogdet(stack).logabsdet for stack in self._of_each_size()])
+
+    def _mask(self, mel: Tensor, mel_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The mel as a row alone would continue, and (B, steps, 1) bool: which steps belong to the row."""
+        lengths = mel_lengths.to(mel.device)[:, None, None]
+        beyond = getattr(self.upsample, "silence", 0.0)
+        mel = torch.where(torch.arange(mel.shape[2], device=mel.device) < lengths, mel, beyond)
+        per_frame = self.hop_length // self.config.n_group
+        return mel, torch.arange(mel.shape[2] * per_frame, device=mel.device)[:, None] < lengths * per_frame
+
+    def _draw(self, mel: Tensor, steps: int, generator: torch.Generator | Sequence[torch.Generator] | None,
+              mel_lengths: Tensor | None) -> Tensor:
+        """Unit noise (B, n_group, steps) on the mel's device."""
+        group = self.config.n_group
+        if generator is None or isinstance(generator, torch.Generator):
+            device = mel.device if generator is None else generator.device
+            noise = torch.randn(len(mel), steps, group, generator=generator, device=device)
+        else:
+            per_frame = self.hop_length // group
+            lengths = [steps] * len(mel) if mel_lengths is None else [n * per_frame for n in mel_lengths.tolist()]
+            noise = nn.utils.rnn.pad_sequence([torch.randn(length, group, generator=own, device=own.device)
+                                               for length, own in zip(lengths, generator, strict=True)], True)
+            noise = F.pad(noise, (0, 0, 0, steps - noise.shape[1]))
+        return noise.to(mel.device).transpose(1, 2)
+
+
+@contextlib.contextmanager
+def _float32(device_type: str) -> Iterator[torch.dtype]:
+    """Turns autocast off inside and gives the dtype that it asked for, float32 if there was none."""
+    active = torch.is_autocast_enabled(device_type)
+    dtype = torch.get_autocast_dtype(device_type) if active else torch.float32
+    with torch.autocast(device_type, enabled=False):
+        yield dtype

@@ -1,0 +1,147 @@
+"""Loads a WaveGlow from any file that holds one: our released form, or NVIDIA's published checkpoints.
+
+Three generations of NVIDIA's network exist. "new" (2019-08-27 on) has one cond_layer a flow. "mid" (2018-11 to
+2019-08, the public waveglow_256channels files) has a list cond_layers; concatenated it is "new" exactly. "old" has
+that list too, but swaps the halves on odd flows: another function under the same names, so the user has to say so.
+"""
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hparams import AudioConfig, UserError, WaveGlowConfig, load_weights, save_weights
+from waveglow.model import OLD_EARLY_EVERY, WaveGlow, channels_of_flows
+from waveglow.unpickle import Record, read, tensor_of, tensors_of_module
+
+GENERATIONS = ("new", "mid", "old")
+NEW_STYLE = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+
+
+def load(path: Path | str, generation: str | None = None, audio: AudioConfig = AudioConfig()) -> WaveGlow:
+    """Returns the model of the file, on the CPU, in eval mode, weight norm folded, float32.
+
+    path: our .safetensors, or a published file: a pickled module or a state dict, bare or under "model" or
+    "state_dict", with or without weight norm and "module.". The sizes are read off the tensors.
+    generation: "new", "mid" or "old"; None takes a file with cond_layers for "mid". No code of the file ever runs.
+    Raises UserError naming the file if it is missing, truncated, of another model or generation, or holds anything
+    but a WaveGlow.
+    """
+    path = Path(path)
+    if generation not in (None, *GENERATIONS):
+        raise UserError(f"generation: found {generation!r}, expected one of {', '.join(GENERATIONS)}")
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; check the path")
+    with open(path, "rb") as file:
+        start = file.read(9)
+    if start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[8:] != b"{"):  # safetensors: 8 bytes, then {
+        tensors, config = _published(path, generation)
+    else:
+        weights = load_weights(path, "waveglow", audio)
+        tensors, config = weights.tensors, WaveGlowConfig(**weights.config)
+        if generation not in (None, config.generation):
+            raise UserError(f"{path}: generation {config.generation}, found {generation!r} asked for; leave it out")
+    return _build(path, tensors, config, audio)
+
+
+def save(path: Path | str, model: WaveGlow, notes: dict[str, Any] | None = None, audio: AudioConfig = AudioConfig()
+         ) -> None:
+    """Writes the released form (.safetensors, half precision, weight norm folded); the model itself stays as it is.
+
+    notes: how the weights were made. Raises UserError if the file cannot be written.
+    """
+    folded = copy.deepcopy(model)
+    folded.fold_weight_norm()
+    save_weights(Path(path), "waveglow", folded.state_dict(), model.config, audio, notes=notes)
+
+
+def _build(path: Path, tensors: dict[str, Tensor], config: WaveGlowConfig, audio: AudioConfig) -> WaveGlow:
+    model = WaveGlow(config, audio)  # not on the meta device: its imports take seconds, more than the random weights
+    if any(name.endswith("weight") and ".start." in name for name in tensors):
+        model.fold_weight_norm()
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if wrong:
+        raise UserError(f"{path}: {wrong[0]} has shape {found.get(wrong[0])}, expected {expected.get(wrong[0])} "
+                        f"({len(wrong)} of {len(expected)} differ); give the file of a WaveGlow")
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    model.fold_weight_norm()
+    return model.eval()
+
+
+def _published(path: Path, generation: str | None) -> tuple[dict[str, Tensor], WaveGlowConfig]:
+    content = read(path)
+    try:
+        tensors = _state_dict(content)
+    except Exception as error:  # a forged tensor can fail in any way
+        raise UserError(f"{path}: its tensors cannot be rebuilt ({type(error).__name__}); download it again") from None
+    if "convinv.0.conv.weight" not in tensors or "upsample.weight" not in tensors:
+        raise UserError(f"{path}: found {len(tensors)} tensors, none of a published WaveGlow; expected "
+                        "convinv.0.conv.weight among them; give NVIDIA's file, or our own as .safetensors")
+    listed = any(".cond_layers." in name for name in tensors)
+    if generation is not None and listed != (generation != "new"):
+        raise UserError(f"{path}: has {'cond_layers' if listed else 'cond_layer'}, so it is not of generation "
+                        f"{generation!r}; leave the generation out")
+    tensors = _joined_conditions(tensors) if listed else tensors
+    return tensors, _config(path, tensors, "old" if generation == "old" else "new")
+
+
+def _state_dict(content: Any) -> dict[str, Tensor]:
+    """The tensors of whatever was saved, by NVIDIA's names."""
+    for key in ("model", "state_dict"):
+        if isinstance(content, dict) and key in content:
+            content = content[key]
+    if isinstance(content, Record):
+        tensors = dict(tensors_of_module(content))
+    elif isinstance(content, dict):
+        rebuilt = {name: tensor_of(value) for name, value in content.items()}
+        tensors = {name: tensor for name, tensor in rebuilt.items() if tensor is not None}
+    else:
+        return {}
+    return {_plain_name(str(name)): tensor for name, tensor in tensors.items()}
+
+
+def _plain_name(name: str) -> str:
+    name = name.removeprefix("module.")
+    for ending, old in NEW_STYLE.items():
+        name = name.replace(ending, old)
+    return name
+
+
+def _joined_conditions(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """cond_layers.0, .1, ... of each flow become its cond_layer, one behind the other."""
+    joined, parts = {}, {}
+    for name, tensor in tensors.items():
+        match = re.fullmatch(r"(WN\.\d+)\.cond_layers\.(\d+)\.(\w+)", name)
+        if match:
+            parts.setdefault(f"{match[1]}.cond_layer.{match[3]}", {})[int(match[2])] = tensor
+        else:
+            joined[name] = tensor
+    for name, rows in parts.items():
+        joined[name] = torch.cat([rows[i] for i in sorted(rows)])
+    return joined
+
+
+def _config(path: Path, tensors: dict[str, Tensor], generation: str) -> WaveGlowConfig:
+    """Reads the sizes off the tensors. Raises UserError if no WaveGlow has such ones."""
+    def count(pattern: str) -> int:
+        return sum(re.fullmatch(pattern, name) is not None for name in tensors)
+
+    n_flows = count(r"convinv\.\d+\.conv\.weight")
+    in_layer = tensors.get("WN.0.in_layers.0.weight", tensors.get("WN.0.in_layers.0.weight_v"))
+    sizes = [len(tensors[name]) for name in (f"convinv.{k}.conv.weight" for k in range(n_flows)) if name in tensors]
+    early = next((k for k, size in enumerate(sizes) if size < sizes[0]), 0)
+    if in_layer is None or in_layer.dim() != 3 or len(sizes) != n_flows:
+        raise UserError(f"{path}: parts of a WaveGlow are missing (WN.0.in_layers, convinv); download it again")
+    every = early or (OLD_EARLY_EVERY if generation == "old" else n_flows)
+    config = WaveGlowConfig(
+        n_mels=len(tensors["upsample.weight"]), n_flows=n_flows, n_group=sizes[0], n_early_every=every,
+        n_early_size=sizes[0] - sizes[early] or 2, n_layers=count(r"WN\.0\.in_layers\.\d+\.bias"),
+        n_channels=in_layer.shape[1], kernel_size=in_layer.shape[2], generation=generation)
+    if channels_of_flows(config) != sizes or (generation == "old" and every != OLD_EARLY_EVERY):
+        raise UserError(f"{path}: flows of {sizes} channels, expected an early output at every "
+                        f"{OLD_EARLY_EVERY if generation == 'old' else every}th; not a WaveGlow of this generation")
+    return config
