@@ -76,7 +76,7 @@ class WaveGlowConfig:
     kernel_size: int = 3
     conditioning: str = "upsample"  # "upsample": NVIDIA's; "frame": a small network at the mel rate
     cond_channels: int = 64  # width of the "frame" conditioning
-    generation: str = "new"  # "new": NVIDIA's of 2019-08 on, and "mid" after conversion; "old": halves swap on odd flows
+    generation: str = "new"  # "new": of 2019-08 on, and "mid" once converted; "old": halves swap on odd flows
 
     def __post_init__(self) -> None:
         _one_of("conditioning", self.conditioning, ("upsample", "frame"))

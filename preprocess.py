@@ -17,7 +17,6 @@ import io
 import math
 import os
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hparams import AudioConfig, UserError
 from training.inference import Text, by_length, newest_weights, read_texts, row_seed, write_text
+from training.signals import noted_signals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,20 +159,6 @@ def make_jobs(rows: list[tuple[Text, int]], teacher: Teacher, writer: "Distilled
     if dropped:
         _tell(f"warning: left out of the texts what cannot be said: {' '.join(map(repr, dict.fromkeys(dropped)))}")
     return jobs
-
-
-@contextlib.contextmanager
-def noted_signals() -> Iterator[list[int]]:
-    """Yields a list that SIGINT and SIGTERM are noted in, as often as they come: torchrun passes on what the terminal
-    has sent already. Who cannot wait for the batch to end may kill the process; the dataset stands it."""
-    noted: list[int] = []
-    before = {number: signal.signal(number, lambda number, frame: noted.append(number))
-              for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def read_all(jobs: list[Job], teacher: Teacher, writer: "DistilledWriter", worst: Worst, options: argparse.Namespace,

@@ -27,6 +27,8 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="a distilled dataset (lightspeech), or a folder in LJSpeech's layout")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder: checkpoints, log, TensorBoard files")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/latest.pt")
+    parser.add_argument("--init", type=Path, metavar="FILE", help="start from released or published weights, such as "
+                        "those of another voice")
     parser.add_argument("--export", type=Path, metavar="FILE",
                         help="write the averaged weights of OUT's best checkpoint as FILE.safetensors; no training")
     parser.add_argument("--preliminary", metavar="TEXT", help="with --export: why these weights are no more than a "
@@ -60,12 +62,15 @@ def run(options: argparse.Namespace, model_config: Any, train_config: Any) -> in
     """Trains as the options say; returns the exit status (1: stopped before the last step)."""
     from training import loop
     from training.distributed import workers
+    from training.released import start_from
     from training.tasks import make_task
     if options.data is None:
         raise UserError("--data: not given; name the folder to train on")
     with workers(options.device) as place:
         task = make_task(options.model, model_config, train_config, options.data, AudioConfig(), place,
                          fast=not options.plain)
+        if options.init and not options.resume:
+            start_from(options.init, options.model, task.model)
         state = loop.set_up(task, train_config, place, options.out, options.resume)
         if place.is_main:
             about = {"model": dataclasses.asdict(model_config), "training": dataclasses.asdict(train_config)}
@@ -78,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options, model_config, train_config = parse(argv)
         if options.export:
-            from training.export import export
+            from training.released import export
             export(options.model, options.out, options.export, options.preliminary)
             return 0
         return run(options, model_config, train_config)

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from clock import add_clock
 
 import lightspeech
 import tacotron2
+import waveglow
 
 ROOT = Path(__file__).parents[1]
 TEXTS = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense."]
@@ -64,6 +66,12 @@ def test_from_corpus_to_sound(corpus, tmp_path):
     script("train.py", "--model", "waveglow", "--data", corpus, "--out", runs / "vocoder", *FEW, "--spectral-steps", 2)
     script("train.py", "--model", "waveglow", "--out", runs / "vocoder", "--export", weights / "vocoder.safetensors",
            "--preliminary", "a test of four steps")
+    script("train.py", "--model", "waveglow", "--data", corpus, "--out", runs / "tuned", *FEW, "--init",
+           weights / "vocoder.safetensors", "--learning-rate", 0, "--final-learning-rate", 0)
+    script("train.py", "--model", "waveglow", "--out", runs / "tuned", "--export", weights / "tuned.safetensors")
+    tuned, vocoder = waveglow.load(weights / "tuned.safetensors"), waveglow.load(weights / "vocoder.safetensors")
+    for name, tensor in vocoder.state_dict().items():
+        torch.testing.assert_close(tuned.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)  # half precision twice
 
     done = script("synthesize.py", "Hello, world.", "-o", tmp_path / "hello.wav", "--weights",
                   weights / "student.safetensors", "--vocoder-weights", weights / "vocoder.safetensors")

@@ -280,6 +280,10 @@ def test_newest_weights_are_taken(command, monkeypatch, student, vocoder, capsys
         os.utime(folder / "old.safetensors", (1, 1))
     assert synthesize.main(["Hi.", "--device", "cpu"]) == 0
     assert "preliminary weights: new.safetensors" in capsys.readouterr().err
+    Path("waveglow/pre_trained_model/waveglow_256channels.pt").write_bytes(b"published")  # goes before ours
+    os.utime("waveglow/pre_trained_model/waveglow_256channels.pt", (1, 1))
+    assert synthesize.main(["Hi.", "--device", "cpu"]) == 2
+    assert "waveglow_256channels.pt: truncated or no checkpoint" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments, told", [

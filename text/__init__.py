@@ -1,9 +1,9 @@
 """Text: symbols, cleaners, the reader, the ARPAbet front end, sentences, and corpora's metadata."""
-from .corpus import Line, read_metadata, read_mixed
-from .reading import Reading, Word, read
-from .sentences import split_sentences
-from .sequence import sequence_to_text, text_to_sequence
-from .symbols import symbols
+from text.corpus import Line, read_metadata, read_mixed
+from text.reading import Reading, Word, read
+from text.sentences import split_sentences
+from text.sequence import sequence_to_text, text_to_sequence
+from text.symbols import symbols
 
 __all__ = ["Line", "Reading", "Word", "read", "read_metadata", "read_mixed", "sequence_to_text", "split_sentences",
            "symbols", "text_to_sequence"]

@@ -8,8 +8,7 @@ import re
 from collections.abc import Callable
 
 from hparams import UserError
-
-from .numbers import cardinal, ordinal, pairs
+from text.numbers import cardinal, ordinal, pairs
 
 _ABBREVIATIONS = {  # applied one after the other, in this order
     "mrs": "misess", "mr": "mister", "dr": "doctor", "st": "saint", "co": "company", "jr": "junior", "maj": "major",
@@ -82,7 +81,7 @@ def english_cleaners(text: str) -> str:
 
 def english_reader(text: str) -> str:
     """What a person would read aloud, in lower case, with `, . ; : ? !` as pauses; `{ARPAbet}` is left as it is."""
-    from .reader import speak
+    from text.reader import speak
     return " ".join((piece.spoken if piece.phonemes else piece.spoken.lower()) + piece.pause
                     for piece in speak(text).pieces)
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hparams import UserError
-
-from .cleaners import to_ascii
-from .reader import settle
-from .sequence import encode, encode_plain
-from .symbols import symbol_to_id
+from text.cleaners import to_ascii
+from text.reader import settle
+from text.sequence import encode, encode_plain
+from text.symbols import symbol_to_id
 
 _BRACES = re.compile(r"\{[^{}]*\}")
 _AROUND = "\"!(),:;?[]-"  # what may stand around a word; apostrophes and full stops may belong to it

@@ -6,7 +6,7 @@ bounded or consume what they scan, so that reading stays linear in the length of
 import re
 from collections.abc import Callable
 
-from .lexicon import (
+from text.lexicon import (
     ATTACHED_ONLY,
     CURRENCIES,
     FRACTIONS,
@@ -17,7 +17,7 @@ from .lexicon import (
     SQUARED,
     UNITS,
 )
-from .numbers import as_ordinal, cardinal, ordinal, pairs, spell_digits, year
+from text.numbers import as_ordinal, cardinal, ordinal, pairs, spell_digits, year
 
 Said = tuple[str, int]  # the words, and where in the text they end
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]]

@@ -9,7 +9,7 @@ import functools
 import importlib.util
 from pathlib import Path
 
-from .symbols import symbol_to_id
+from text.symbols import symbol_to_id
 
 LETTER_NAMES = {
     "A": "EY1", "B": "B IY1", "C": "S IY1", "D": "D IY1", "E": "IY1", "F": "EH1 F", "G": "JH IY1", "H": "EY1 CH",

@@ -5,9 +5,8 @@ import string
 from typing import NamedTuple
 
 from hparams import TextConfig, UserError
-
-from .reading import Reading, read
-from .sentences import split_sentences
+from text.reading import Reading, read
+from text.sentences import split_sentences
 
 LONGEST_PAUSE = 600.0  # seconds
 _CUT_AFTER = (",", ";", ":", "—", "–", "-")  # how a part of a very long sentence ends

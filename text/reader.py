@@ -3,10 +3,10 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from .figures import read_figure
-from .lexicon import BARE_TITLES, CURRENCIES, ELISIONS, GREEK, SHAPES, SIGNS
-from .phonemes import arpabet_names
-from .spellings import read_word
+from text.figures import read_figure
+from text.lexicon import BARE_TITLES, CURRENCIES, ELISIONS, GREEK, SHAPES, SIGNS
+from text.phonemes import arpabet_names
+from text.spellings import read_word
 
 _SIMPLE = re.compile(r"(?![ivxlc]+\b|[b-z]\b)[a-z]+(?=[ ,;!?]|:(?!//)|$)|[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
 _NOT_SIMPLE = frozenset([*BARE_TITLES, *SHAPES, *(word.title() for word in BARE_TITLES)])

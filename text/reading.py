@@ -3,12 +3,11 @@ import re
 from typing import NamedTuple
 
 from hparams import TextConfig, UserError
-
-from .cleaners import cleaner_of
-from .phonemes import pronounce_before
-from .reader import speak
-from .sequence import encode, encode_plain, sequence_to_text, split_braces
-from .symbols import PAUSES, SAYABLE, symbol_to_id, symbols
+from text.cleaners import cleaner_of
+from text.phonemes import pronounce_before
+from text.reader import speak
+from text.sequence import encode, encode_plain, sequence_to_text, split_braces
+from text.symbols import PAUSES, SAYABLE, symbol_to_id, symbols
 
 _SPOKEN_WORD = re.compile(r"[A-Za-z](?:[A-Za-z'-]*[A-Za-z])?'?|'[A-Za-z][A-Za-z'-]*")
 _SPACE = symbol_to_id[" "]

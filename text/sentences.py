@@ -1,7 +1,7 @@
 """Sentence splitting that keeps abbreviations, decimals and quotations whole."""
 import re
 
-from .lexicon import ABBREVIATIONS, BEFORE_NUMBERS, STARTERS, STREETS, TITLES
+from text.lexicon import ABBREVIATIONS, BEFORE_NUMBERS, STARTERS, STREETS, TITLES
 
 MAX_SENTENCE = 400  # characters; what is longer is cut at its pauses, then between words
 _CANDIDATE = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]]*(?=\s)|…[\"”’)\]]*(?=\s+[\"“‘'(\[]?[A-Z])"

@@ -1,6 +1,6 @@
 """Text to symbol ids and back. Curly braces hold ARPAbet: `read {R EH1 D}`."""
-from .cleaners import cleaner_of
-from .symbols import PAD, SAYABLE, symbol_to_id, symbols
+from text.cleaners import cleaner_of
+from text.symbols import PAD, SAYABLE, symbol_to_id, symbols
 
 
 def split_braces(text: str) -> list[tuple[str, bool]]:

@@ -7,8 +7,8 @@ import functools
 import re
 from collections.abc import Callable
 
-from .figures import MONTH, month_name, read_figure, say_whole
-from .lexicon import (
+from text.figures import MONTH, month_name, read_figure, say_whole
+from text.lexicon import (
     ABBREVIATIONS,
     ALSO_WORDS,
     BARE_TITLES,
@@ -28,8 +28,8 @@ from .lexicon import (
     URL_SIGNS,
     WEEKDAYS,
 )
-from .numbers import cardinal, ordinal, spell_digits, year
-from .phonemes import dictionary_entry, is_spelled
+from text.numbers import cardinal, ordinal, spell_digits, year
+from text.phonemes import dictionary_entry, is_spelled
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]]
 _ENDINGS = DOMAINS | FILES

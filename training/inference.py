@@ -19,8 +19,9 @@ class Text(NamedTuple):
 
 
 def newest_weights(folder: Path, given: str | Path | None, advice: str) -> Path:
-    """Returns the file `given`, or where that is None the newest weights in `folder` (of one time, the last by name).
+    """Returns the file `given`, or where that is None the weights in `folder`: a published file before one of ours.
 
+    Of several the newest counts, of one time the last by name.
     Raises UserError, which ends in `advice`, if there is no such file.
     """
     if given is not None:
@@ -30,7 +31,7 @@ def newest_weights(folder: Path, given: str | Path | None, advice: str) -> Path:
     found = [path for path in folder.iterdir() if path.suffix in _WEIGHTS] if folder.is_dir() else []
     if not found:
         raise UserError(f"{folder}: no weights there; {advice}")
-    return max(found, key=lambda path: (path.stat().st_mtime, path.name))
+    return max(found, key=lambda path: (path.suffix != ".safetensors", path.stat().st_mtime, path.name))
 
 
 def weights_notes(path: Path) -> dict[str, Any]:

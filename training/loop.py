@@ -2,9 +2,7 @@
 import contextlib
 import dataclasses
 import math
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +15,7 @@ from training.checkpoint import check_same_config, load_checkpoint, random_state
 from training.distributed import Workers
 from training.journal import Journal
 from training.schedule import AveragedModel, GradientClip, learning_rate
+from training.signals import noted_signals
 
 
 class Task(Protocol):
@@ -155,22 +154,6 @@ class LossMeter:
         return means, (bad[0] if bad else None)
 
 
-@contextlib.contextmanager
-def _stop_on_signal() -> Iterator[list[bool]]:
-    """Yields a flag that SIGINT and SIGTERM raise; a second signal ends the program at once."""
-    asked: list[bool] = []
-
-    def note(number: int, frame: Any) -> None:
-        asked.append(True)
-        signal.signal(number, before[number])
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def fit(state: State) -> bool:
     """Trains to the last step, or until SIGINT or SIGTERM; returns whether the last step was reached.
 
@@ -179,7 +162,7 @@ def fit(state: State) -> bool:
     """
     config, journal = state.config, Journal(state.folder, state.workers.is_main, state.step, state.config.steps)
     meter, saved, clock = LossMeter(), time.monotonic(), None
-    with _stop_on_signal() as asked, contextlib.closing(journal):
+    with noted_signals() as asked, contextlib.closing(journal):
         while state.step < config.steps:
             meter.add(state.step, train_step(state))
             reading = state.step % config.log_every == 0 or state.step == config.steps

@@ -34,9 +34,7 @@ def load(path: Path | str, generation: str | None = None, audio: AudioConfig = A
         raise UserError(f"generation: found {generation!r}, expected one of {', '.join(GENERATIONS)}")
     if not path.is_file():
         raise UserError(f"{path}: no such file; check the path")
-    with open(path, "rb") as file:
-        start = file.read(9)
-    if start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[8:] != b"{"):  # safetensors: 8 bytes, then {
+    if path.suffix != ".safetensors":
         tensors, config = _published(path, generation)
     else:
         weights = load_weights(path, "waveglow", audio)
