@@ -1,0 +1,44 @@
+"""Draws the course of the three trainings from their logs.
+
+    python results/plot_training.py        # results/training/*.jsonl -> results/training.png
+
+A log is the log.jsonl that train.py writes into a run's folder.
+"""
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).resolve().parent
+PANELS = (("teacher", ("mel_postnet", "letters mel_postnet", "phonemes mel_postnet")),
+          ("student", ("mel", "duration", "feature")),
+          ("vocoder", ("mel", "stft", "features")))
+
+
+def read_log(path: Path) -> dict[tuple[str, str], tuple[list[int], list[float]]]:
+    """Returns (kind, name) -> (steps, values); kind is "train" or "validation"."""
+    curves: dict[tuple[str, str], tuple[list[int], list[float]]] = {}
+    for line in path.read_text().splitlines():
+        row = json.loads(line)
+        step, kind = row.pop("step"), row.pop("kind")
+        for name, value in row.items():
+            steps, values = curves.setdefault((kind, name), ([], []))
+            steps.append(step)
+            values.append(value)
+    return curves
+
+
+def main() -> None:
+    """Draws a panel a training: thin lines for training batches, thick ones for held-out rows."""
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    for axes, (model, names) in zip(figure.subplots(1, len(PANELS)), PANELS):
+        for (kind, name), (steps, values) in read_log(HERE / "training" / f"{model}.jsonl").items():
+            if name in names:
+                axes.plot(steps, values, label=f"{name} ({kind})", linewidth=0.6 if kind == "train" else 2)
+        axes.set(title=model, xlabel="step", yscale="log")
+        axes.legend(fontsize=7)
+    figure.savefig(HERE / "training.png", dpi=100)
+
+
+if __name__ == "__main__":
+    main()
