@@ -5,6 +5,7 @@ No module reads a setting from here by itself: configs are handed in by the scri
 """
 import dataclasses
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -19,6 +20,31 @@ class UserError(Exception):
 def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
     if found not in choices:
         raise UserError(f"{name}: found {found!r}, expected one of {', '.join(choices)}")
+
+
+# Ranges of the settings: whole numbers are at least 1, others finite and at least 0, but for these.
+_FROM_ZERO = ("seed", "warmup_steps", "spectral_steps")
+_ABOVE_ZERO = ("clip_factor", "sigma")
+_AT_MOST_1 = ("decay_start", "ema_decay", "phoneme_share", "guided_until", "adversarial_from")
+_BELOW_1 = ("beta1", "beta2", "attention_dropout", "decoder_dropout")
+_ODD = ("kernel_size", "encoder_kernel_size", "location_kernel_size", "postnet_kernel_size")
+
+
+def _check_numbers(config: Any) -> None:
+    """Raises UserError for a number of a config that is out of its range."""
+    for field in dataclasses.fields(config):
+        name, value = field.name, getattr(config, field.name)
+        if field.type not in (int, float):
+            continue
+        least = 1 if field.type is int and name not in _FROM_ZERO else 0
+        faults = {f"at least {least}": not least <= value < math.inf,
+                  "above 0": name in _ABOVE_ZERO and value == 0,
+                  "at most 1": name in _AT_MOST_1 and value > 1,
+                  "below 1": name in _BELOW_1 and value >= 1,
+                  "an odd number": name in _ODD and value % 2 == 0}
+        for expected, wrong in faults.items():
+            if wrong:
+                raise UserError(f"{name}: found {value}, expected {expected}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +88,13 @@ class Tacotron2Config:
     postnet_kernel_size: int = 5
     postnet_n_convolutions: int = 5
 
+    def __post_init__(self) -> None:
+        _check_numbers(self)
+        if self.encoder_dim % 2:
+            raise UserError(f"encoder_dim: found {self.encoder_dim}, expected an even number: half for each direction")
+        if self.postnet_n_convolutions < 2:
+            raise UserError(f"postnet_n_convolutions: found {self.postnet_n_convolutions}, expected at least 2")
+
 
 @dataclasses.dataclass(frozen=True)
 class WaveGlowConfig:
@@ -79,6 +112,7 @@ class WaveGlowConfig:
     generation: str = "new"  # "new": of 2019-08 on, and "mid" once converted; "old": halves swap on odd flows
 
     def __post_init__(self) -> None:
+        _check_numbers(self)
         _one_of("conditioning", self.conditioning, ("upsample", "frame"))
         _one_of("generation", self.generation, ("new", "old"))
 
@@ -91,6 +125,9 @@ class LightSpeechConfig:
     embedding_dim: int = 256
     encoder_dim: int = 256  # each direction
     decoder_dim: int = 128  # each direction
+
+    def __post_init__(self) -> None:
+        _check_numbers(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,24 +150,31 @@ class TrainConfig:
     checkpoint_seconds: float = 120.0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "log_every", "validate_every"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}: found {getattr(self, name)}, expected at least 1")
+        _check_numbers(self)
 
 
 @dataclasses.dataclass(frozen=True)
-class TeacherTraining(TrainConfig):
+class MelTraining(TrainConfig):
+    """What trainings that end in a mel share: rows, and discriminators against blur."""
+    max_frames: int = 1200  # longer rows are left out
+    adversarial_weight: float = 0.0  # of the discriminators' verdict in the loss; 0: none take part
+    matching_weight: float = 0.1  # of the L1 between their activations on targets and on the network's mels
+    adversarial_from: float = 0.5  # share of the steps after which they join
+    discriminator_rate: float = 0.2  # their learning rate as a share of learning_rate
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherTraining(MelTraining):
     """Training of Tacotron2."""
-    max_frames: int = 1008  # longer recordings are left out
+    max_frames: int = 1008
     phoneme_share: float = 0.5  # of the words given as phonemes, where the corpus has them
     guided_attention: float = 1.0  # weight of the guided-attention loss until it decays
     guided_until: float = 0.25  # share of the steps at which it has decayed to a hundredth
 
 
 @dataclasses.dataclass(frozen=True)
-class StudentTraining(TrainConfig):
+class StudentTraining(MelTraining):
     """Training of LightSpeech."""
-    max_frames: int = 1200  # longer rows are left out
     mel_loss: str = "l1"  # "l1" or "l2" (the published recipe)
     duration_weight: float = 1.0  # L1 on log(frames + 1)
     feature_weight: float = 1.0  # L1 to the teacher's encoder output; 0: not used
@@ -162,6 +206,8 @@ class VocoderTraining(TrainConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _one_of("objective", self.objective, ("adversarial", "likelihood"))
+        if self.objective == "adversarial" and self.segment < 2048:
+            raise UserError(f"segment: found {self.segment}, expected at least 2048, a window of the spectral losses")
 
 
 SMALL_WAVEGLOW = WaveGlowConfig(n_channels=64, conditioning="frame")
@@ -175,8 +221,9 @@ CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
                  TeacherTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200))},
     "waveglow": {
         "default": (SMALL_WAVEGLOW, VocoderTraining()),
-        "published": (WaveGlowConfig(), VocoderTraining(objective="likelihood", segment=16000, batch_size=12,
-                                                        learning_rate=1e-4, beta1=0.9, beta2=0.999)),
+        "published": (WaveGlowConfig(), VocoderTraining(objective="likelihood", batch_size=12, learning_rate=1e-4,
+                                                        beta1=0.9, beta2=0.999,
+                                                        segment=16128)),  # the published 16,000 in whole frames
         "tiny": (WaveGlowConfig(n_flows=4, n_early_every=2, n_layers=3, n_channels=16, conditioning="frame",
                                 cond_channels=16),
                  VocoderTraining(steps=400, batch_size=4, segment=4096, warmup_steps=20, spectral_steps=200,
@@ -241,8 +288,7 @@ def save_weights(path: Path, model: str, tensors: dict[str, Any], config: Any, a
     models that read text. Raises UserError if the file cannot be written, and then leaves nothing behind.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     about = {"format": WEIGHTS_FORMAT, "model": model, "config": dataclasses.asdict(config),
              "audio": dataclasses.asdict(audio), "text": text and dataclasses.asdict(text), "symbols": symbols,
              "notes": notes or {}}
@@ -252,9 +298,9 @@ def save_weights(path: Path, model: str, tensors: dict[str, Any], config: Any, a
     path = Path(path)
     temporary = path.with_name(path.name + ".tmp")
     try:
-        save_file(stored, temporary, metadata={"lightspeech": json.dumps(about)})
+        temporary.write_bytes(save(stored, metadata={"lightspeech": json.dumps(about)}))  # save_file makes it private
         os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UserError(f"{path}: the weights could not be written ({error}); name a folder with room in it") from None
 
@@ -270,7 +316,7 @@ def load_weights(path: Path, model: str, audio: AudioConfig, symbols: list[str] 
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("lightspeech", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except SafetensorError as error:
+    except (SafetensorError, json.JSONDecodeError) as error:
         raise UserError(f"{path}: not a complete safetensors file ({error}); copy or export it again") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error}); give the path of a released weights file") from None
@@ -279,10 +325,14 @@ def load_weights(path: Path, model: str, audio: AudioConfig, symbols: list[str] 
     return Weights(tensors, about["config"], about["text"], about["notes"])
 
 
-def _check_about(path: Path, about: dict[str, Any], model: str, audio: AudioConfig, symbols: list[str] | None) -> None:
-    if about.get("format") != WEIGHTS_FORMAT:
-        raise UserError(f"{path}: weights format {about.get('format')}, expected {WEIGHTS_FORMAT}; "
+def _check_about(path: Path, about: Any, model: str, audio: AudioConfig, symbols: list[str] | None) -> None:
+    format_number = about.get("format") if isinstance(about, dict) else None
+    if format_number != WEIGHTS_FORMAT:
+        raise UserError(f"{path}: found weights format {format_number or 'none'}, expected {WEIGHTS_FORMAT}; "
                         "export it again with train.py --export")
+    missing = [name for name in ("model", "config", "audio", "text", "symbols", "notes") if name not in about]
+    if missing:
+        raise UserError(f"{path}: misses {', '.join(missing)} of the settings; export it again with train.py --export")
     if about["model"] != model:
         raise UserError(f"{path}: weights of {about['model']}, expected {model}; give the file of the right model")
     for name, expected in dataclasses.asdict(audio).items():
@@ -292,3 +342,7 @@ def _check_about(path: Path, about: dict[str, Any], model: str, audio: AudioConf
     if symbols is not None and about["symbols"] != symbols:
         raise UserError(f"{path}: another symbol table ({len(about['symbols'] or [])} symbols), "
                         f"expected the {len(symbols)} of text/symbols.py; train with this table")
+    for kind, found in ((type(CONFIGS[model]["default"][0]), about["config"]), (TextConfig, about["text"] or {})):
+        unknown = found.keys() - {field.name for field in dataclasses.fields(kind)}
+        if unknown:
+            raise UserError(f"{path}: unknown setting {min(unknown)!r}; the file is of a newer version, use that")

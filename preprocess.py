@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hparams import AudioConfig, UserError
-from training.inference import Text, by_length, newest_weights, read_texts, row_seed, write_text
+from training.inference import Text, by_length, newest_weights, read_texts, report, row_seed, write_text
 from training.signals import noted_signals
 
 if TYPE_CHECKING:
@@ -273,10 +273,6 @@ def run(options: argparse.Namespace) -> int:
             raise UserError(f"--{name.replace('_', '-')}: found {value}, expected at least {least}")
     rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     texts = read_texts(options.texts)
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"-o {options.out}: no folder can be made there ({error.strerror}); name another") from None
     from tqdm import tqdm
 
     import tacotron2
@@ -311,9 +307,9 @@ def summarise(folder: Path, tally: Tally, before: int, seconds: float) -> None:
     """Prints what the folder holds, and the pace since it held `before` rows, `seconds` ago."""
     audio, rows = AudioConfig(), tally.kept + tally.rejected
     hours = tally.frames * audio.hop_length / audio.sample_rate / 3600
-    print(f"{folder}: {tally.kept} rows kept ({hours:.2f} h), {tally.rejected} rejected "
-          f"({tally.rejected / max(rows, 1):.1%}); this run {rows - before} rows, "
-          f"{(rows - before) / seconds:.2f} a second", flush=True)
+    report(f"{folder}: {tally.kept} rows kept ({hours:.2f} h), {tally.rejected} rejected "
+           f"({tally.rejected / max(rows, 1):.1%}); this run {rows - before} rows, "
+           f"{(rows - before) / seconds:.2f} a second", sys.stdout)
 
 
 def main(argv: list[str] | None = None) -> int:

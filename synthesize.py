@@ -10,6 +10,7 @@ Long texts are split into sentences. "[pause 500ms]" or "[pause 1.5s]" in a text
 import argparse
 import functools
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hparams import AudioConfig, UserError
-from training.inference import by_length, newest_weights, read_lines, row_seed, weights_notes, write_text
+from training.inference import by_length, newest_weights, read_lines, report, row_seed, weights_notes, write_text
 
 if TYPE_CHECKING:
     import torch
@@ -313,14 +314,16 @@ def run(options: argparse.Namespace) -> None:
             _tell(f"warning: {where}left out what cannot be said: {' '.join(map(repr, speech.dropped))}")
         _write(speech, *(_numbered(path, number, len(texts)) for path in (out, timestamps, picture)))
         seconds = len(speech.wave) / speech.sample_rate
-        print(f"{_numbered(out, number, len(texts)) or 'standard output'}: {seconds:.2f} s of speech made in "
-              f"{spent:.2f} s (real-time factor {spent / seconds:.3f}, {synthesizer.hardware})",
-              file=sys.stdout if out else sys.stderr, flush=True)
+        report(f"{_numbered(out, number, len(texts)) or 'standard output'}: {seconds:.2f} s of speech made in "
+               f"{spent:.2f} s (real-time factor {spent / seconds:.3f}, {synthesizer.hardware})",
+               sys.stdout if out else sys.stderr)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status: 0, 2 after a user's mistake, 130 if interrupted."""
     options = get_parser().parse_args(argv)
+    # Read when PyTorch is imported. Threads that spin while they wait made this ten times slower on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         run(options)
     except UserError as error:

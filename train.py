@@ -5,8 +5,8 @@
     torchrun --nproc-per-node 4 train.py --model waveglow --data LJSpeech-1.1 --out runs/vocoder
     python train.py --model waveglow --out runs/vocoder --export waveglow/pre_trained_model/mine.safetensors
 
-Every setting of the model and of its training is an option; --help lists those of --model and --config. SIGINT and
-SIGTERM stop after the step with a checkpoint; --resume goes on from it.
+Every setting of the model and of its training is an option; --help lists those of --model and --config, hparams.py
+says what each means. SIGINT and SIGTERM stop after the step with a checkpoint; --resume goes on from it.
 """
 import argparse
 import dataclasses
@@ -17,10 +17,12 @@ from typing import Any
 
 from hparams import CONFIGS, AudioConfig, UserError, named_config, override
 
+USAGE = "train.py [--model NAME] [--config NAME] --data FOLDER --out FOLDER [options; see --help]"
+
 
 def get_parser(model: str, config: str) -> argparse.ArgumentParser:
     """The command line for a model and a named configuration, whose values are its defaults."""
-    parser = argparse.ArgumentParser(prog="train.py", description=__doc__, allow_abbrev=False,
+    parser = argparse.ArgumentParser(prog="train.py", usage=USAGE, description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=sorted(CONFIGS), default="lightspeech", help="default: lightspeech")
     parser.add_argument("--config", default="default", help=f"named settings: {', '.join(CONFIGS[model])}")
@@ -45,7 +47,7 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
 
 def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Any, Any]:
     """Returns (options, model config, training config); UserError for a value of the wrong type."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first = argparse.ArgumentParser(prog="train.py", usage=USAGE, add_help=False, allow_abbrev=False)
     first.add_argument("--model", choices=sorted(CONFIGS), default="lightspeech")
     first.add_argument("--config", default="default")
     chosen = first.parse_known_args(argv)[0]
@@ -71,11 +73,14 @@ def run(options: argparse.Namespace, model_config: Any, train_config: Any) -> in
                          fast=not options.plain)
         if options.init and not options.resume:
             start_from(options.init, options.model, task.model)
-        state = loop.set_up(task, train_config, place, options.out, options.resume)
-        if place.is_main:
-            about = {"model": dataclasses.asdict(model_config), "training": dataclasses.asdict(train_config)}
-            (options.out / "config.json").write_text(json.dumps(about, indent=1))
-        return 0 if loop.fit(state) else 1
+        try:
+            state = loop.set_up(task, train_config, place, options.out, options.resume)
+            if place.is_main:
+                about = {"model": dataclasses.asdict(model_config), "training": dataclasses.asdict(train_config)}
+                (options.out / "config.json").write_text(json.dumps(about, indent=1))
+            return 0 if loop.fit(state) else 1
+        except OSError as error:
+            raise UserError(f"--out {options.out}: cannot be written ({error}); name one with room in it") from None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -90,6 +95,8 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print("train.py: error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before the first step: later the loop notes it
+        return 130
 
 
 if __name__ == "__main__":

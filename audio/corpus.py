@@ -1,6 +1,7 @@
 """Reading the recordings of a folder in LJSpeech's layout: wavs/<name>.wav (or .flac, .ogg, .opus)."""
 import functools
 import multiprocessing
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def read_corpus(folder: Path, names: Sequence[str], rate: int = 22050, processes
     paths = [_find(Path(folder), name) for name in names]
     read = functools.partial(_read, rate=rate)
     if processes > 1:
-        with multiprocessing.Pool(processes) as pool:
+        with multiprocessing.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:  # Ctrl-C is ours
             rows = list(tqdm(pool.imap(read, paths, chunksize=16), "reading recordings", len(paths), disable=None))
     else:
         rows = [read(path) for path in tqdm(paths, "reading recordings", disable=None)]

@@ -2,6 +2,7 @@
 import functools
 import io
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from hparams import UserError
 
 # File endings that can be written, and libsndfile's name of format and encoding.
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
+STREAMED = 0x7FFF0000  # bytes: a longer wav was written to a pipe, whose end its header could not know
+_CUT_SHORT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)  # as libsndfile logs it; else it is silent
 WRITE_BLOCK = 22050  # samples given to libsndfile at once: its Vorbis encoder overflows its stack on long blocks
 
 
@@ -18,7 +21,7 @@ def read_wav(path: Path, rate: int = 22050) -> np.ndarray:
     """Returns the file (any format of libsndfile) as float32 (S,) in [-1, 1] at `rate` Hz.
 
     Several channels are mixed down to their mean and other rates resampled; each is said in one warning a process.
-    Raises UserError for a missing, unreadable, corrupt or empty file.
+    Raises UserError for a missing, unreadable, corrupt, cut short or empty file.
     """
     wav, changes = decode(path, rate)
     for change in changes:
@@ -32,10 +35,14 @@ def decode(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file; check the path")
     try:
-        wav, found = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            wav, found, log = file.read(dtype="float32", always_2d=True), file.samplerate, file.extra_info
     except (soundfile.LibsndfileError, OSError) as error:
         raise UserError(f"{path}: cannot be read as sound ({_one_line(error)}); "
                         "expected wav, flac, ogg or opus") from None
+    cut = _CUT_SHORT.search(log)
+    if cut and int(cut[1]) < STREAMED:
+        raise UserError(f"{path}: ends after {cut[2]} of {cut[1]} bytes of sound; record or copy it again")
     if not len(wav) or not np.isfinite(wav).all():
         raise UserError(f"{path}: found {'broken' if len(wav) else 'no'} samples; record or copy it again")
     changes = [] if wav.shape[1] == 1 else ["mixing recordings of several channels down to one"]

@@ -172,7 +172,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _claim(folder: Path, manifest: Manifest) -> None:
-    """Makes the folder with its manifest, or checks that it was made under the same one."""
+    """Makes the folder with its manifest, or checks that it was made under the same one. Raises UserError."""
     path = folder / "manifest.json"
     if path.exists():
         before = read_manifest(folder)
@@ -180,11 +180,18 @@ def _claim(folder: Path, manifest: Manifest) -> None:
         for name in ("text", "teacher", "samples", "seed", "features"):
             _check_same(folder, name, getattr(before, name), getattr(manifest, name))
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: no folder can be made there ({error.strerror}); name another") from None
     about = {"format": FORMAT, "fingerprint": manifest.fingerprint(), **dataclasses.asdict(manifest)}
     temporary = path.with_name(f"manifest.json.{os.getpid()}.tmp")  # several processes may start at once
-    temporary.write_text(json.dumps(about, indent=1), encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(about, indent=1), encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"{path}: could not be written ({error.strerror}); make room or name another folder") from None
 
 
 def _check_definition(folder: Path, manifest: Manifest, audio: AudioConfig, symbols: list[str]) -> None:

@@ -100,6 +100,7 @@ class LstmChunk:
             self.backward_frame(t)
 
     def forward_frame(self, t: int) -> None:
+        """Frame t of `run_forward`."""
         H = self.cells.shape[2]
         self.gates[t].addmm_(self.states[t], self.weight.t())
         hidden = self.states[t + 1][:, -H:]
@@ -108,6 +109,7 @@ class LstmChunk:
             H=H, BLOCK=self.block)
 
     def backward_frame(self, t: int) -> None:
+        """Frame t of `run_backward`."""
         H = self.cells.shape[2]
         d_hidden, d_output = self.d_state[:, -H:], self.d_states[t][:, -H:]
         self.kernels.cell_backward[self.launch](
@@ -157,6 +159,7 @@ class AttentionChunk(LstmChunk):
         self.lengths.copy_(lengths)
 
     def forward_frame(self, t: int) -> None:
+        """Frame t of `run_forward`: the LSTM, then the attention."""
         super().forward_frame(t)
         B = len(self.lengths)
         torch.mm(self.states[t + 1][:, self.E:], self.query_weight[0].t(), out=self.queries[t])
@@ -168,6 +171,7 @@ class AttentionChunk(LstmChunk):
             self.states.stride(1), self.N, E=self.E, SPAN=_power_of_two(self.N), BLOCK=CONTEXT_BLOCK, PART=self.part)
 
     def backward_frame(self, t: int) -> None:
+        """Frame t of `run_backward`: the attention, then the LSTM."""
         B = len(self.lengths)
         K, rows = self.sizes["K"], self.sizes["ROWS"]
         self.kernels.alignment_backward[(B, self.n_blocks)](

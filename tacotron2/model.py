@@ -59,7 +59,8 @@ def _run_stack(layers: nn.ModuleList, gains: list[str], x: Tensor, mask: Tensor)
     """Convolutions, batch norm, activations and dropout (0.5 in training) on x (B, D, length).
 
     Padding (mask (B, length) False) is zeroed before every layer, just as a row alone is bordered by zeros: otherwise
-    a row's result would depend on how far its batch is padded.
+    a row's result would depend on how far its batch is padded. (In training it does a little, as in NVIDIA's: the
+    statistics of batch norm count padding, of which batches of like length hold little.)
     """
     padding = ~mask[:, None]
     x = x.masked_fill(padding, 0)

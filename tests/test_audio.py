@@ -91,10 +91,19 @@ def test_bad_files_are_named(tmp_path):
     (tmp_path / "corrupt.wav").write_bytes(b"RIFF and nothing more")
     (tmp_path / "empty.wav").write_bytes(b"")
     soundfile.write(tmp_path / "none.wav", np.zeros(0, np.float32), 22050)
-    for name in ("corrupt.wav", "empty.wav", "none.wav", "missing.wav"):
+    soundfile.write(tmp_path / "cut.wav", tone(), 22050)
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "cut.wav").read_bytes()[:9999])
+    for name in ("corrupt.wav", "empty.wav", "none.wav", "missing.wav", "cut.wav"):
         with pytest.raises(UserError, match=name) as error:
             audio.read_wav(tmp_path / name)
         assert "\n" not in str(error.value)
+
+
+def test_length_left_open_by_a_stream_is_no_damage(tmp_path):
+    data = audio.encode_wav(tone())
+    place = data.index(b"data") + 4
+    (tmp_path / "piped.wav").write_bytes(data[:place] + b"\xff" * 4 + data[place + 4:])
+    assert len(audio.read_wav(tmp_path / "piped.wav")) == len(tone())
 
 
 def test_bad_targets_leave_nothing_behind(tmp_path):

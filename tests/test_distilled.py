@@ -261,6 +261,17 @@ def test_the_reader_wants_todays_definitions(tmp_path) -> None:
         DistilledDataset.read(tmp_path / "b")
 
 
+def test_full_disk_leaves_no_manifest(tmp_path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))  # a write past 64 bytes fails, as on a full disk
+    try:
+        with pytest.raises(UserError, match="manifest.json: could not be written"):
+            DistilledWriter(tmp_path, MANIFEST)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_no_dataset(tmp_path) -> None:
     with pytest.raises(UserError, match="manifest.json: not found"):
         DistilledDataset.read(tmp_path)

@@ -275,7 +275,7 @@ def test_by_length():
     (["One."], ["--device", "gpu"], "expected auto, cpu, cuda or cuda:N"),
     (["One."], ["--weights", "none.safetensors"], "none.safetensors: no such weights file"),
     (["One."], ["--samples", "0"], "--samples: found 0, expected at least 1"),
-    (["One."], ["-o", "/dev/null/x"], "-o /dev/null/x: no folder can be made there"),
+    (["One."], ["-o", "/dev/null/x"], "/dev/null/x: no folder can be made there"),
 ])
 def test_bad_input(teacher, tmp_path, capsys, lines, more, told):
     texts = tmp_path / "texts.csv"
@@ -300,6 +300,7 @@ def test_bad_files(teacher, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(preprocess, "_HERE", tmp_path)
     assert preprocess.main([str(texts), "-o", str(tmp_path / "c"), "--device", "cpu"]) == 2
     assert "tacotron2/pre_trained_model: no weights there; name a teacher's file" in capsys.readouterr().err
+    assert not any((tmp_path / out).exists() for out in "abc")  # nothing is left behind
 
 
 def test_other_settings_never_mix(teacher, tmp_path, capsys):

@@ -88,7 +88,7 @@ def test_training_by_two_processes_through_the_script(corpus, tmp_path):
 
 def one_line_error(*arguments: object) -> str:
     lines = script("train.py", *arguments, status=2).stderr.strip().splitlines()
-    assert len(lines) == 1 or lines[0].startswith("usage:"), lines
+    assert len(lines) == 1 or len(lines) == 2 and lines[0].startswith("usage:"), lines
     return lines[-1]
 
 
@@ -100,10 +100,20 @@ def one_line_error(*arguments: object) -> str:
     (["--mel-loss", "l3"], "mel_loss: found 'l3', expected one of l1, l2"),
     (["--data", "/nowhere"], "/nowhere: no such folder"),
     (["--model", "waveglow", "--objective", "magic"], "expected one of adversarial, likelihood"),
+    (["--export", "/dev/null/x.safetensors"], "no checkpoint found there; give the folder of a run"),
     ([], "--data: not given")])
 def test_mistakes_are_told_in_one_line(arguments, expected, tmp_path):
     assert expected in one_line_error("--out", tmp_path / "run", *arguments)
     assert not (tmp_path / "run").exists()
+
+
+def test_folders_that_cannot_be_written_are_told(corpus, tmp_path):
+    (tmp_path / "file").write_text("")
+    vocoder = ["--model", "waveglow", "--data", corpus, *FEW]
+    assert "file: cannot be written" in one_line_error(*vocoder, "--out", tmp_path / "file")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.jsonl").symlink_to("/dev/full")
+    assert "No space left on device" in one_line_error(*vocoder, "--out", tmp_path / "run")
 
 
 def test_mistakes_in_the_corpus_are_told(corpus, tmp_path):

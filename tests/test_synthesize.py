@@ -1,4 +1,5 @@
 """synthesize.py: the class and the script with tiny random models."""
+import dataclasses
 import io
 import json
 import os
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import save_file
 
 import lightspeech
 import synthesize
 import waveglow
 from hparams import CONFIGS, AudioConfig, TextConfig, UserError, save_weights
 from synthesize import FADE_SAMPLES, TAIL_FRAMES, Synthesizer
+from text import symbols
 from text.plan import make_plan
 from training.inference import read_lines, write_text
 
@@ -303,6 +306,7 @@ def test_newest_weights_are_taken(command, monkeypatch, student, vocoder, capsys
     (["\x01\x02"], "nothing to say"),
     (["Hi.", "--device", "cuda:99"], "--device cuda:99: "),
     (["Hi.", "--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
+    (["Hi.", "--device", "meta"], "expected auto, cpu, cuda or cuda:N"),
     (["Hi.", "--weights", "none.safetensors"], "none.safetensors: no such weights file"),
     (["Hi.", "--vocoder-weights", "none.pt"], "none.pt: no such weights file"),
     (["Hi.", "--weights", "VOCODER"], "weights of waveglow, expected lightspeech"),
@@ -350,6 +354,16 @@ def _full(*arguments: object) -> None:
     raise OSError(28, "No space left on device")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_behind_standard_output(command):
+    for out in (["-o", "-"], ["-o", "a.wav"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([sys.executable, str(ROOT / "synthesize.py"), "Hi.", *out, *command], stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 2 and "standard output could not be written (No space left" in done.stderr
+        assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
 def test_text_files_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
     write_text(tmp_path / "a.json", "before")
     monkeypatch.setattr(os, "replace", _full)
@@ -368,6 +382,31 @@ def test_no_heavy_imports_for_help():
             "heavy = {'torch', 'librosa', 'matplotlib', 'scipy', 'soundfile'} & set(sys.modules)\n"
             "assert not heavy, heavy")
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("about, told", [
+    ("{not json", "not a complete safetensors file"), ([1], "found weights format none, expected 1"),
+    ({"format": 9}, "found weights format 9, expected 1"), ({"model": None}, "misses model"),
+    ({"config": {"width": 3}}, "unknown setting 'width'"), ({"text": {"language": "de"}}, "unknown setting 'language'"),
+    ({"audio": {**dataclasses.asdict(AudioConfig()), "hop_length": 300}}, "mel definition has hop_length 300, exp"),
+    ({"symbols": [*symbols[:-1], "@ZZ"]}, "another symbol table")])
+def test_forged_or_newer_weights(tmp_path, about, told):
+    if isinstance(about, dict):
+        about = {"format": 1, "model": "lightspeech", "config": {}, "audio": dataclasses.asdict(AudioConfig()),
+                 "text": {}, "symbols": symbols, "notes": {}, **about}
+        about = {name: value for name, value in about.items() if value is not None}
+    metadata = {"lightspeech": about if isinstance(about, str) else json.dumps(about)}
+    save_file({"a": torch.zeros(2)}, tmp_path / "odd.safetensors", metadata=metadata)
+    with pytest.raises(UserError, match=told):
+        lightspeech.load(tmp_path / "odd.safetensors")
+
+
+def test_threads_do_not_spin_unless_the_user_says_so(monkeypatch):
+    for before, after in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        monkeypatch.setenv("OMP_WAIT_POLICY", before or "")
+        if before is None:
+            monkeypatch.delenv("OMP_WAIT_POLICY")
+        assert synthesize.main([""]) == 2 and os.environ["OMP_WAIT_POLICY"] == after
 
 
 def test_interrupted(monkeypatch):

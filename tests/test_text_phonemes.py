@@ -1,12 +1,13 @@
 """The ARPAbet front end, what `read` returns, and corpora in LJSpeech's layout."""
 import random
 import re
+from pathlib import Path
 
 import pytest
 
 from hparams import TextConfig, UserError
 from text import read, read_metadata, read_mixed, sequence_to_text, symbols
-from text.phonemes import dictionary_entry, heteronyms, pronounce
+from text.phonemes import dictionary_entry, heteronyms, is_arpabet, pronounce
 
 LETTERS = TextConfig(phonemes=False)
 
@@ -23,6 +24,17 @@ def test_known_words_are_phonemes_heteronyms_and_unknown_words_letters():
 def test_every_heteronym_is_a_lower_case_word_once():
     words = sorted(heteronyms())
     assert len(words) > 200 and all(word.isalpha() and word.islower() for word in words)
+
+
+def test_spoken_forms_are_sorted_words_that_cmudict_gives_otherwise():
+    lines = (Path(__file__).parents[1] / "text" / "spoken_forms.txt").read_text(encoding="utf-8").splitlines()
+    forms = dict(line.split(" ", 1) for line in lines if line[0] != "#")
+    assert lines[0].startswith("# Words whose usual pronunciation in running speech is not CMUdict's first entry")
+    assert list(forms) == sorted(forms) and len(forms) > 600
+    for word, form in forms.items():
+        assert word not in heteronyms() and re.fullmatch("[a-z']+", word)
+        assert pronounce(word) == form != dictionary_entry(word) and is_arpabet(form), word
+    assert pronounce("thirty-nine") == "TH ER1 T IY0 N AY1 N" and pronounce("carry") == "K EH1 R IY0"
 
 
 def test_genitives_hyphens_and_names_of_letters():

@@ -18,8 +18,9 @@ CASES = {
     "BBC": "b b c", "page xiv": "page fourteen", "5 km": "five kilometers", "72°F": "seventy-two degrees fahrenheit",
     "C++": "c plus plus", "user@mail.com": "user at mail dot com", "www.example.com": "w w w dot example dot com",
     "e.g. this": "for example this", "you & me": "you and me", "No. 7": "number seven", "No. Never.": "no. never.",
+    "No. I won't. No. I'm not.": "no. i won't. no. i'm not.", "Vol. I of it, No. IV": "volume i of it, number four",
     "-40 degrees, -5": "minus forty degrees, minus five",
-    "on St. James St. at noon": "on saint james street at noon",
+    "on St. James St. at noon": "on saint james street at noon", "St. John's St.": "saint john's street.",
     "12 Elm Dr. near Ft. Worth": "twelve elm drive near fort worth",
     "in the U.S. She left the U.S. Army.": "in the u s. she left the u s army.",
     "Jan. 5 and 3 May 1876": "january fifth and the third of may eighteen seventy-six",
@@ -66,6 +67,7 @@ def test_dashes_quotes_and_ellipses_are_pauses(written, spoken):
 
 def test_braces_decide():
     assert english_reader("I {R EH1 D} it, {nothing} else") == "i {R EH1 D} it, nothing else"
+    assert english_reader("{I am a B person} or {R EH1 QQ}") == "i am a b person or r eh one q q"
     assert text_to_sequence("{R EH1 D}", "english_reader") == text_to_sequence("{R EH1 D}", "basic_cleaners")
 
 
@@ -87,6 +89,7 @@ def test_what_cannot_be_said_is_dropped_and_named():
     reading = read("Hi \U0001f600 there\x07 \U0001f600 *you* ™", TextConfig())
     assert len(reading.dropped) == 4 and set(reading.dropped) == set("\U0001f600\x07™*")
     assert [word.text for word in reading.words] == ["Hi", "there", "you"]
+    assert read("AC/DC", TextConfig()).dropped == ""
 
 
 @pytest.mark.parametrize("unit", ["1", "1,", "1-", "a.", "{", "'",
@@ -104,9 +107,10 @@ def test_sentences_keep_abbreviations_decimals_and_quotes_whole():
     sentences = [
         "Mr. Hall paid $3.50 to J. K. Moor.", '"Hello. How are you?" she asked.', "Dr. Brown, 5 Main St.",
         "He left the U.S.", "She saw the U.S. Army at 5 p.m. on Monday.", "See No. 7, e.g. this one... or that.",
-        "Really?!", "Yes."]
+        "Really?!", "No.", "I am.", "Vol. I of it."]
     assert split_sentences(" ".join(sentences) + "\n\nThe end") == [*sentences, "The end"]
     assert split_sentences(" \n ") == []
+    assert all(part.count("{") == part.count("}") for part in split_sentences("{R EH1 D} " * 100))
 
 
 def test_endless_sentences_are_cut_without_loss():

@@ -1,5 +1,6 @@
 """The training loop, checkpoints, sampler and schedule, on a network of a few weights."""
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -71,19 +72,41 @@ def weights(state: loop.State) -> list[torch.Tensor]:
     return [*state.task.model.state_dict().values(), *state.average.model.state_dict().values()]
 
 
-def test_resume_equals_no_interruption(tmp_path):
+def validations(folder: Path) -> list[int]:
+    records = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    return [record["step"] for record in records if record["kind"] == "validation"]
+
+
+@pytest.mark.parametrize("last", [6, 7])  # after step 8 comes a validation
+def test_resume_equals_no_interruption(last, tmp_path):
     whole = loop.set_up(ToyTask(), CONFIG, CPU, tmp_path / "whole", resume=False)
     assert loop.fit(whole)
-    stopped = loop.set_up(ToyTask(at_step=lambda step: step == 6 and os.kill(os.getpid(), signal.SIGTERM)),
+    stopped = loop.set_up(ToyTask(at_step=lambda step: step == last and os.kill(os.getpid(), signal.SIGTERM)),
                           CONFIG, CPU, tmp_path / "parts", resume=False)
     assert not loop.fit(stopped)
-    assert stopped.step == 7
+    assert stopped.step == last + 1
     torch.rand(5)  # whatever the new process drew before
     resumed = loop.set_up(ToyTask(), CONFIG, CPU, tmp_path / "parts", resume=True)
     assert loop.fit(resumed)
     for a, b in zip(weights(whole), weights(resumed)):
         assert torch.equal(a, b)
     assert resumed.best == whole.best
+    assert validations(tmp_path / "parts") == validations(tmp_path / "whole") == [4, 8, 12]
+
+
+def test_a_signal_in_the_last_step_is_too_late_to_stop(tmp_path):
+    task = ToyTask(at_step=lambda step: step == 11 and os.kill(os.getpid(), signal.SIGINT))
+    assert loop.fit(loop.set_up(task, CONFIG, CPU, tmp_path, resume=False))
+    assert validations(tmp_path) == [4, 8, 12]
+
+
+def test_a_loss_that_joins_late_is_averaged_over_its_own_steps():
+    meter = loop.LossMeter()
+    meter.add(0, {"a": torch.tensor(1.0)})
+    meter.add(1, {"a": torch.tensor(3.0), "b": torch.tensor(6.0)})
+    assert meter.read() == ({"a": 2.0, "b": 6.0}, None)
+    meter.add(2, {"a": torch.tensor(5.0), "b": torch.tensor(torch.inf)})
+    assert meter.read()[1] == 2
 
 
 def test_a_run_is_not_overwritten(tmp_path):

@@ -1,4 +1,5 @@
 """The reader's word lists: what abbreviations, units, currencies, symbols and acronyms are when read aloud."""
+import re
 
 # With a full stop, before or after any word; lower case as looked up. Capitals in values are names of letters.
 ABBREVIATIONS = {
@@ -214,3 +215,16 @@ SHAPES = {"w/o": "without", "w/": "with", "24/7": "twenty-four seven", "and/or":
           "o'clock": "o'clock", "rock'n'roll": "rock and roll", "'n'": "and", "vs": "versus", "Wi-Fi": "why fye",
           "WiFi": "why fye", "wifi": "why fye", "e-mail": "email", "E-mail": "email", "e-mails": "emails",
           "iOS": "I O S", "macOS": "mac O S", "et al": "et al"}
+
+_NUMERAL = re.compile(r"\s?#?(?:\d|[ivxlcIVXLC]+\b)")
+_SENTENCE_OF_I = re.compile(r"\s?I(?:'|\s+[a-z])")
+
+
+def has_number(abbreviation: str, text: str, stop: int) -> bool:
+    """True if an abbreviation of BEFORE_NUMBERS, whose full stop ends at `stop`, stands before a figure or a roman one.
+
+    "No. 7" and "Vol. I of", but not "No. I am" and "No. I'm", where a sentence begins.
+    """
+    if abbreviation == "no" and _SENTENCE_OF_I.match(text, stop):
+        return False
+    return abbreviation in BEFORE_NUMBERS and bool(_NUMERAL.match(text, stop))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from text.figures import read_figure
 from text.lexicon import BARE_TITLES, CURRENCIES, ELISIONS, GREEK, SHAPES, SIGNS
-from text.phonemes import arpabet_names
+from text.phonemes import is_arpabet
 from text.spellings import read_word
 
 _SIMPLE = re.compile(r"(?![ivxlc]+\b|[b-z]\b)[a-z]+(?=[ ,;!?]|:(?!//)|$)|[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
@@ -17,7 +17,7 @@ _QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞", '"'), **di
                          **dict.fromkeys("‐‑", "-"), **dict.fromkeys("–‒", "–"), **dict.fromkeys("—―⸺", "—"),
                          "…": "...", "μ": "µ", "º": "°", "•": "—", "·": "—", "‣": "—", "●": "—", "▪": "—"})
 _KEPT = frozenset([*SIGNS, *GREEK, "–", "—", "Ω"])
-_GAP = frozenset(",;:.!?\"'()[]-–—|_")
+_GAP = frozenset(",;:.!?\"'()[]-–—|_/")
 _CAPITAL = re.compile(r"(?!I\b)[A-Z]")
 _MARKS = re.compile(r"[?!]")
 
@@ -118,10 +118,11 @@ def _read_one(text: str, position: int) -> tuple[str, int]:
 
 
 def _read_braces(text: str, position: int) -> tuple[str, int]:
-    """`{R EH1 D}`: the ARPAbet symbols in it; braces around anything else mean nothing."""
+    """`{R EH1 D}` as it stands; braces around anything but ARPAbet mean nothing."""
     match = _BRACES.match(text, position)
-    names = arpabet_names(match[1])[0] if match else []
-    return ("{" + " ".join(names) + "}", match.end()) if names else ("", position + 1)
+    if match and is_arpabet(match[1]):
+        return "{" + " ".join(match[1].split()) + "}", match.end()
+    return "", position + 1
 
 
 def _read_apostrophe(text: str, position: int) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """Sentence splitting that keeps abbreviations, decimals and quotations whole."""
 import re
 
-from text.lexicon import ABBREVIATIONS, BEFORE_NUMBERS, STARTERS, STREETS, TITLES
+from text.lexicon import ABBREVIATIONS, STARTERS, STREETS, TITLES, has_number
 
 MAX_SENTENCE = 400  # characters; what is longer is cut at its pauses, then between words
 _CANDIDATE = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]]*(?=\s)|…[\"”’)\]]*(?=\s+[\"“‘'(\[]?[A-Z])"
@@ -75,7 +75,7 @@ def _abbreviated(text: str, match: re.Match[str], start: int) -> bool:
     word = _LAST_WORD.search(text, max(start, match.start() - 30), match.start())[0]
     low = word.lower()
     starter = bool(_STARTER.match(text, stop))
-    if low in BEFORE_NUMBERS and re.compile(r"\s+(?:[#\d]|[IVXLC]+\b)").match(text, stop):
+    if has_number(low, text, stop):
         return True
     if low in _NEVER_LAST and word[:1].isupper() or low in ("vs", "viz", "cf", "e.g", "i.e", "approx"):
         return not (low in STREETS and starter)
@@ -87,13 +87,16 @@ def _abbreviated(text: str, match: re.Match[str], start: int) -> bool:
 
 
 def _cut(sentence: str) -> list[str]:
-    """Cuts what is longer than 400 characters: after its last pause that fits, else at white space, else anywhere."""
+    """Cuts what is longer than 400 characters: after its last pause that fits, else at white space, else anywhere;
+    not inside of braces."""
     parts, start = [], 0
     while len(sentence) - start > MAX_SENTENCE:
         window = sentence[start:start + MAX_SENTENCE]
         pauses = [match.end() for match in _PAUSE.finditer(window) if match.end() > MAX_SENTENCE // 4]
         stop = pauses[-1] if pauses else window.rfind(" ", 1)
         stop = stop if stop > 0 else MAX_SENTENCE
+        brace = window.rfind("{", 1, stop)
+        stop = brace if brace > window.rfind("}", 0, stop) else stop
         parts.append(sentence[start:start + stop].strip())
         start += stop
     return [part for part in [*parts, sentence[start:].strip()] if part]

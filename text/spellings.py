@@ -27,6 +27,7 @@ from text.lexicon import (
     TITLES,
     URL_SIGNS,
     WEEKDAYS,
+    has_number,
 )
 from text.numbers import cardinal, ordinal, spell_digits, year
 from text.phonemes import dictionary_entry, is_spelled
@@ -71,7 +72,7 @@ def _initial(match: re.Match[str]) -> str | None:
 def _abbreviation(match: re.Match[str]) -> str | None:
     word, text = match[1], match.string
     low = word.lower()
-    if low in BEFORE_NUMBERS and re.compile(r"\s?#?(?:\d|[ivxlIVXL]+\b)").match(text, match.end()):
+    if has_number(low, text, match.end()):
         return BEFORE_NUMBERS[low]
     if low in WEEKDAYS and re.compile(rf",?\s(?:{MONTH})").match(text, match.end()):
         return BEFORE_NUMBERS[low]
@@ -89,7 +90,7 @@ def _title_or_street(match: re.Match[str], low: str) -> str | None:
     text = match.string
     named = bool(re.compile(r"\s+[A-Z]").match(text, match.end())) and not _SENTENCE_END.match(text, match.end())
     before = text[max(0, match.start() - 40):match.start()]
-    after_name = bool(re.search(r"(?:[A-Z][a-z]+|\d(?:st|nd|rd|th))\s$", before))
+    after_name = bool(re.search(r"(?:[A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th))\s$", before))
     numbered = bool(re.search(r"\d\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s){1,2}$", before))
     if low in STREETS and after_name and (numbered or not named):
         return STREETS[low]
@@ -130,7 +131,8 @@ def _roman(match: re.Match[str]) -> str | None:
         return None
     if letters.isupper() and len(letters) > 1 and re.compile(r"\s[Cc]entur").match(match.string, match.end()):
         return ordinal(str(value))
-    if before.lower() in NUMBERED and (letters != "I" or not re.compile(r"\s+[a-z]").match(match.string, match.end())):
+    pronoun = letters == "I" and re.compile(r"'|\s+[a-z]").match(match.string, match.end())
+    if before.lower() in NUMBERED and not pronoun:
         return cardinal(str(value))
     if letters.islower() or not before or not before[0].isupper():
         return None

@@ -23,9 +23,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError
+    except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError about positions
         temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: the checkpoint could not be written ({error}); free some space, "
+        reason = error if isinstance(error, OSError) else "is the disk full?"
+        raise UserError(f"{path}: the checkpoint could not be written ({reason}); free some space, "
                         "then --resume") from None
 
 
@@ -55,7 +56,7 @@ def check_same_config(path: Path, saved: dict[str, Any], config: Any) -> None:
     names = [name for name in sorted(saved.keys() | today.keys()) if saved.get(name) != today.get(name)]
     if names:
         found = ", ".join(f"{name} {saved.get(name)} (now {today.get(name)})" for name in names)
-        raise UserError(f"{path}: made with other settings: {found}; resume with the same ones or start anew")
+        raise UserError(f"{path}: made with other settings: {found}; give the same ones or start anew")
 
 
 def random_state(device: torch.device) -> dict[str, torch.Tensor]:

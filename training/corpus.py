@@ -1,5 +1,6 @@
 """A folder in LJSpeech's layout as training data: FOLDER/metadata.csv, FOLDER/wavs/, perhaps FOLDER/heldout.csv."""
 import os
+import sys
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +8,9 @@ from typing import NamedTuple
 from audio import Ragged, read_corpus
 from hparams import AudioConfig, UserError
 from text import Line, read_metadata
+from training.distributed import Workers
+
+SHORTEST = 2048  # samples, 0.1 s: what the longest analysis window of the losses needs
 
 
 class Corpus(NamedTuple):
@@ -19,7 +23,8 @@ def read_folder(folder: Path, audio: AudioConfig) -> tuple[Corpus, Corpus]:
     """Returns (training, validation).
 
     Validation rows are those of heldout.csv; without that file, the lines whose name's CRC-32 is divisible by 50, or
-    the first line if none is. Raises UserError for a folder that lacks a file, and where no line is left to train on.
+    the first line if none is. Raises UserError for a folder that lacks a file or has one of less than SHORTEST samples,
+    and where no line is left to train on.
     """
     lines = read_metadata(folder / "metadata.csv")
     if (folder / "heldout.csv").exists():
@@ -32,5 +37,19 @@ def read_folder(folder: Path, audio: AudioConfig) -> tuple[Corpus, Corpus]:
     if not training:
         raise UserError(f"{folder / 'metadata.csv'}: no line is left for training; at least 2 lines are needed")
     processes = len(os.sched_getaffinity(0))
-    return tuple(Corpus(part, read_corpus(folder, [line.name for line in part], audio.sample_rate, processes))
-                 for part in (training, held_out))
+    return tuple(_read_part(folder, part, audio.sample_rate, processes) for part in (training, held_out))
+
+
+def _read_part(folder: Path, lines: list[Line], rate: int, processes: int) -> Corpus:
+    waves = read_corpus(folder, [line.name for line in lines], rate, processes)
+    shortest = int(waves.lengths.argmin())
+    if waves.lengths[shortest] < SHORTEST:
+        raise UserError(f"{folder / 'wavs' / lines[shortest].name}: found {int(waves.lengths[shortest])} samples at "
+                        f"{rate} Hz, expected at least {SHORTEST}; remove its line from the metadata")
+    return Corpus(lines, waves)
+
+
+def tell_left_out(count: int, total: int, why: str, workers: Workers) -> None:
+    """Tells on standard error that `count` of `total` recordings are not trained on; silent where all are."""
+    if count and workers.is_main:
+        print(f"{count} of {total} recordings are left out: {why}", file=sys.stderr)

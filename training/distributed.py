@@ -1,11 +1,13 @@
 """Several processes, one GPU each, started by torchrun; a single process needs nothing of this.
 
-Gradients are averaged after the backward pass, by one all-reduce over all of them, instead of by
-DistributedDataParallel's hooks during it: hooks do not fire inside a replayed CUDA graph, and the fast paths of the
-teacher and the vocoder are such graphs. The result is the same: every process takes the same step.
+Gradients are averaged after the backward pass, by one all-reduce over all of them a network, and not by
+DistributedDataParallel's hooks during it: hooks do not fire inside a replayed CUDA graph, and the vocoder's whole step
+is one. The result is the same, every process takes the same step; what is lost is that the averaging does not overlap
+with the backward pass.
 """
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -34,10 +36,9 @@ def pick_device(name: str, local_rank: int = 0) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UserError(f"--device: found {name!r}, expected auto, cpu, cuda or cuda:N") from None
+    if not re.fullmatch(r"cpu|cuda(:\d{1,2})?", name):
+        raise UserError(f"--device: found {name!r}, expected auto, cpu, cuda or cuda:N")
+    device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"--device {name}: no GPU that PyTorch can use was found; run with --device cpu")
     if device.type == "cuda":

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from hparams import UserError
 
@@ -99,6 +99,15 @@ def read_texts(paths: list[Path]) -> list[Text]:
             raise UserError(f"{text.name}: the name of two texts; give every text a name of its own")
         seen.add(text.name)
     return texts
+
+
+def report(line: str, stream: TextIO) -> None:
+    """Prints a line at once. Raises UserError where the stream leads to a full disk or a closed pipe."""
+    try:
+        print(line, file=stream, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # else Python tries again, and fails aloud, at exit
+        raise UserError(f"standard output could not be written ({error.strerror}); the files are complete") from None
 
 
 def write_text(path: Path, text: str) -> None:

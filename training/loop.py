@@ -1,4 +1,5 @@
 """The one training loop. A task knows its model, batches and losses; the loop knows steps, intervals and files."""
+import collections
 import contextlib
 import dataclasses
 import math
@@ -131,6 +132,7 @@ class LossMeter:
 
     def __init__(self) -> None:
         self.sums: dict[str, torch.Tensor] = {}
+        self.counts: collections.Counter[str] = collections.Counter()  # a loss may join in between
         self.steps: list[int] = []
         self.finite: list[torch.Tensor] = []
 
@@ -139,6 +141,7 @@ class LossMeter:
         for name, value in losses.items():
             value = value.detach().float()
             self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
+            self.counts[name] += 1
         self.steps.append(step)
         self.finite.append(torch.isfinite(torch.stack([value.detach().float() for value in losses.values()])).all())
 
@@ -146,10 +149,10 @@ class LossMeter:
         """Returns (means, first bad step or None) and starts afresh."""
         if not self.steps:
             return {}, None
-        names, count = list(self.sums), len(self.steps)
+        names = list(self.sums)
         values = torch.stack([*self.sums.values(), *(flag.float() for flag in self.finite)]).tolist()
         bad = [step for step, good in zip(self.steps, values[len(names):]) if not good]
-        means = {name: value / count for name, value in zip(names, values)}
+        means = {name: value / self.counts[name] for name, value in zip(names, values)}
         self.__init__()
         return means, (bad[0] if bad else None)
 
@@ -165,17 +168,17 @@ def fit(state: State) -> bool:
     with noted_signals() as asked, contextlib.closing(journal):
         while state.step < config.steps:
             meter.add(state.step, train_step(state))
-            reading = state.step % config.log_every == 0 or state.step == config.steps
-            if not reading and not (asked and state.workers.count == 1):
+            regular = state.step % config.log_every == 0 or state.step == config.steps
+            if not regular and not (asked and state.workers.count == 1):
                 continue
             clock = _report(state, meter, journal, clock)
-            if distributed.any_process(bool(asked), state.workers):
+            if regular and (state.step % config.validate_every < config.log_every or state.step == config.steps):
+                _validate(state, journal)
+                clock = None
+            if state.step < config.steps and distributed.any_process(bool(asked), state.workers):
                 save(state, "latest.pt")
                 journal.say(f"stopped at step {state.step}; go on with --resume")
                 return False
-            if state.step % config.validate_every < config.log_every or state.step == config.steps:
-                _validate(state, journal)
-                clock = None
             if distributed.any_process(time.monotonic() - saved > config.checkpoint_seconds, state.workers):
                 save(state, "latest.pt")
                 saved, clock = time.monotonic(), None

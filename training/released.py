@@ -1,4 +1,5 @@
 """Between a run's checkpoints and released weights files."""
+import dataclasses
 from pathlib import Path
 from types import ModuleType
 
@@ -8,7 +9,7 @@ import lightspeech
 import tacotron2
 import waveglow
 from hparams import CONFIGS, TextConfig, UserError
-from training.checkpoint import load_checkpoint
+from training.checkpoint import check_same_config, load_checkpoint
 
 NETWORKS: dict[str, tuple[ModuleType, type[nn.Module]]] = {
     "lightspeech": (lightspeech, lightspeech.LightSpeech), "tacotron2": (tacotron2, tacotron2.Tacotron2),
@@ -24,11 +25,17 @@ def export(model: str, run: Path, target: Path, preliminary: str | None = None) 
     """
     if target.suffix != ".safetensors":
         raise UserError(f"--export: found {target.name!r}, expected a name ending in .safetensors")
-    saved = load_checkpoint(run / "best.pt" if (run / "best.pt").exists() else run / "latest.pt", model)
+    found = [path for path in (run / "best.pt", run / "latest.pt") if path.exists()]
+    if not found:
+        raise UserError(f"--out {run}: no checkpoint found there; give the folder of a run")
+    saved = load_checkpoint(found[0], model)
     package, kind = NETWORKS[model]
     network = kind(type(CONFIGS[model]["default"][0])(**saved["model_config"]))
     network.load_state_dict(saved["average"])
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--export {target}: no folder can be made for it ({error}); give another path") from None
     notes = {"steps": saved["step"], "score": saved["best"], "training": saved["train_config"]}
     if preliminary:
         notes["preliminary"] = preliminary
@@ -45,8 +52,7 @@ def start_from(path: Path, model: str, network: nn.Module) -> None:
     """
     package, _ = NETWORKS[model]
     found = package.load(path)
-    if found.config != network.config:
-        raise UserError(f"--init {path}: weights of {found.config}, expected {network.config}; give the same sizes")
+    check_same_config(path, dataclasses.asdict(found.config), network.config)
     if model == "waveglow":
         found.unfold_weight_norm()
     network.load_state_dict(found.state_dict())

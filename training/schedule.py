@@ -45,7 +45,7 @@ class AveragedModel:
 
 
 class GradientClip:
-    """Scales down gradients whose norm exceeds `factor` times the running mean of the norms seen.
+    """Scales down gradients whose norm exceeds `factor` times the running mean of the norms after clipping.
 
     A bound that follows the gradients needs no number for each model and loss (cf. AutoClip, Seetharaman et al. 2020,
     arXiv 2007.14469, which takes a percentile). Nothing is read back to the host.

@@ -1,4 +1,5 @@
 """The student's training: LightSpeech on a distilled dataset that lives on the device."""
+import math
 import zlib
 from pathlib import Path
 
@@ -6,10 +7,12 @@ import torch
 from torch import nn
 
 from hparams import LightSpeechConfig, StudentTraining, UserError
-from lightspeech import LightSpeech
+from lightspeech import LightSpeech, LightSpeechOutput
 from lightspeech.data import StudentBatch, collate
 from lightspeech.distilled import DistilledDataset
 from lightspeech.loss import student_loss
+from training.adversary import MelAdversary, variance_ratio
+from training.corpus import tell_left_out
 from training.distributed import Workers
 from training.journal import Journal
 from training.sampler import BucketSampler, round_up
@@ -27,14 +30,21 @@ class StudentTask:
         self.settings, self.device, self.text = settings, workers.device, dataset.manifest.text
         self.model = LightSpeech(config).to(workers.device)
         self.networks, self.rates = {"model": self.model}, {"model": 1.0}
+        self.adversary = MelAdversary(settings, self.device) if settings.adversarial_weight else None
+        if self.adversary:
+            self.networks["discriminators"] = self.adversary.network
+            self.rates["discriminators"] = settings.discriminator_rate
         self.dataset = dataset.to(workers.device)
         short = [row for row, frames in enumerate(dataset.mels.lengths.tolist()) if frames <= settings.max_frames]
-        held_out = {row for row in short if zlib.crc32(dataset.names[row].encode()) % 50 == 0} or set(short[:1])
+        names = {dataset.names[row] for row in short}
+        unseen = {name for name in names if zlib.crc32(name.encode()) % 50 == 0} or {min(names, default="")}
+        held_out = {row for row in short if dataset.names[row] in unseen}
         self.training_rows = [row for row in short if row not in held_out]
         self.validation_rows = sorted(held_out)[:MOST_VALIDATION_ROWS]
         if not self.training_rows:
-            raise UserError(f"{data}: {len(short)} rows of at most {settings.max_frames} frames, expected at least 2; "
-                            "distil more texts or raise --max-frames")
+            raise UserError(f"{data}: found {len(names)} texts of at most {settings.max_frames} frames, expected at "
+                            "least 2; distil more texts or raise --max-frames")
+        tell_left_out(len(dataset) - len(short), len(dataset), "too long, see --max-frames", workers)
         lengths = dataset.mels.lengths[self.training_rows].tolist()
         self.sampler = BucketSampler(lengths, settings.batch_size, settings.seed, workers.rank, workers.count)
 
@@ -42,20 +52,25 @@ class StudentTask:
         symbols, frames = (int(ragged.lengths[rows].max()) for ragged in (self.dataset.ids, self.dataset.mels))
         return collate(self.dataset, rows, round_up(symbols, 16), round_up(frames, 64))
 
-    def _losses(self, model: nn.Module, batch: StudentBatch) -> dict[str, torch.Tensor]:
+    def _speak(self, model: nn.Module, batch: StudentBatch) -> tuple[LightSpeechOutput, dict[str, torch.Tensor]]:
+        """The student's output with the teacher's durations, and its losses by name."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             output = model(batch.ids, batch.id_lengths, batch.durations, batch.mel.shape[2])
-        return student_loss(output, batch, self.settings)
+        return output, student_loss(output, batch, self.settings)
 
     def _rows(self, step: int) -> list[int]:
         return [self.training_rows[index] for index in self.sampler.rows(step)]
 
     def train_step(self, step: int) -> dict[str, torch.Tensor]:
         """Leaves the gradients of a batch in .grad; returns its losses."""
-        losses = self._losses(self.model, self._collate(self._rows(step)))
+        batch = self._collate(self._rows(step))
+        output, losses = self._speak(self.model, batch)
+        loss, verdict = losses["loss"], {}
+        if self.adversary:
+            loss, verdict = self.adversary.join(loss, output.mel.float(), batch.mel, batch.mel_lengths, step)
         self.model.zero_grad()
-        losses["loss"].backward()
-        return losses
+        loss.backward(inputs=list(self.model.parameters()))
+        return {**losses, **verdict, "loss": loss.detach()}
 
     def names(self, step: int) -> list[str]:
         """Names of the batch's rows."""
@@ -66,11 +81,15 @@ class StudentTask:
         size, totals = self.settings.batch_size, {}
         chunks = [self.validation_rows[start:start + size] for start in range(0, len(self.validation_rows), size)]
         for rows in chunks:
-            for name, value in self._losses(model, self._collate(rows)).items():
+            batch = self._collate(rows)
+            output, losses = self._speak(model, batch)
+            losses["variance"] = variance_ratio(output.mel, batch.mel, batch.mel_lengths)
+            for name, value in losses.items():
                 totals[name] = totals.get(name, 0.0) + value.item() * len(rows) / len(self.validation_rows)
         batch = self._collate(self.validation_rows[:1])
         frames = int(batch.mel_lengths[0])
         spoken = model(batch.ids, batch.id_lengths, batch.durations, batch.mel.shape[2]).mel[0, :, :frames]
         both = torch.cat((batch.mel[0, :, :frames], spoken)).float().cpu().numpy()  # the student's above
         journal.picture(step, "mel: teacher below, student above", both)
-        return {**totals, "score": totals["loss"]}
+        blurred = self.adversary is not None and self.adversary.blurred(step)
+        return {**totals, "score": math.inf if blurred else totals["loss"]}

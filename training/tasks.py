@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from hparams import AudioConfig, UserError
+from text import symbols
 from training.distributed import Workers
 from training.loop import Task
 
@@ -11,8 +12,12 @@ def make_task(model: str, config: Any, settings: Any, data: Path, audio: AudioCo
               fast: bool) -> Task:
     """Returns the training of `model` ("lightspeech", "tacotron2" or "waveglow") on `data`.
 
-    fast: use the fast paths where they can run. Raises UserError for data that cannot be trained on.
+    fast: use the fast paths where they can run. Raises UserError for data that cannot be trained on, and for a model
+    of other mels or symbols than the data's.
     """
+    for name, expected in (("n_mels", audio.n_mels), ("n_symbols", len(symbols))):
+        if getattr(config, name, expected) != expected:
+            raise UserError(f"{name}: found {getattr(config, name)}, expected {expected}, as the data have")
     if not data.is_dir():
         raise UserError(f"--data {data}: no such folder; give a distilled dataset (lightspeech) or a folder in "
                         "LJSpeech's layout (tacotron2, waveglow)")

@@ -1,4 +1,5 @@
 """The teacher's training: Tacotron2 on a folder in LJSpeech's layout, its mels whole on the device."""
+import math
 import random
 from pathlib import Path
 
@@ -6,19 +7,21 @@ import torch
 from torch import nn
 
 from hparams import AudioConfig, Tacotron2Config, TeacherTraining, TextConfig, UserError
-from tacotron2 import Tacotron2
+from tacotron2 import Tacotron2, Tacotron2Output
 from tacotron2.data import TeacherBatch, TeacherDataset, mels_from_waves
 from tacotron2.fused import best_recurrence
 from tacotron2.loss import LossWeights, losses, total
 from tacotron2.recurrence import PLAIN
-from training.corpus import Corpus, read_folder
+from training.adversary import MelAdversary, variance_ratio
+from training.corpus import Corpus, read_folder, tell_left_out
 from training.distributed import Workers
 from training.journal import Journal
 from training.sampler import BucketSampler, round_up
 
 
 class TeacherTask:
-    """See loop.Task. Validates twice, on letters alone and on phonemes alone; the score is the mean of both."""
+    """See loop.Task. Validates twice, on letters alone and on phonemes alone; the score is the mean of both,
+    infinite as long as discriminators are still to join."""
     model_name = "tacotron2"
 
     def __init__(self, config: Tacotron2Config, settings: TeacherTraining, data: Path, audio: AudioConfig,
@@ -28,6 +31,10 @@ class TeacherTask:
         self.text = TextConfig(phonemes=settings.phoneme_share > 0)
         self.model = Tacotron2(config, self.text).to(self.device)
         self.networks, self.rates = {"model": self.model}, {"model": 1.0}
+        self.adversary = MelAdversary(settings, self.device) if settings.adversarial_weight else None
+        if self.adversary:
+            self.networks["discriminators"] = self.adversary.network
+            self.rates["discriminators"] = settings.discriminator_rate
         self.recurrence = best_recurrence(self.device, config) if fast else PLAIN
         training, validation = read_folder(data, audio)
         self.training = self._dataset(training, audio)
@@ -36,6 +43,7 @@ class TeacherTask:
         self.rows = [row for row, frames in enumerate(lengths) if frames <= settings.max_frames]
         if not self.rows:
             raise UserError(f"{data}: no recording has at most {settings.max_frames} frames; raise --max-frames")
+        tell_left_out(len(lengths) - len(self.rows), len(lengths), "too long, see --max-frames", workers)
         mean = self.training.mels.flat.mean(0)
         self.model.decoder.linear_projection.linear_layer.bias.data.copy_(mean)  # from the mean mel on: a faster start
         self.sampler = BucketSampler([lengths[row] for row in self.rows], settings.batch_size, settings.seed,
@@ -49,12 +57,12 @@ class TeacherTask:
         symbols = round_up(max(dataset.id_bounds[row] for row in rows), 16)
         return dataset.collate(rows, frames, symbols, share, random.Random(seed))
 
-    def _losses(self, model: nn.Module, batch: TeacherBatch, weights: LossWeights) -> dict[str, torch.Tensor]:
+    def _read(self, model: nn.Module, batch: TeacherBatch) -> tuple[Tacotron2Output, dict[str, torch.Tensor]]:
+        """A teacher-forced reading, its losses by name and how focused its attention is."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             output = model(batch.ids, batch.id_lengths, batch.mel, batch.mel_lengths, self.recurrence)
-        parts = losses(output, batch.mel)
         focus = output.alignments.detach().amax(2).sum() / output.mel_mask.sum()
-        return {"loss": total(parts, weights), **parts, "focus": focus}
+        return output, {**losses(output, batch.mel), "focus": focus}
 
     def _rows(self, step: int) -> list[int]:
         return [self.rows[index] for index in self.sampler.rows(step)]
@@ -65,11 +73,15 @@ class TeacherTask:
         decay = min(1.0, step / max(1.0, settings.guided_until * settings.steps))
         weights = LossWeights(attention=settings.guided_attention * 0.01**decay)
         seed = f"{settings.seed} {step} {self.workers.rank}"
-        found = self._losses(self.model, self._batch(self.training, self._rows(step), settings.phoneme_share, seed),
-                             weights)
+        batch = self._batch(self.training, self._rows(step), settings.phoneme_share, seed)
+        output, parts = self._read(self.model, batch)
+        loss, verdict = total(parts, weights), {}
+        if self.adversary:
+            loss, verdict = self.adversary.join(loss, output.mel_postnet, batch.mel, batch.mel_lengths.to(self.device),
+                                                step)
         self.model.zero_grad()
-        found["loss"].backward()
-        return found
+        loss.backward(inputs=list(self.model.parameters()))
+        return {"loss": loss.detach(), **parts, **verdict}
 
     def names(self, step: int) -> list[str]:
         """Names of the batch's recordings."""
@@ -82,12 +94,15 @@ class TeacherTask:
         for mode, share in (("letters", 0.0), ("phonemes", 1.0)):
             for start in range(0, len(rows), size):
                 chunk = rows[start:start + size]
-                found = self._losses(model, self._batch(self.validation, chunk, share, "validation"), LossWeights())
-                for name in ("mel_postnet", "gate", "focus"):
+                batch = self._batch(self.validation, chunk, share, "validation")
+                output, found = self._read(model, batch)
+                found["variance"] = variance_ratio(output.mel_postnet, batch.mel, batch.mel_lengths.to(self.device))
+                for name in ("mel_postnet", "gate", "focus", "variance"):
                     key = f"{mode} {name}"
                     figures[key] = figures.get(key, 0.0) + found[name].item() * len(chunk) / len(rows)
             self._draw(model, self._batch(self.validation, rows[-1:], share, "validation"), mode, step, journal)
-        return {**figures, "score": (figures["letters mel_postnet"] + figures["phonemes mel_postnet"]) / 2}
+        score = (figures["letters mel_postnet"] + figures["phonemes mel_postnet"]) / 2
+        return {**figures, "score": math.inf if self.adversary and self.adversary.blurred(step) else score}
 
     def _draw(self, model: nn.Module, batch: TeacherBatch, mode: str, step: int, journal: Journal) -> None:
         output = model(batch.ids, batch.id_lengths, batch.mel, batch.mel_lengths, PLAIN)

@@ -11,7 +11,7 @@ from torch import nn
 
 from audio import MelSpectrogram
 from hparams import AudioConfig, VocoderTraining, WaveGlowConfig
-from training.corpus import read_folder
+from training.corpus import read_folder, tell_left_out
 from training.distributed import Workers
 from training.graphs import Step, captured
 from training.journal import Journal
@@ -40,7 +40,9 @@ class VocoderTask:
             self.networks["discriminators"] = Discriminators().to(self.device)
             self.rates["discriminators"] = settings.discriminator_rate
         training, self.validation = read_folder(data, audio)
+        self.recordings = [line.name for line in training.lines]
         self.sampler = SegmentSampler(training.waves.to(self.device), settings.segment, self.model.context, audio)
+        tell_left_out(self.sampler.skipped, len(self.recordings), "too short, see --segment", workers)
         self.spectral = SpectralLoss(audio).to(self.device)
         self.mel = MelSpectrogram(audio).to(self.device)
         steps = settings.segment // config.n_group
@@ -128,9 +130,9 @@ class VocoderTask:
                 **{name: value.detach() for name, value in losses.items()}}
 
     def names(self, step: int) -> list[str]:
-        """The segments' places stand for names: they are cut from anywhere."""
+        """Names of the recordings that the batch's segments are cut from."""
         self._draw(step)
-        return [f"segment {position}" for position in self.positions.tolist()]
+        return [self.recordings[row] for row in self.sampler.rows(self.positions)]
 
     def validate(self, model: nn.Module, step: int, journal: Journal) -> dict[str, float]:
         """Speaks held-out recordings from their mels; the score is the multi-resolution mel distance.

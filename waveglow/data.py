@@ -25,14 +25,16 @@ class SegmentSampler:
     """
 
     def __init__(self, waves: Ragged, segment: int, context_frames: int, audio: AudioConfig = AudioConfig()) -> None:
-        assert waves.flat.dtype == torch.int16 and segment % audio.hop_length == 0
+        assert waves.flat.dtype == torch.int16
+        if segment % audio.hop_length:
+            raise UserError(f"segment: found {segment} samples, expected a multiple of {audio.hop_length}")
         device = waves.flat.device
         self.waves, self.segment = waves, segment
         self.mel = MelSpectrogram(audio).to(device)
         self.silence = math.log(audio.log_floor)
         self.side = context_frames * audio.hop_length + audio.n_fft // 2  # samples beyond the segment that the mel sees
         shortest = max(segment, self.side + 1)
-        rows = torch.nonzero(waves.lengths >= shortest)[:, 0]
+        self._rows = rows = torch.nonzero(waves.lengths >= shortest)[:, 0]
         self.skipped = len(waves) - len(rows)
         if not len(rows):
             raise UserError(f"no recording is long enough: the longest has {int(waves.lengths.max())} samples, "
@@ -54,6 +56,10 @@ class SegmentSampler:
         """(B,) int64, uniform in [0, positions), on the generator's device (without one, on the waves')."""
         device = self.waves.flat.device if generator is None else generator.device
         return torch.randint(self.positions, (batch_size,), generator=generator, device=device)
+
+    def rows(self, positions: Tensor) -> list[int]:
+        """Numbers in `waves` of the recordings that segments at positions (B,) int64 are cut from."""
+        return self._rows[torch.searchsorted(self._ends, positions.to(self._ends.device), right=True).cpu()].tolist()
 
     def cut(self, positions: Tensor) -> Segments:
         """positions (B,) int64 -> Segments. Shapes are fixed and the host is not waited for: fit for a CUDA graph."""

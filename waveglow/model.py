@@ -55,8 +55,6 @@ def _check(config: WaveGlowConfig, audio: AudioConfig) -> None:
                         "above 0; use fewer flows or rarer early outputs")
     if config.generation == "old" and config.n_early_every != OLD_EARLY_EVERY:
         raise UserError(f"n_early_every: found {config.n_early_every}, expected {OLD_EARLY_EVERY} in generation 'old'")
-    if config.kernel_size % 2 == 0:
-        raise UserError(f"kernel_size: found {config.kernel_size}, expected an odd number")
     if audio.hop_length % (config.n_group * STEPS_PER_FRAME):
         raise UserError(f"n_group: found {config.n_group}, expected a divisor of {audio.hop_length // STEPS_PER_FRAME}")
 

@@ -1,0 +1,160 @@
+"""The three real trainings on a corpus that the test makes: resuming, what is held out, settings that cannot be."""
+import dataclasses
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from audio import Ragged, read_corpus
+from hparams import CONFIGS, AudioConfig, TextConfig, UserError, named_config, override
+from lightspeech.distilled import DistilledRow, DistilledWriter, Manifest
+from text import symbols
+from training import loop
+from training.distributed import Workers
+from training.tasks import make_task
+from waveglow.data import SegmentSampler
+
+CPU = Workers(0, 1, torch.device("cpu"))
+TEXTS = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense."]
+FEW = {"steps": "4", "batch_size": "2", "log_every": "2", "validate_every": "2"}
+SETTINGS = {"tacotron2": {**FEW, "adversarial_weight": "0.1"}, "lightspeech": {**FEW, "adversarial_weight": "0.1"},
+            "waveglow": {**FEW, "spectral_steps": "2"}}  # discriminators join half-way in all three
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """A folder in LJSpeech's layout: noise of half a second and more."""
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "wavs").mkdir()
+    for number in range(len(TEXTS)):
+        wave = 0.1 * np.random.default_rng(number).standard_normal(11025 + 2000 * number)
+        soundfile.write(folder / "wavs" / f"clip-{number}.wav", wave, 22050)
+    (folder / "metadata.csv").write_text("".join(f"clip-{n}|{text}\n" for n, text in enumerate(TEXTS)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def distilled(tmp_path_factory) -> Path:
+    """A distilled dataset of three texts, each read twice."""
+    folder = tmp_path_factory.mktemp("data") / "distilled"
+    manifest = Manifest(AudioConfig(), TextConfig(), list(symbols), "test", samples=2, seed=0, features=False)
+    with DistilledWriter(folder, manifest) as writer:
+        for number in range(6):
+            ids = torch.arange(4 + number)
+            mel = torch.randn(80, 3 * len(ids), generator=torch.Generator().manual_seed(number))
+            writer.add(DistilledRow(f"text-{number // 2}", number % 2, number, ids, torch.full_like(ids, 3), mel, None,
+                                    {}))
+    return folder
+
+
+def task_of(model: str, data: Path, **changes: str) -> loop.Task:
+    config, settings = named_config(model, "tiny")
+    return make_task(model, config, override(settings, {**SETTINGS[model], **changes}), data, AudioConfig(), CPU, True)
+
+
+def train(task: loop.Task, folder: Path, resume: bool = False) -> bool:
+    return loop.fit(loop.set_up(task, task.settings, CPU, folder, resume))
+
+
+def leaves(value: object, path: str = "") -> dict[str, object]:
+    """All that is in nested containers, by its path."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else None
+    if parts is None:
+        return {path: value}
+    return {name: leaf for key, part in parts for name, leaf in leaves(part, f"{path}/{key}").items()}
+
+
+@pytest.mark.parametrize("model", CONFIGS)
+def test_resume_equals_no_interruption(model, corpus, distilled, tmp_path):
+    data = distilled if model == "lightspeech" else corpus
+    assert train(task_of(model, data), tmp_path / "whole")
+    task = task_of(model, data)
+    step = task.train_step
+
+    def stopped(number: int) -> dict[str, torch.Tensor]:
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(number)
+    task.train_step = stopped
+    assert not train(task, tmp_path / "parts")
+    torch.rand(5)  # whatever the new process drew before
+    assert train(task_of(model, data), tmp_path / "parts", resume=True)
+    for name in ("latest.pt", "best.pt"):
+        whole, parts = (leaves(torch.load(tmp_path / run / name, weights_only=True)) for run in ("whole", "parts"))
+        assert whole.keys() == parts.keys() and len(whole) > 50
+        for path, leaf in whole.items():
+            assert torch.equal(leaf, parts[path]) if isinstance(leaf, torch.Tensor) else leaf == parts[path], path
+
+
+def test_all_readings_of_a_held_out_text_are_held_out(distilled):
+    task = task_of("lightspeech", distilled)
+    names = task.dataset.names
+    assert len(task.validation_rows) == 2 and len(task.training_rows) == 4
+    assert not {names[row] for row in task.validation_rows} & {names[row] for row in task.training_rows}
+
+
+def test_what_is_left_out_is_told(corpus, capsys):
+    task_of("tacotron2", corpus, max_frames="60")
+    assert "1 of 3 recordings are left out: too long, see --max-frames" in capsys.readouterr().err
+    task_of("waveglow", corpus, segment="16384")
+    assert "2 of 3 recordings are left out: too short, see --segment" in capsys.readouterr().err
+
+
+def test_segments_are_named_by_their_recordings(corpus):
+    task = task_of("waveglow", corpus, segment="12800")  # two of the three are as long, the later ones
+    waves = [task.sampler.waves.row(row).float() / 32768 for row in range(3)]
+    for step in range(4):
+        names = task.names(step)
+        for name, wave in zip(names, task.sampler.cut(task.positions).wave, strict=True):
+            recording = waves[task.recordings.index(name)]
+            assert (recording.unfold(0, len(wave), 1) == wave).all(1).any()
+
+
+def test_processes_that_read_leave_ctrl_c_to_the_one_that_waits(corpus, monkeypatch):
+    def decode(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
+        return np.full(9, 0.5 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN else 0.0), []
+    monkeypatch.setattr("audio.corpus.decode", decode)
+    assert read_corpus(corpus, ["clip-0", "clip-1"], processes=2).flat.all()
+
+
+def test_a_recording_of_a_click_is_refused_by_name(corpus, tmp_path):
+    (tmp_path / "wavs").mkdir()
+    for number, samples in enumerate((11025, 700)):
+        soundfile.write(tmp_path / "wavs" / f"clip-{number}.wav", np.zeros(samples), 22050)
+    (tmp_path / "metadata.csv").write_text("clip-0|Hello.\nclip-1|Hello.\n")
+    for model in ("tacotron2", "waveglow"):
+        with pytest.raises(UserError, match="wavs/clip-1: found 700 samples at 22050 Hz, expected at least 2048"):
+            task_of(model, tmp_path)
+
+
+@pytest.mark.parametrize("model, name, value, expected", [
+    ("tacotron2", "encoder_dim", "33", "an even number"), ("tacotron2", "location_kernel_size", "30", "an odd number"),
+    ("tacotron2", "attention_dropout", "1", "below 1"), ("tacotron2", "phoneme_share", "1.5", "at most 1"),
+    ("tacotron2", "postnet_n_convolutions", "1", "at least 2"), ("waveglow", "n_layers", "0", "at least 1"),
+    ("waveglow", "segment", "512", "at least 2048"), ("waveglow", "sigma", "0", "above 0"),
+    ("lightspeech", "learning_rate", "-1", "at least 0"), ("lightspeech", "ema_decay", "nan", "at least 0"),
+    ("lightspeech", "beta1", "1", "below 1"), ("lightspeech", "seed", "-1", "at least 0")])
+def test_settings_out_of_range_are_refused(model, name, value, expected):
+    config, settings = named_config(model, "tiny")
+    owner = config if name in {field.name for field in dataclasses.fields(config)} else settings
+    with pytest.raises(UserError, match=f"{name}: found .*, expected {expected}"):
+        override(owner, {name: value})
+
+
+def test_sizes_that_the_data_do_not_have_are_refused(corpus, distilled):
+    for model, name in (("tacotron2", "n_mels"), ("waveglow", "n_mels"), ("lightspeech", "n_symbols")):
+        config, settings = named_config(model, "tiny")
+        with pytest.raises(UserError, match=f"{name}: found 40, expected"):
+            make_task(model, override(config, {name: "40"}), settings, corpus, AudioConfig(), CPU, True)
+
+
+def test_every_configuration_of_the_vocoder_cuts_whole_frames():
+    waves = Ragged.from_rows([torch.zeros(60000, dtype=torch.int16)])
+    for _, settings in CONFIGS["waveglow"].values():
+        assert SegmentSampler(waves, settings.segment, 5).draw(1).wave.shape == (1, settings.segment)
+    with pytest.raises(UserError, match="segment: found 16000 samples, expected a multiple of 256"):
+        SegmentSampler(waves, 16000, 5)
