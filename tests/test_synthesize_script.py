@@ -1,0 +1,225 @@
+"""synthesize.py as a script, with tiny random models."""
+import dataclasses
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import save_file
+
+import lightspeech
+import synthesize
+from hparams import AudioConfig, UserError
+from text import symbols
+from training.inference import read_lines, write_text
+
+ROOT = Path(__file__).resolve().parent.parent
+HOP, RATE = 256, 22050
+
+
+@pytest.fixture
+def command(student, vocoder, tmp_path, monkeypatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    return ["--device", "cpu", "--weights", str(student), "--vocoder-weights", str(vocoder)]
+
+
+def test_script_writes_all(command, capsys):
+    options = ["--timestamps", "words.json", "--picture", "mel.png", "--seed", "2", "--speed", "1.2"]
+    assert synthesize.main(["Hello \u2603 there. [pause 1s] Bye.", *command, *options]) == 0
+    told = capsys.readouterr()
+    wave, rate = soundfile.read("out.wav")
+    words = json.loads(Path("words.json").read_text())
+    assert rate == RATE and words["seconds"] == pytest.approx(len(wave) / RATE, abs=1e-3)
+    assert [word["word"] for word in words["words"]][0] == "Hello"
+    assert words["words"][-1]["end"] <= words["seconds"]
+    assert Path("mel.png").read_bytes()[:4] == b"\x89PNG"
+    assert told.out.startswith(f"out.wav: {len(wave) / RATE:.2f} s of speech made in ")
+    assert "real-time factor" in told.out
+    assert told.err.splitlines() == [
+        "synthesize.py: preliminary weights: student.safetensors: trained for a minute",
+        "synthesize.py: warning: left out what cannot be said: '\u2603'"]
+
+
+@pytest.mark.parametrize("name", ["a.wav", "b.flac", "c.ogg", "D.WAV"])
+def test_formats(command, name):
+    assert synthesize.main(["Hi.", *command, "-o", name]) == 0
+    assert soundfile.info(name).samplerate == RATE
+
+
+def test_file_is_a_text_a_line(command, capsys):
+    Path("lines.txt").write_text("\ufeffOne.\r\n\nTwo three.\nFour.\n", encoding="utf-8")
+    assert synthesize.main(["--file", "lines.txt", *command, "-o", "talk.flac", "--timestamps", "t.json"]) == 0
+    assert sorted(path.name for path in Path().iterdir()) == [
+        "lines.txt", "t-001.json", "t-002.json", "t-003.json", "talk-001.flac", "talk-002.flac", "talk-003.flac"]
+    assert [word["word"] for word in json.loads(Path("t-002.json").read_text())["words"]] == ["Two", "three"]
+    told = capsys.readouterr()
+    assert told.out.count("real-time factor") == 3 and "left out" not in told.err  # a byte order mark is no text
+
+
+def test_standard_input_and_output(command, capfdbinary, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Hello there.\n")))
+    assert synthesize.main(["--file", "-", *command, "-o", "-"]) == 0
+    told = capfdbinary.readouterr()
+    wave, rate = soundfile.read(io.BytesIO(told.out))
+    assert rate == RATE and len(wave) > 0 and b"standard output: " in told.err
+    assert list(Path().iterdir()) == []
+
+
+def test_griffin_lim_needs_no_weights(command, monkeypatch, capsys):
+    monkeypatch.setattr(synthesize, "_HERE", Path.cwd())
+    assert synthesize.main(["Hi.", *command[:4], "--vocoder", "griffin-lim"]) == 0
+    assert np.abs(soundfile.read("out.wav")[0]).max() > 0
+    assert synthesize.main(["Hi.", *command[:4]]) == 2
+    error = capsys.readouterr().err
+    assert "waveglow/pre_trained_model: no weights there" in error and "--vocoder griffin-lim" in error
+
+
+def test_newest_weights_are_taken(command, monkeypatch, student, vocoder, capsys):
+    monkeypatch.setattr(synthesize, "_HERE", Path.cwd())
+    assert synthesize.main(["Hi.", "--device", "cpu"]) == 2
+    assert "lightspeech/pre_trained_model: no weights there; name a student's file" in capsys.readouterr().err
+    for package, source in (("lightspeech", student), ("waveglow", vocoder)):
+        folder = Path(package, "pre_trained_model")
+        folder.mkdir(parents=True)
+        (folder / "new.safetensors").write_bytes(source.read_bytes())
+        (folder / "old.safetensors").write_bytes(b"broken")
+        os.utime(folder / "old.safetensors", (1, 1))
+    assert synthesize.main(["Hi.", "--device", "cpu"]) == 0
+    assert "preliminary weights: new.safetensors" in capsys.readouterr().err
+    Path("waveglow/pre_trained_model/waveglow_256channels.pt").write_bytes(b"published")  # goes before ours
+    os.utime("waveglow/pre_trained_model/waveglow_256channels.pt", (1, 1))
+    assert synthesize.main(["Hi.", "--device", "cpu"]) == 2
+    assert "waveglow_256channels.pt: truncated or no checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments, told", [
+    (["Hi.", "-o", "out.mp3"], "-o out.mp3: expected a name that ends in .wav or .flac or .ogg"),
+    (["Hi.", "-o", "out"], "-o out: expected a name"),
+    (["Hi.", "-o", "none/out.wav"], "there is no folder none"),
+    (["Hi.", "-o", "no\nne/out.wav"], "there is no folder no ne"),
+    (["Hi.", "--timestamps", "t.txt"], "expected a name that ends in .json"),
+    (["Hi.", "--picture", "p.jpg"], "expected a name that ends in .png"),
+    (["--file", "none.txt"], "none.txt: cannot be read (No such file"),
+    (["--file", "empty.txt"], "empty.txt: empty"),
+    (["--file", "latin.txt"], "latin.txt: not UTF-8"),
+    (["--file", "two.txt", "-o", "-"], "2 texts cannot share standard output"),
+    (["--file", "emoji.txt"], "text 2: nothing to say"),
+    ([""], "the text is empty"),
+    (["\U0001f600"], "nothing to say"),
+    (["\x01\x02"], "nothing to say"),
+    (["Hi.", "--device", "cuda:99"], "--device cuda:99: "),
+    (["Hi.", "--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
+    (["Hi.", "--device", "meta"], "expected auto, cpu, cuda or cuda:N"),
+    (["Hi.", "--weights", "none.safetensors"], "none.safetensors: no such weights file"),
+    (["Hi.", "--vocoder-weights", "none.pt"], "none.pt: no such weights file"),
+    (["Hi.", "--weights", "VOCODER"], "weights of waveglow, expected lightspeech"),
+    (["Hi.", "--vocoder-weights", "STUDENT"], "weights of lightspeech, expected waveglow"),
+    (["Hi.", "--weights", "broken.safetensors"], "not a complete safetensors file"),
+    (["Hi.", "--speed", "9"], "speed: found 9, expected 0.25 to 4"),
+    (["Hi. [pause]"], "[pause]: expected a length"),
+])
+def test_one_line_errors(command, student, vocoder, capsys, arguments, told):
+    Path("empty.txt").write_text(" \n")
+    Path("latin.txt").write_bytes(b"caf\xe9")
+    Path("two.txt").write_text("One.\nTwo.\n")
+    Path("emoji.txt").write_text("One.\n\U0001f600\n", encoding="utf-8")
+    Path("broken.safetensors").write_bytes(student.read_bytes()[:999])
+    names = {"VOCODER": str(vocoder), "STUDENT": str(student)}
+    assert synthesize.main([*command, *(names.get(argument, argument) for argument in arguments)]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "preliminary" not in line]
+    assert len(lines) == 1 and lines[0].startswith("synthesize.py: error: ") and told in lines[0]
+    assert not Path("out.wav").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["Hi.", "--file", "x"], ["Hi.", "--speed", "fast"],
+                                       ["Hi.", "--vocoder", "x"], ["Hi.", "--unknown"]])
+def test_wrong_command_lines(arguments):
+    with pytest.raises(SystemExit) as caught:
+        synthesize.main(arguments)
+    assert caught.value.code == 2
+
+
+def test_full_disk(command, capsys, monkeypatch):
+    Path("out.wav").write_bytes(b"before")
+    monkeypatch.setattr(Path, "write_bytes", _full)
+    assert synthesize.main(["Hi.", *command]) == 2
+    assert "out.wav" in (told := capsys.readouterr().err) and "No space left" in told
+    assert Path("out.wav").read_bytes() == b"before" and os.listdir() == ["out.wav"]
+    monkeypatch.undo()
+    monkeypatch.chdir(Path(command[3]).parent)
+    with pytest.raises(UserError, match="No space left"), open("/dev/full", "wb") as full:
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full))
+        speech = synthesize.Speech(np.zeros(99999, np.float32), RATE, [], np.zeros((80, 391)), "")
+        synthesize._write(speech, None, None, None)
+
+
+def _full(*arguments: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_behind_standard_output(command):
+    for out in (["-o", "-"], ["-o", "a.wav"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([sys.executable, str(ROOT / "synthesize.py"), "Hi.", *out, *command], stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 2 and "standard output could not be written (No space left" in done.stderr
+        assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+def test_text_files_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    write_text(tmp_path / "a.json", "before")
+    monkeypatch.setattr(os, "replace", _full)
+    with pytest.raises(UserError, match="a.json: could not be written .No space left"):
+        write_text(tmp_path / "a.json", "after")
+    assert os.listdir(tmp_path) == ["a.json"] and (tmp_path / "a.json").read_text() == "before"
+
+
+def test_read_lines(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfOne. \r\n\nTwo\xe2\x80\xa8three.")
+    assert read_lines(tmp_path / "a.txt") == ["One.", "", "Two\u2028three."]
+
+
+def test_no_heavy_imports_for_help():
+    code = ("import sys, synthesize\ntry: synthesize.main(['--help'])\nexcept SystemExit: pass\n"
+            "heavy = {'torch', 'librosa', 'matplotlib', 'scipy', 'soundfile'} & set(sys.modules)\n"
+            "assert not heavy, heavy")
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("about, told", [
+    ("{not json", "not a complete safetensors file"), ([1], "found weights format none, expected 1"),
+    ({"format": 9}, "found weights format 9, expected 1"), ({"model": None}, "misses model"),
+    ({"config": {"width": 3}}, "unknown setting 'width'"), ({"text": {"language": "de"}}, "unknown setting 'language'"),
+    ({"audio": {**dataclasses.asdict(AudioConfig()), "hop_length": 300}}, "mel definition has hop_length 300, exp"),
+    ({"symbols": [*symbols[:-1], "@ZZ"]}, "another symbol table")])
+def test_forged_or_newer_weights(tmp_path, about, told):
+    if isinstance(about, dict):
+        about = {"format": 1, "model": "lightspeech", "config": {}, "audio": dataclasses.asdict(AudioConfig()),
+                 "text": {}, "symbols": symbols, "notes": {}, **about}
+        about = {name: value for name, value in about.items() if value is not None}
+    metadata = {"lightspeech": about if isinstance(about, str) else json.dumps(about)}
+    save_file({"a": torch.zeros(2)}, tmp_path / "odd.safetensors", metadata=metadata)
+    with pytest.raises(UserError, match=told):
+        lightspeech.load(tmp_path / "odd.safetensors")
+
+
+def test_threads_do_not_spin_unless_the_user_says_so(monkeypatch):
+    for before, after in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        monkeypatch.setenv("OMP_WAIT_POLICY", before or "")
+        if before is None:
+            monkeypatch.delenv("OMP_WAIT_POLICY")
+        assert synthesize.main([""]) == 2 and os.environ["OMP_WAIT_POLICY"] == after
+
+
+def test_interrupted(monkeypatch):
+    def interrupt(options: object) -> None:
+        raise KeyboardInterrupt
+    monkeypatch.setattr(synthesize, "run", interrupt)
+    assert synthesize.main(["Hi."]) == 130
