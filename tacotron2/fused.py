@@ -38,6 +38,8 @@ def _with_one_more(span: slice) -> slice:
 
 
 class _Lstm(torch.autograd.Function):
+    """PlainRecurrence.lstm, chunk by chunk; backwards the chunks come in reverse."""
+
     @staticmethod
     def forward(ctx: Any, chunk: LstmChunk, gates: Tensor, weight: Tensor, keep: Tensor | None,
                 keep_probability: float) -> Tensor:
@@ -75,6 +77,8 @@ class _Lstm(torch.autograd.Function):
 
 
 class _Attention(torch.autograd.Function):
+    """PlainRecurrence.attention, chunk by chunk; sums over all frames are taken after the last chunk."""
+
     @staticmethod
     def forward(ctx: Any, chunk: AttentionChunk, gates: Tensor, memory: Tensor, processed_memory: Tensor,
                 weight: Tensor, query_weight: Tensor, location_weight: Tensor, v: Tensor, lengths: Tensor,

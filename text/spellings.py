@@ -112,10 +112,6 @@ def _month_and_year(match: re.Match[str]) -> str:
     return f"{month_name(match[1])} {year(match[2])}"
 
 
-def _short_month(match: re.Match[str]) -> str:
-    return month_name(match[0])
-
-
 def roman_value(letters: str) -> int:
     """'xiv' -> 14; 0 for what is no roman numeral below 400."""
     if not _ROMAN.match(letters):

@@ -91,11 +91,16 @@ def _restore(state: State, saved: dict[str, Any], path: Path) -> None:
         torch.manual_seed(state.config.seed + 7919 * state.workers.rank + 104729 * state.step)
 
 
-def save(state: State, name: str) -> None:
-    """Writes the state to `name` in the run's folder; all processes call it, the main one writes."""
+def _settle_buffers(state: State) -> None:
+    """Averages BatchNorm's statistics over the processes, which all call it, and hands them to the averaged model."""
     for network in state.task.networks.values():
         distributed.average((b for b in network.buffers() if b.is_floating_point()), state.workers)
     state.average.copy_buffers(state.task.model)
+
+
+def save(state: State, name: str) -> None:
+    """Writes the state to `name` in the run's folder; all processes call it, the main one writes."""
+    _settle_buffers(state)
     if not state.workers.is_main:
         return
     save_checkpoint(state.folder / name, {
@@ -205,9 +210,7 @@ def _report(state: State, meter: LossMeter, journal: Journal, clock: tuple[int, 
 
 def _validate(state: State, journal: Journal) -> None:
     """Validates the averaged model on every process alike and keeps it as best.pt if no score was lower."""
-    for network in state.task.networks.values():
-        distributed.average((b for b in network.buffers() if b.is_floating_point()), state.workers)
-    state.average.copy_buffers(state.task.model)
+    _settle_buffers(state)
     devices = [state.workers.device] if state.workers.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.no_grad():  # the training's own random stream goes on untouched
         torch.manual_seed(0)

@@ -140,7 +140,7 @@ class VocoderTask:
         Before the discriminators have joined, a small distance means a blurred voice: the score is infinite there.
         """
         figures, rows = {"mel": 0.0, "stft": 0.0}, min(MOST_VALIDATION_ROWS, len(self.validation.lines))
-        model.core = coupling_network
+        model.core = coupling_network  # compiled, it would be compiled anew for every length
         for row in range(rows):
             wave = self.validation.waves.row(row).to(self.device).float()[None] / 32768
             generator = torch.Generator().manual_seed(row)

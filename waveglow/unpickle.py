@@ -68,6 +68,7 @@ class _Unpickler(pickle.Unpickler):
         self.storages: dict[str, Storage] = {}
 
     def find_class(self, module: str, name: str) -> type:
+        """What stands for a name of the file: a container, or a fresh Record. Raises UserError for any other name."""
         full = f"{module}.{name}"
         if (module, name) in CONTAINERS:
             return CONTAINERS[module, name]
@@ -78,6 +79,7 @@ class _Unpickler(pickle.Unpickler):
                         "get the file from a source you trust")
 
     def persistent_load(self, saved: Any) -> Any:
+        """What stands for an object that the file keeps outside of the pickle: a class's source, or a Storage."""
         if saved[0] == "module":  # (class, file, source): old files carry their source code
             return saved[1]
         assert saved[0] == "storage"
