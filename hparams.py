@@ -125,6 +125,7 @@ class LightSpeechConfig:
     embedding_dim: int = 256
     encoder_dim: int = 256  # each direction
     decoder_dim: int = 128  # each direction
+    positions: bool = False  # whether the decoder is told where in its symbol a frame is; costs no parameter
 
     def __post_init__(self) -> None:
         _check_numbers(self)

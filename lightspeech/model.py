@@ -4,8 +4,8 @@
     features --linear, ReLU, linear--> log(duration + 1) (B, N)
     features, durations --length regulator--> (B, T, 512) --GRU both ways--> 256 --linear--> mel (B, 80, T)
 
-The four stages are methods without side effects, each from tensors to tensors: encode, predict_durations, regulate (in
-durations.py) and decode. Training and inference differ only in where the durations come from.
+The four stages are methods without side effects, each from tensors to tensors: encode, predict_durations, spread (the
+length regulator, of durations.py) and decode. Training and inference differ only in where the durations come from.
 """
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hparams import LightSpeechConfig, TextConfig
-from lightspeech.durations import change_speed, real, regulate, to_frames
+from lightspeech.durations import POSITIONS, change_speed, positions, real, regulate, to_frames
 
 
 class LightSpeechOutput(NamedTuple):
@@ -97,8 +97,18 @@ class LightSpeech(nn.Module):
         predicted = self.duration_head(features).squeeze(2).float()
         return predicted.masked_fill(~real(id_lengths, features.shape[1]), 0.0)
 
+    def spread(self, features: Tensor, durations: Tensor, frames: int) -> Tensor:
+        """`regulate`; where config.positions is set, the last POSITIONS features give way to `positions`.
+
+        features: (B, N, D) of `encode`; durations: (B, N) int64 frames, 0 in the padding; frames: T. Returns (B, T, D).
+        """
+        if not self.config.positions:
+            return regulate(features, durations, frames)
+        told = positions(durations, frames).to(features.dtype)
+        return torch.cat((regulate(features[..., :-POSITIONS], durations, frames), told), 2)
+
     def decode(self, regulated: Tensor, mel_lengths: Tensor) -> Tensor:
-        """regulated: (B, T, D) of `regulate`; mel_lengths: (B,) int64. Returns mel (B, M, T), zero in the padding."""
+        """regulated: (B, T, D) of `spread`; mel_lengths: (B,) int64. Returns mel (B, M, T), zero in the padding."""
         mel = self.mel_linear(self.decoder(regulated, mel_lengths))
         return mel.masked_fill(~real(mel_lengths, regulated.shape[1])[..., None], 0.0).transpose(1, 2)
 
@@ -113,7 +123,7 @@ class LightSpeech(nn.Module):
         mel_lengths = durations.sum(1)
         features = self.encode(ids, id_lengths)
         log_durations = self.predict_durations(features, id_lengths)
-        mel = self.decode(regulate(features, durations, frames), mel_lengths)
+        mel = self.decode(self.spread(features, durations, frames), mel_lengths)
         return LightSpeechOutput(mel, mel_lengths, log_durations, features)
 
     @torch.no_grad()
@@ -130,5 +140,5 @@ class LightSpeech(nn.Module):
         durations = change_speed(durations, speed, pauses)
         mel_lengths = durations.sum(1)
         frames = mel_lengths.tolist()
-        mel = self.decode(regulate(features, durations, max(frames)), mel_lengths)
+        mel = self.decode(self.spread(features, durations, max(frames)), mel_lengths)
         return LightSpeechInference(mel, mel_lengths, durations, frames)

@@ -1,4 +1,6 @@
 """The discriminators of mels."""
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -43,7 +45,8 @@ def test_it_joins_late_and_each_side_gets_its_own_gradients():
     adversary, speaker = MelAdversary(SETTINGS, torch.device("cpu")), nn.Conv1d(80, 80, 1)
     real, loss = mels(1), torch.zeros(())
     assert adversary.join(loss, speaker(mels(0)), real, LENGTHS, 2) == (loss, {})
-    assert adversary.blurred(3) and not adversary.blurred(4)
+    assert adversary.score(3) == math.inf  # the fourth step is the first with them
+    assert adversary.score(5) < adversary.score(4) < 0
     joined, told = adversary.join(loss, speaker(mels(0)), real, LENGTHS, 3)
     expected = 0.5 * told["adversarial"] + SETTINGS.matching_weight * told["features"]
     torch.testing.assert_close(joined, expected)

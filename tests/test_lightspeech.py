@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 import lightspeech
 from hparams import HALF_FROM, AudioConfig, LightSpeechConfig, StudentTraining, TextConfig, UserError, save_weights
 from lightspeech.data import StudentBatch
-from lightspeech.durations import MAX_FRAMES, change_speed, real, regulate, to_frames, to_log
+from lightspeech.durations import MAX_FRAMES, POSITIONS, change_speed, positions, real, regulate, to_frames, to_log
 from lightspeech.loss import student_loss
 from lightspeech.model import BidirectionalGRU, LightSpeech
 from text import symbols
@@ -257,3 +257,22 @@ def test_truncated_and_missing_weights(tmp_path) -> None:
         lightspeech.load(path)
     with pytest.raises(UserError, match="nowhere"):
         lightspeech.load(tmp_path / "nowhere.safetensors")
+
+
+def test_positions_example() -> None:
+    told = positions(torch.tensor([[2, 0, 1], [3, 1, 0]]), 4)
+    assert told.shape == (2, 4, POSITIONS) and told[0, 3].abs().sum() == 0  # after the end of the row
+    torch.testing.assert_close(told[0, :, 3], torch.tensor([0.25, 0.75, 0.5, 0]))  # the share that has passed
+    torch.testing.assert_close(told[1, :, 0] * 3, torch.tensor([1.0, 2, 3, 1]).log())  # since the symbol began
+    torch.testing.assert_close(told[1, :, 1] * 3, torch.tensor([3.0, 2, 1, 1]).log())  # until it ends
+
+
+def test_a_decoder_that_is_told_positions_has_no_parameter_more_and_hears_them() -> None:
+    plain, told = (LightSpeech(LightSpeechConfig(12, 80, 8, 8, 8, positions=there)) for there in (False, True))
+    assert sum(p.numel() for p in plain.parameters()) == sum(p.numel() for p in told.parameters())
+    told.load_state_dict(plain.state_dict())
+    features, durations = torch.ones(1, 1, 16), torch.tensor([[5]])
+    assert (plain.spread(features, durations, 5).diff(dim=1) == 0).all()
+    spread = told.spread(features, durations, 6)
+    assert (spread[0, :5, :16 - POSITIONS] == 1).all() and (spread[0, 5] == 0).all()
+    assert torch.equal(spread[0, :, 16 - POSITIONS:], positions(durations, 6)[0])

@@ -4,6 +4,8 @@ A squared or absolute error is least where a mel is the mean of all that could h
 (Ren et al. 2022, arXiv 2202.13066). Windows of several lengths are judged (Chen et al. 2020, arXiv 2009.01776; for
 Tacotron2 and FastSpeech 2: Yang et al. 2021, arXiv 2106.15153), with least squares and feature matching.
 """
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -78,9 +80,16 @@ class MelAdversary:
         self.first_step = round(settings.adversarial_from * settings.steps)
         self.network = MelDiscriminators().to(device)
 
-    def blurred(self, step: int) -> bool:
-        """Whether a network of `step` steps has not met the discriminators yet, however near its mels may be."""
-        return step <= self.first_step
+    def joined(self, step: int) -> bool:
+        """Whether the discriminators take part in step number `step`, counted from 0."""
+        return step >= self.first_step
+
+    def score(self, steps: int) -> float:
+        """What validation says of a network after `steps` steps: the newest is the best, but for those before them.
+
+        A mel loss could not say it, being least for a blurred mel: it rises when the discriminators join.
+        """
+        return -float(steps) if steps > self.first_step else math.inf
 
     def join(self, loss: Tensor, fake: Tensor, real: Tensor, lengths: Tensor, step: int
              ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -90,7 +99,7 @@ class MelAdversary:
         gradients are then to be asked for the network's parameters alone, and the terms by name to be told; before the
         step at which the discriminators join, the loss as it is and {}.
         """
-        if step < self.first_step:
+        if not self.joined(step):
             return loss, {}
         starts = draw_starts(lengths)
         judged_real, judged_fake = (self.network(mel, lengths, starts) for mel in (real, fake))

@@ -1,5 +1,4 @@
 """The teacher's training: Tacotron2 on a folder in LJSpeech's layout, its mels whole on the device."""
-import math
 import random
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from training.sampler import BucketSampler, round_up
 
 
 class TeacherTask:
-    """See loop.Task. Validates twice, on letters alone and on phonemes alone; the score is the mean of both,
-    infinite as long as discriminators are still to join."""
+    """See loop.Task. Validates twice, on letters alone and on phonemes alone; the score is the mean of both
+    losses, or the adversary's."""
     model_name = "tacotron2"
 
     def __init__(self, config: Tacotron2Config, settings: TeacherTraining, data: Path, audio: AudioConfig,
@@ -74,6 +73,8 @@ class TeacherTask:
         weights = LossWeights(attention=settings.guided_attention * 0.01**decay)
         seed = f"{settings.seed} {step} {self.workers.rank}"
         batch = self._batch(self.training, self._rows(step), settings.phoneme_share, seed)
+        if self.adversary and self.adversary.joined(step):
+            self.model.postnet.eval()  # its dropout is noise that is not there when the network is used
         output, parts = self._read(self.model, batch)
         loss, verdict = total(parts, weights), {}
         if self.adversary:
@@ -102,7 +103,7 @@ class TeacherTask:
                     figures[key] = figures.get(key, 0.0) + found[name].item() * len(chunk) / len(rows)
             self._draw(model, self._batch(self.validation, rows[-1:], share, "validation"), mode, step, journal)
         score = (figures["letters mel_postnet"] + figures["phonemes mel_postnet"]) / 2
-        return {**figures, "score": math.inf if self.adversary and self.adversary.blurred(step) else score}
+        return {**figures, "score": self.adversary.score(step) if self.adversary else score}
 
     def _draw(self, model: nn.Module, batch: TeacherBatch, mode: str, step: int, journal: Journal) -> None:
         output = model(batch.ids, batch.id_lengths, batch.mel, batch.mel_lengths, PLAIN)
