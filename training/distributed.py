@@ -80,6 +80,7 @@ def average(tensors: Iterable[torch.Tensor], workers: Workers) -> None:
         tensor.copy_(part.view_as(tensor))
 
 
+@torch.no_grad()
 def broadcast_from_main(tensors: Iterable[torch.Tensor], workers: Workers) -> None:
     """Replaces every tensor by that of the main process, in place."""
     if workers.count > 1:
