@@ -22,6 +22,7 @@ from text.phonemes import pronounce
 from training.inference import write_text
 
 GRAMMAR = Path(__file__).with_name("texts_grammar.txt")
+HARD_TEXTS = Path(__file__).with_name("hard_texts.txt")
 SEED = 5
 ATTEMPTS = 200  # at a text that is not yet there
 _HEADER = re.compile(r"\[(\w+)(?: (\d+))?\]")
@@ -109,12 +110,12 @@ def _starts_with_vowel(word: str) -> bool:
 
 
 def write_texts(path: Path, rng: random.Random) -> list[str]:
-    """Returns the lines name|text of a grammar file, no text twice (but for capitals), shuffled.
+    """Returns the lines name|text of a grammar file, shuffled; no text comes twice, none is one of HARD_TEXTS.
 
     Asserts that the project's reader can say every one of them. Rules that run out of new texts give fewer.
     """
     grammar, texts = Grammar(path, rng), []
-    seen: set[str] = set()
+    seen = {line.text.lower() for line in read_metadata(HARD_TEXTS)}
     for kind, count in grammar.counts.items():
         for number in range(count):
             for _ in range(ATTEMPTS):
