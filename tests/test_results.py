@@ -1,12 +1,15 @@
 """The scripts in results/ that make texts, figures and the page, at toy size."""
+import json
 import random
 import re
 
 import numpy as np
 import pytest
+import torch
 
+from audio import write_wav
 from hparams import TextConfig
-from results import robustness, write_texts
+from results import measure_vocoder, robustness, write_texts
 from synthesize import Synthesizer
 from text import Line, read, read_metadata, symbols
 
@@ -87,3 +90,44 @@ def test_a_crash_is_a_fault_and_waves_are_kept(student, vocoder, tmp_path, monke
     assert figures["texts"] == 2 and figures["seconds"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
     assert "| b | crash | UserError" in robustness.table(figures)
+
+
+# The vocoder
+
+
+def test_band_levels_and_distances_by_hand():
+    time = torch.arange(22050) / 22050
+    tone = 0.5 * torch.sin(2 * torch.pi * 1000 * time)
+    levels = measure_vocoder.band_levels(measure_vocoder.power_spectrum(tone.numpy()))
+    edges = measure_vocoder.band_edges()
+    assert (edges[0], edges[-1], len(edges)) == (100.0, 8000.0, len(levels) + 1)
+    loudest = int(levels.argmax())
+    assert edges[loudest] <= 1000 < edges[loudest + 1]
+    noise = 0.1 * torch.randn(22050, generator=torch.Generator().manual_seed(0))
+    power = measure_vocoder.power_spectrum(noise.numpy())
+    assert measure_vocoder.compare_spectra(4 * power, power)["largest_difference_db"] == pytest.approx(6.02, abs=0.01)
+    assert not measure_vocoder.compare_spectra(4 * power, power)["within"]
+    assert measure_vocoder.log_spectral_distance(noise, noise) == 0
+    assert measure_vocoder.log_spectral_distance(2 * noise, noise) == pytest.approx(6.02, abs=0.01)
+
+
+def test_measure_vocoder_writes_waves_and_figures(vocoder, tmp_path, monkeypatch):
+    folder = tmp_path / "corpus"
+    (folder / "wavs").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name, samples in (("a", 4000), ("b", 6000)):
+        write_wav(folder / "wavs" / f"{name}.wav", 0.1 * rng.standard_normal(samples))
+    (folder / "heldout.csv").write_text("a|One.\nb|Two.\n")
+    json_path, picture, out = tmp_path / "figures.json", tmp_path / "spectrum.png", tmp_path / "out"
+    monkeypatch.setattr("sys.argv", ["measure_vocoder.py", str(folder / "heldout.csv"), str(folder), str(out),
+                                     "--weights", str(vocoder), "--device", "cpu", "--json", str(json_path),
+                                     "--picture", str(picture)])
+    assert measure_vocoder.main() == 0
+    figures = json.loads(json_path.read_text())
+    assert sorted(path.name for path in out.iterdir()) == ["a.npy", "a.wav", "b.npy", "b.wav"]
+    assert len(np.load(out / "a.npy")) == 80 and picture.stat().st_size > 1000
+    assert figures["utterances"] == 2 and "skipped" in figures["precision"]
+    assert figures["repeatable"]["same_seed_largest_difference"] == 0
+    assert figures["repeatable"]["batch_and_single_largest_difference"] < 1e-4
+    monkeypatch.setattr("sys.argv", ["measure_vocoder.py", str(tmp_path / "none.csv"), str(folder), str(out)])
+    assert measure_vocoder.main() == 2
