@@ -80,12 +80,12 @@ def test_page_is_whole(command, tmp_path, monkeypatch):
 
 def test_mistakes_get_one_line(command, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", command)
-    (tmp_path / "score.json").write_text("{}")
-    assert make_page.main() == 2
-    assert "score.json" in capsys.readouterr().err
     (tmp_path / "two" / "b.npy").unlink()
     assert make_page.main() == 2
     assert "b.npy: no such file; make it with make_samples.py" in capsys.readouterr().err
+    (tmp_path / "score.json").write_text("{}")
+    assert make_page.main() == 2
+    assert "score.json" in capsys.readouterr().err
 
 
 def test_a_page_too_large_is_refused(command, tmp_path: Path, monkeypatch, capsys):
