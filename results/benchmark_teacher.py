@@ -8,14 +8,11 @@ random; only real frames count as mel frames, padding does not. Times are median
 """
 import argparse
 import json
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +20,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hparams import Tacotron2Config
+from results.machine import about
 from tacotron2 import Tacotron2
 from tacotron2.fused import FusedRecurrence, best_recurrence
 from tacotron2.loss import losses, total
@@ -121,23 +119,6 @@ def measure_recurrences(config: Tacotron2Config, batch: tuple[Tensor, ...],
         both = seconds(lambda run=run: torch.autograd.backward([x.sum() for x in run()]), times, device)
         result[f"{name}_backward_us_per_frame"] = round(1e6 * both / T - result[f"{name}_forward_us_per_frame"], 2)
     return result
-
-
-def about(device: torch.device) -> dict[str, Any]:
-    """Machine, versions and commit."""
-    def git(*command: str) -> str:
-        folder = Path(__file__).parent
-        return subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True).stdout.strip()
-
-    try:
-        import triton
-    except ImportError:
-        triton = None
-    return {"device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
-            "cpu": platform.processor() or platform.machine(), "threads": torch.get_num_threads(),
-            "python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda,
-            "triton": triton and triton.__version__, "commit": git("rev-parse", "HEAD"),
-            "changed_since": bool(git("status", "--porcelain", "--untracked-files=no"))}
 
 
 def main() -> None:

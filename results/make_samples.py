@@ -54,6 +54,17 @@ def recorded(lines: list[Line], folder: Path) -> Iterator[Tensor]:
         yield mel_spectrogram(torch.from_numpy(read_wav(folder / "wavs" / f"{line.name}.wav"))[None])
 
 
+def keep(folder: Path, name: str, mel: Tensor, vocoder: waveglow.WaveGlow, seed: int) -> np.ndarray:
+    """Writes folder/name.npy and the wave that the vocoder makes of it, folder/name.wav; returns the wave.
+
+    mel: (1, M, T) float32 on the vocoder's device. The wave is (S,) float32, S = T * hop.
+    """
+    wave = vocoder.infer(mel, generator=torch.Generator().manual_seed(seed))[0].cpu().numpy()
+    np.save(folder / f"{name}.npy", mel[0].cpu().numpy())
+    write_wav(folder / f"{name}.wav", wave)
+    return wave
+
+
 @torch.inference_mode()
 def main() -> None:
     """Writes a wave and a mel a line."""
@@ -70,9 +81,7 @@ def main() -> None:
     mels = (recorded(lines, options.recordings) if options.recordings
             else spoken(lines, options.model, options.letters))
     for number, (line, mel) in enumerate(zip(lines, mels)):
-        np.save(options.out / f"{line.name}.npy", mel[0].numpy())
-        wave = vocoder.infer(mel, generator=torch.Generator().manual_seed(number))
-        write_wav(options.out / f"{line.name}.wav", wave[0].numpy())
+        keep(options.out, line.name, mel, vocoder, number)
 
 
 if __name__ == "__main__":
