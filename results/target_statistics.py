@@ -1,9 +1,11 @@
-"""Measures of target sets and of mels, for targets.py. None of them depends on what a student was taught.
+"""Measures of target sets and of mels for targets.py, their tables and plots. No measure depends on what was taught.
 
 Axes: N text symbols, T mel frames, M mel bands. Mels are (M, T), natural log; durations int64 frames, (N,).
 """
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -178,3 +180,125 @@ def mel_figures(mels: list[np.ndarray], durations: list[np.ndarray], recorded: l
             "var_l": float(np.mean([var_l(mel) for mel in mels]) / np.mean([var_l(mel) for mel in recorded])),
             "gv": float(ratio.mean()),
             "mcd_mel": float(np.mean([mcd_dtw(*pair) for pair in zip(mels, recorded, strict=True)]))}
+
+
+# How it is told: measure -> heading, factor, digits
+MEASURES = {"wer": ("WER, %", 100, 1), "mos": ("MOS", 1, 2), "mcd": ("MCD through the vocoder, dB", 1, 2),
+            "mcd_mel": ("MCD of the mels, dB", 1, 2), "duration_ms": ("duration error, ms", 1, 1),
+            "length": ("length", 1, 3), "var_l": ("Var_L", 1, 2), "gv": ("global variance", 1, 2)}
+STATISTICS = {"rows": ("texts", 1, 0), "variance": ("mels: variance", 1, 1),
+              "unexplained": ("mels: unexplained, %", 100, 1), "entropy": ("mels: entropy, nats a band", 1, 3),
+              "spread": ("mels: spread over runs, %", 100, 1),
+              "duration_unexplained": ("log durations: unexplained, %", 100, 1),
+              "duration_spread_ms": ("durations: spread over runs, ms", 1, 1), "focus": ("focus", 1, 3)}
+LABELS = {"recorded": ("recorded", "forced reading = same run"), "forced": ("teacher-forced", "same run"),
+          "free": ("free-running", "same run"), "free-scaled": ("free-running", "forced reading, rescaled")}
+
+
+class Group(NamedTuple):
+    """Students that differ by their seed alone, or one reference."""
+    size: str
+    targets: str
+    features: bool
+    parameters: int  # 0 for a reference
+    values: dict[str, np.ndarray]  # of each measure that is there, one a seed
+
+
+def grouped(figures: list[dict[str, Any]]) -> list[Group]:
+    """Brings figures.json of all students and references together, small students first, references last."""
+    found: dict[tuple, list[dict[str, Any]]] = {}
+    for one in figures:
+        found.setdefault((one["parameters"] or math.inf, list(LABELS).index(one["targets"]), one["features"]),
+                         []).append(one)
+    groups = []
+    for _, own in sorted(found.items(), key=lambda item: item[0]):
+        values = {name: np.array([one[name] for one in own if one.get(name) is not None]) for name in MEASURES}
+        groups.append(Group(own[0]["size"], own[0]["targets"], own[0]["features"], own[0]["parameters"],
+                            {name: some for name, some in values.items() if len(some)}))
+    return groups
+
+
+def tables(groups: list[Group], statistics: dict[str, dict[str, float | None]]) -> str:
+    """Both tables in Markdown: students with mean ± standard deviation over the seeds, and target sets."""
+    students = [["student", "parameters", "mel targets", "durations", "features", *_headings(MEASURES)]]
+    for group in groups:
+        students.append([group.size, f"{group.parameters:,}" if group.parameters else "–", *LABELS[group.targets],
+                         "on" if group.features else "off",
+                         *(_told(group.values.get(name, []), *how) for name, (_, *how) in MEASURES.items())])
+    sets = [["mel targets", "durations", *_headings(STATISTICS)]]
+    for targets, found in statistics.items():
+        sets.append([*LABELS[targets], *(_told([] if found.get(name) is None else [found[name]], *how)
+                                         for name, (_, *how) in STATISTICS.items())])
+    return f"{_markdown(students)}\n{_markdown(sets)}"
+
+
+def _headings(measures: dict[str, tuple[str, float, int]]) -> list[str]:
+    return [heading for heading, *_ in measures.values()]
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
+
+
+def _told(values: Sequence[float], factor: float, digits: int) -> str:
+    if not len(values):
+        return "–"
+    deviation = f" ± {factor * np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{factor * np.mean(values):.{digits}f}{deviation}"
+
+
+def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, float | None]]) -> None:
+    """Writes three pictures, a panel a measure.
+
+    cells.png: students of the shipped size, and the targets themselves as dashes; sizes.png: mel targets by the
+    student's size; variance.png: students by what context leaves open of their targets.
+    """
+    plain = [group for group in groups if group.parameters and not group.features and group.targets != "free-scaled"]
+    by_targets = {name: [group for group in plain if group.targets == name] for name in LABELS}
+    left_open = {name: math.nan if found["unexplained"] is None else 100 * found["unexplained"]
+                 for name, found in statistics.items()}
+    by_size = {size: [group for group in plain if group.size == size] for size in {group.size: 0 for group in plain}}
+
+    def cells(axes: Any, name: str) -> None:
+        for group in groups:
+            place = list(LABELS).index(group.targets) + 0.2 * group.features
+            if not group.parameters and name in group.values:
+                axes.hlines(group.values[name], place - 0.2, place + 0.4, linestyle="dashed", color="grey")
+            elif group.size == "shipped":
+                _dots(axes, [place], [group], name, "with features" if group.features else "without",
+                      "C1" if group.features else "C0")
+        axes.set_xticks(range(len(LABELS)), list(LABELS), fontsize=7)
+
+    def sizes(axes: Any, name: str) -> None:
+        for number, (targets, own) in enumerate(by_targets.items()):
+            _dots(axes, [group.parameters / 1e6 for group in own], own, name, targets, f"C{number}")
+        axes.set(xscale="log", xlabel="million parameters")
+
+    def variance(axes: Any, name: str) -> None:
+        for number, (size, own) in enumerate(by_size.items()):
+            _dots(axes, [left_open[group.targets] for group in own], own, name, size, f"C{number}")
+        axes.set(xlabel="unexplained variance of the mel targets, %")
+
+    for path, panel in (("cells.png", cells), ("sizes.png", sizes), ("variance.png", variance)):
+        _panels(folder / path, panel, [name for name in MEASURES if any(name in group.values for group in plain)])
+
+
+def _dots(axes: Any, places: list[float], groups: list[Group], name: str, label: str, colour: str) -> None:
+    """A line through the means of a measure, with the standard deviations, labelled once a panel."""
+    _, factor, _ = MEASURES[name]
+    there = [(place, factor * group.values[name]) for place, group in zip(places, groups) if name in group.values]
+    if there:
+        label = label if label not in axes.get_legend_handles_labels()[1] else None
+        axes.errorbar([place for place, _ in there], [values.mean() for _, values in there],
+                      [values.std(ddof=1) if len(values) > 1 else 0 for _, values in there],
+                      marker="o", capsize=3, label=label, color=colour)
+
+
+def _panels(path: Path, panel: Callable[[Any, str], None], names: list[str]) -> None:
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(3.2 * len(names), 3.4), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
+        panel(axes, name)
+        axes.set_title(MEASURES[name][0], fontsize=9)
+    axes.legend(fontsize=7)
+    figure.savefig(path, dpi=100)
