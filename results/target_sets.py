@@ -79,14 +79,18 @@ def make_part(source: Source, group: str, part: int, device: str) -> None:
     waves = read_corpus(source.data, [line.name for line in lines], AudioConfig().sample_rate)
     dataset = TeacherDataset(lines, mels_from_waves(waves, device))
     takes = [take for sample in range(repeated) for take in both_readings(teacher, dataset, sample)]
-    spoken_by = f"{source.weights.name} {hashlib.sha256(source.weights.read_bytes()).hexdigest()[:12]}"
     for name, folder in missing.items():
         samples = repeated if name.startswith("repeats") else 1
-        manifest = Manifest(AudioConfig(), teacher.model.text, symbols, spoken_by, samples, options.seed,
+        manifest = Manifest(AudioConfig(), teacher.model.text, symbols, identity(source.weights), samples, options.seed,
                             features=not name.startswith("repeats"))
         with DistilledWriter(folder, manifest, part, rows_per_shard=len(takes) + 1) as writer:
             for take in takes[:samples * len(lines)]:
                 _write(writer, take, name.removeprefix("repeats "))
+
+
+def identity(weights: Path) -> str:
+    """Name and content of a file of weights, in a few letters."""
+    return f"{weights.name} {hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
 
 
 def _count(lines: list) -> int:

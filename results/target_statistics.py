@@ -2,6 +2,7 @@
 
 Axes: N text symbols, T mel frames, M mel bands. Mels are (M, T), natural log; durations int64 frames, (N,).
 """
+import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hparams import AudioConfig
+from hparams import AudioConfig, UserError
 from lightspeech.distilled import DistilledDataset
 
 PLACES = 4  # relative positions looked at in a symbol
@@ -130,18 +131,19 @@ def band_variance(mel: np.ndarray) -> np.ndarray:
 
 
 def cepstra(mel: np.ndarray) -> np.ndarray:
-    """Mel cepstra 1 to N_CEPSTRA of a log-mel (M, T): (T, N_CEPSTRA), c_k = mean over bands b of
-    mel_b cos(pi k (b + 1/2) / M), so that mel_b = c_0 + 2 sum of c_k cos(...)."""
+    """Mel cepstra 1 to N_CEPSTRA of a log-mel (M, T): (T, N_CEPSTRA), c_k = 2 / M sum over bands b of
+    mel_b cos(pi k (b + 1/2) / M), so that mel_b = c_0 + sum of c_k cos(...)."""
     M = len(mel)
     angles = np.pi / M * np.outer(np.arange(1, N_CEPSTRA + 1), np.arange(M) + 0.5)
-    return (np.cos(angles) @ mel.astype(np.float64) / M).T
+    return (2 / M * np.cos(angles) @ mel.astype(np.float64)).T
 
 
 def mcd_dtw(mel: np.ndarray, other: np.ndarray) -> float:
     """Mel cepstral distortion in dB of two log-mels (M, T) of any lengths, mean along the best time warping.
 
-    10 / ln 10 sqrt(2 sum of squared differences of cepstra) (Kubichek 1993). The path goes on by a frame in the one, in
-    the other or in both, and is the one with the least sum.
+    10 / ln 10 sqrt(2 sum of squared differences of cepstra) (Kubichek 1993), which is the root mean square difference
+    of the two smoothed spectra. The path goes on by a frame in the one, in the other or in both, and is the one with
+    the least sum.
     """
     a, b = cepstra(mel), cepstra(other)
     cost = 10 / math.log(10) * np.sqrt(2 * np.square(a[:, None] - b[None]).sum(2))
@@ -193,6 +195,23 @@ STATISTICS = {"rows": ("texts", 1, 0), "variance": ("mels: variance", 1, 1),
               "duration_spread_ms": ("durations: spread over runs, ms", 1, 1), "focus": ("focus", 1, 3)}
 LABELS = {"recorded": ("recorded", "forced reading = same run"), "forced": ("teacher-forced", "same run"),
           "free": ("free-running", "same run"), "free-scaled": ("free-running", "forced reading, rescaled")}
+
+
+def merge_scores(figures: dict[str, dict[str, Any]], path: Path) -> None:
+    """Adds "wer" (0 to 1) and "mos" of a file {name: {"wer": ..., "mos": ...}} to the figures of those names, in place.
+
+    Raises UserError for a file that cannot be read or is not of this form, and for a name that is none of them.
+    """
+    try:
+        for name, score in json.loads(path.read_text()).items():
+            figures[name].update({key: float(score[key]) for key in ("wer", "mos") if key in score})
+    except OSError as error:
+        raise UserError(f"--scores {path}: cannot be read ({error.strerror}); name a JSON file") from None
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(f'--scores {path}: expected {{"name": {{"wer": 0.05, "mos": 3.2}}}} ({error})') from None
+    except KeyError as error:
+        raise UserError(f"--scores {path}: {error} is no student or reference; expected one of {', '.join(figures)}"
+                        ) from None
 
 
 class Group(NamedTuple):
@@ -251,7 +270,7 @@ def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, floa
     """Writes three pictures, a panel a measure.
 
     cells.png: students of the shipped size, and the targets themselves as dashes; sizes.png: mel targets by the
-    student's size; variance.png: students by what context leaves open of their targets.
+    student's size; variance.png: students by what context leaves open of their targets, which two letters name.
     """
     plain = [group for group in groups if group.parameters and not group.features and group.targets != "free-scaled"]
     by_targets = {name: [group for group in plain if group.targets == name] for name in LABELS}
@@ -273,11 +292,18 @@ def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, floa
         for number, (targets, own) in enumerate(by_targets.items()):
             _dots(axes, [group.parameters / 1e6 for group in own], own, name, targets, f"C{number}")
         axes.set(xscale="log", xlabel="million parameters")
+        millions = [group.parameters / 1e6 for group in plain]
+        axes.set_xticks(millions, [f"{number:.2g}" for number in millions])
+        axes.minorticks_off()
 
     def variance(axes: Any, name: str) -> None:
         for number, (size, own) in enumerate(by_size.items()):
+            own = sorted(own, key=lambda group: left_open[group.targets])
             _dots(axes, [left_open[group.targets] for group in own], own, name, size, f"C{number}")
-        axes.set(xlabel="unexplained variance of the mel targets, %")
+        for group in (group for group in plain if name in group.values):
+            axes.annotate(group.targets[:2], (left_open[group.targets], MEASURES[name][1] * group.values[name].mean()),
+                          (3, 3), textcoords="offset points", fontsize=7)
+        axes.set(xlabel="unexplained variance of the targets, %")
 
     for path, panel in (("cells.png", cells), ("sizes.png", sizes), ("variance.png", variance)):
         _panels(folder / path, panel, [name for name in MEASURES if any(name in group.values for group in plain)])
@@ -296,9 +322,11 @@ def _dots(axes: Any, places: list[float], groups: list[Group], name: str, label:
 
 def _panels(path: Path, panel: Callable[[Any, str], None], names: list[str]) -> None:
     from matplotlib.figure import Figure
-    figure = Figure(figsize=(3.2 * len(names), 3.4), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
+    columns = -(-len(names) // 2)
+    figure = Figure(figsize=(3.4 * columns, 6.4), layout="constrained")
+    for axes, name in zip(figure.subplots(2, columns, squeeze=False).flat, names):
         panel(axes, name)
         axes.set_title(MEASURES[name][0], fontsize=9)
-    axes.legend(fontsize=7)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=7)
     figure.savefig(path, dpi=100)

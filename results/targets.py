@@ -26,6 +26,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,16 @@ from hparams import LightSpeechConfig, UserError
 from lightspeech.distilled import DistilledDataset, records
 from results import target_sets
 from results.target_sets import REPEATED, SETS, Source
-from results.target_statistics import draw, grouped, mcd_dtw, mel_figures, set_statistics, spread, tables
+from results.target_statistics import (
+    draw,
+    grouped,
+    mcd_dtw,
+    mel_figures,
+    merge_scores,
+    set_statistics,
+    spread,
+    tables,
+)
 from training.corpus import split_lines
 from training.inference import newest_weights, report, write_text
 from training.released import export
@@ -92,6 +102,10 @@ class Experiment:
     def source(self) -> Source:
         """What the target sets are made of."""
         return Source(self.data, self.work / "sets", self.teacher, self.repeats, self.reading)
+
+    def weights(self) -> list[str]:
+        """Which teacher and vocoder take part."""
+        return [target_sets.identity(path) for path in (self.teacher, self.vocoder)]
 
     def folder(self, name: str) -> Path:
         """Of a student or a reference, with what it says and figures.json."""
@@ -165,8 +179,7 @@ def judge(experiment: Experiment, name: str, mels: list[np.ndarray], durations: 
     rows = spoken_rows(len(texts), experiment.spoken)
     heard = voice(experiment, experiment.folder(name) / "speech", {texts.names[row]: mels[row] for row in rows}, device)
     figures["mcd"] = float(np.mean([mcd_dtw(mel, recorded[row]) for mel, row in zip(heard, rows, strict=True)]))
-    about = {"name": name, "steps": experiment.steps, **about}
-    write_text(experiment.folder(name) / "figures.json", json.dumps({**about, **figures}, indent=1))
+    write_text(experiment.folder(name) / "figures.json", json.dumps({"name": name, **about, **figures}, indent=1))
 
 
 def spoken_rows(count: int, spoken: int) -> list[int]:
@@ -211,21 +224,23 @@ def run_jobs(jobs: list[Job], devices: list[str], at_once: int, what: str) -> No
 
     The first error ends it, once the jobs under way have come to their end.
     """
-    free, running = devices * at_once, {}
-    for number, (function, *arguments) in enumerate(jobs if len(free) == 1 else (), 1):
-        function(*arguments, free[0])
-        report(f"{what}: {number} of {len(jobs)}", sys.stdout)
-    if len(free) == 1 or not jobs:
+    free, running, waiting = devices * at_once, {}, list(jobs)
+    if len(free) == 1:
+        for number, (function, *arguments) in enumerate(jobs, 1):
+            function(*arguments, free[0])
+            report(f"{what}: {number} of {len(jobs)}", sys.stdout)
         return
-    waiting = list(jobs)
-    with ProcessPoolExecutor(min(len(free), len(jobs)), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(len(free), multiprocessing.get_context("spawn")) as pool:
         while waiting or running:
             while waiting and free:
                 (function, *arguments), device = waiting.pop(0), free.pop(0)
                 running[pool.submit(_on_device, function, arguments, device)] = device
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 free.append(running.pop(future))
-                future.result()
+                try:
+                    future.result()
+                except BrokenProcessPool:
+                    raise UserError(f"{what}: a process was killed; if memory is short, lower --at-once") from None
                 report(f"{what}: {len(jobs) - len(waiting) - len(running)} of {len(jobs)}", sys.stdout)
 
 
@@ -237,6 +252,7 @@ def _on_device(function: Callable[..., None], arguments: list, device: str) -> N
 
 def run(experiment: Experiment, devices: list[str], at_once: int, scores: Path | None) -> None:
     """Does all that is not done yet. Raises UserError for a user's mistake."""
+    about = claim(experiment)
     statistics = experiment.work / "statistics.json"
     if not statistics.exists():
         parts = target_sets.parts(experiment.source)
@@ -250,39 +266,41 @@ def run(experiment: Experiment, devices: list[str], at_once: int, scores: Path |
     jobs.update({f"reference-{name}": (make_reference, experiment, name) for name in MEL_TARGETS})
     left = [job for name, job in jobs.items() if not (experiment.folder(name) / "figures.json").exists()]
     left += [] if statistics.exists() else [(make_statistics, experiment)]
+    if left and about["weights"] != experiment.weights():  # the tables alone may be made when newer weights ship
+        raise UserError(f"{experiment.work}: begun with {', '.join(about['weights'])}, found "
+                        f"{', '.join(experiment.weights())}; put these back or give another --work")
     run_jobs(left, devices, at_once, "students and references")
     figures = {name: json.loads((experiment.folder(name) / "figures.json").read_text()) for name in jobs}
-    for name, found in figures.items():
-        if found["steps"] != experiment.steps:
-            raise UserError(f"{experiment.folder(name)}: made with {found['steps']} steps, expected "
-                            f"{experiment.steps}; give another --work")
     if scores:
         merge_scores(figures, scores)
-    tell(experiment.out, list(figures.values()), json.loads(statistics.read_text()))
+    tell(experiment.out, list(figures.values()), json.loads(statistics.read_text()), about)
 
 
-def merge_scores(figures: dict[str, dict[str, Any]], path: Path) -> None:
-    """Adds "wer" (0 to 1) and "mos" of a file {name: {"wer": ..., "mos": ...}} to the figures of those names, in place.
+def claim(experiment: Experiment) -> dict[str, Any]:
+    """Returns how the work folder was begun, after noting it there if it is new.
 
-    Raises UserError for a file that cannot be read or is not of this form, and for a name that is none of them.
+    Raises UserError where it was begun with another number of steps.
     """
-    try:
-        for name, score in json.loads(path.read_text()).items():
-            figures[name].update({key: float(score[key]) for key in ("wer", "mos") if key in score})
-    except OSError as error:
-        raise UserError(f"--scores {path}: cannot be read ({error.strerror}); name a JSON file") from None
-    except (ValueError, AttributeError, TypeError) as error:
-        raise UserError(f'--scores {path}: expected {{"name": {{"wer": 0.05, "mos": 3.2}}}} ({error})') from None
-    except KeyError as error:
-        raise UserError(f"--scores {path}: {error} is no student or reference; expected one of {', '.join(figures)}"
-                        ) from None
+    path = experiment.work / "experiment.json"
+    if not path.exists():
+        experiment.work.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps({
+            "steps": experiment.steps, "training": experiment.training, "reading": experiment.reading,
+            "repeats": experiment.repeats, "spoken": experiment.spoken, "weights": experiment.weights(),
+            "sizes": {name: dataclasses.asdict(config) for name, config in experiment.sizes.items()}}, indent=1))
+    about = json.loads(path.read_text())
+    if about["steps"] != experiment.steps:
+        raise UserError(f"{experiment.work}: begun with {about['steps']} steps, expected {experiment.steps}; give "
+                        "another --work")
+    return about
 
 
-def tell(folder: Path, figures: list[dict[str, Any]], statistics: dict[str, dict[str, float | None]]) -> None:
+def tell(folder: Path, figures: list[dict[str, Any]], statistics: dict[str, dict[str, float | None]],
+         about: dict[str, Any]) -> None:
     """Writes tables.md, figures.json and the plots into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     groups = grouped(figures)
-    write_text(folder / "figures.json", json.dumps({"sets": statistics, "judged": figures}, indent=1))
+    write_text(folder / "figures.json", json.dumps({"about": about, "sets": statistics, "judged": figures}, indent=1))
     write_text(folder / "tables.md", tables(groups, statistics))
     draw(folder, groups, statistics)
     report(tables(groups, statistics), sys.stdout)

@@ -14,7 +14,8 @@ from hparams import CONFIGS, LightSpeechConfig, TextConfig, UserError
 from lightspeech import LightSpeech
 from lightspeech.distilled import DistilledDataset
 from results.target_sets import GROUPS, SETS, make_part, rescaled
-from results.targets import CELLS, SIZES, Cell, Experiment, main, run, run_jobs, spoken_rows
+from results.targets import CELLS, SIZES, Cell, Experiment, main, run, run_jobs, spoken_rows, train_student
+from training.inference import weights_notes
 
 LINES = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense.", "No, no, no.", "Yes it is.",
          "The cat|{DH AH0} {K AE1 T}."]
@@ -126,14 +127,25 @@ def test_wrong_scores_are_told(done, tmp_path, text, expected):
 
 
 def test_other_steps_need_another_folder(done):
-    with pytest.raises(UserError, match="made with 4 steps, expected 5"):
+    with pytest.raises(UserError, match="begun with 4 steps, expected 5"):
         run(Experiment(**{**vars(done), "steps": 5}), ["cpu"], 1, None)
 
 
-def test_a_training_that_fails_is_told(done, tmp_path):
-    broken = {**vars(done), "training": ("--batch-size", "0"), "seeds": (2,)}
-    with pytest.raises(UserError, match="recorded-shipped-features-2: the training failed, see train.log"):
-        run(Experiment(**broken), ["cpu"], 1, None)
+def test_other_weights_are_refused_while_students_are_missing(done, student):
+    other = {**vars(done), "vocoder": student}
+    run(Experiment(**other), ["cpu"], 1, None)  # the tables alone
+    with pytest.raises(UserError, match="begun with teacher.safetensors .*, vocoder.safetensors .*, found"):
+        run(Experiment(**{**other, "seeds": (0, 1, 5)}), ["cpu"], 1, None)
+
+
+def test_a_training_that_fails_is_told_and_goes_on(done):
+    cell = Cell("free", "small", False)
+    broken = Experiment(**{**vars(done), "training": ("--batch-size", "0")})
+    with pytest.raises(UserError, match="free-small-2: the training failed, see train.log"):
+        train_student(broken, cell, 2, "cpu")
+    assert "batch_size: found 0" in (done.folder("free-small-2") / "train.log").read_text()
+    train_student(done, cell, 2, "cpu").unlink()  # as if killed after the training, before its export
+    assert weights_notes(train_student(done, cell, 2, "cpu"))["steps"] == 4
 
 
 def note(path: Path, device: str) -> None:
