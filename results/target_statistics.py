@@ -167,6 +167,12 @@ def warping(cost: np.ndarray) -> list[tuple[int, int]]:
     return path
 
 
+def arrays(data: DistilledDataset) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Mels (M, T) float32 and durations (N,) int32 of all rows."""
+    return ([data.mels.row(row).t().float().numpy() for row in range(len(data))],
+            [data.durations.row(row).numpy() for row in range(len(data))])
+
+
 def mel_figures(mels: list[np.ndarray], durations: list[np.ndarray], recorded: list[np.ndarray],
                 aligned: list[np.ndarray]) -> dict[str, float]:
     """Judges mels (M, T) and durations (N,) of some texts by their recordings' mels and aligned durations.

@@ -23,7 +23,10 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -43,17 +46,8 @@ from audio import mel_spectrogram, write_wav
 from hparams import LightSpeechConfig, UserError
 from lightspeech.distilled import DistilledDataset, records
 from results import target_sets
+from results import target_statistics as measures
 from results.target_sets import REPEATED, SETS, Source
-from results.target_statistics import (
-    draw,
-    grouped,
-    mcd_dtw,
-    mel_figures,
-    merge_scores,
-    set_statistics,
-    spread,
-    tables,
-)
 from training.corpus import split_lines
 from training.inference import newest_weights, report, write_text
 from training.released import export
@@ -156,15 +150,9 @@ def make_student(experiment: Experiment, cell: Cell, seed: int, device: str) -> 
 
 def make_reference(experiment: Experiment, name: str, device: str) -> None:
     """Judges the held-out mels of a target set themselves: what a perfect student of it would reach."""
-    mels, durations = arrays(experiment.read("heldout", name))
+    mels, durations = measures.arrays(experiment.read("heldout", name))
     about = {"targets": name, "size": "the targets themselves", "features": False, "parameters": 0}
     judge(experiment, f"reference-{name}", mels, durations, device, about)
-
-
-def arrays(data: DistilledDataset) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Mels (M, T) float32 and durations (N,) int32 of all rows."""
-    return ([data.mels.row(row).t().float().numpy() for row in range(len(data))],
-            [data.durations.row(row).numpy() for row in range(len(data))])
 
 
 def judge(experiment: Experiment, name: str, mels: list[np.ndarray], durations: list[np.ndarray], device: str,
@@ -174,11 +162,12 @@ def judge(experiment: Experiment, name: str, mels: list[np.ndarray], durations: 
     mels (M, T) and durations (N,) of the held-out texts; about: what figures.json shall say besides.
     """
     texts = experiment.read("heldout", "recorded")
-    recorded, aligned = arrays(texts)
-    figures = mel_figures(mels, durations, recorded, aligned)
+    recorded, aligned = measures.arrays(texts)
+    figures = measures.mel_figures(mels, durations, recorded, aligned)
     rows = spoken_rows(len(texts), experiment.spoken)
     heard = voice(experiment, experiment.folder(name) / "speech", {texts.names[row]: mels[row] for row in rows}, device)
-    figures["mcd"] = float(np.mean([mcd_dtw(mel, recorded[row]) for mel, row in zip(heard, rows, strict=True)]))
+    pairs = zip(heard, (recorded[row] for row in rows), strict=True)
+    figures["mcd"] = float(np.mean([measures.mcd_dtw(*pair) for pair in pairs]))
     write_text(experiment.folder(name) / "figures.json", json.dumps({"name": name, **about, **figures}, indent=1))
 
 
@@ -206,11 +195,11 @@ def make_statistics(experiment: Experiment, device: str) -> None:
     """Writes statistics.json: what is measured of each target set."""
     found = {}
     for name in SETS:
-        found[name] = set_statistics(experiment.read("train", name).to(device))
+        found[name] = measures.set_statistics(experiment.read("train", name).to(device))
         quality = [row.quality["focus"] for row in records(experiment.source.folder / "train" / name) if not row.reason]
         found[name]["focus"] = float(np.mean(quality))
         if name in REPEATED and experiment.repeats > 1:
-            found[name].update(spread(experiment.read("repeats", name).to(device)))
+            found[name].update(measures.spread(experiment.read("repeats", name).to(device)))
     plain = {name: {key: value if np.isfinite(value) else None for key, value in figures.items()}
              for name, figures in found.items()}
     write_text(experiment.work / "statistics.json", json.dumps(plain, indent=1))
@@ -230,7 +219,7 @@ def run_jobs(jobs: list[Job], devices: list[str], at_once: int, what: str) -> No
             function(*arguments, free[0])
             report(f"{what}: {number} of {len(jobs)}", sys.stdout)
         return
-    with ProcessPoolExecutor(len(free), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(len(free), multiprocessing.get_context("spawn"), _end_with_parent) as pool:
         while waiting or running:
             while waiting and free:
                 (function, *arguments), device = waiting.pop(0), free.pop(0)
@@ -244,6 +233,16 @@ def run_jobs(jobs: list[Job], devices: list[str], at_once: int, what: str) -> No
                 report(f"{what}: {len(jobs) - len(waiting) - len(running)} of {len(jobs)}", sys.stdout)
 
 
+def _end_with_parent() -> None:
+    """Has this process end when the command that started it was killed; a training is left the time to be saved."""
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _on_device(function: Callable[..., None], arguments: list, device: str) -> None:
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
@@ -252,10 +251,10 @@ def _on_device(function: Callable[..., None], arguments: list, device: str) -> N
 
 def run(experiment: Experiment, devices: list[str], at_once: int, scores: Path | None) -> None:
     """Does all that is not done yet. Raises UserError for a user's mistake."""
-    about = claim(experiment)
     statistics = experiment.work / "statistics.json"
-    if not statistics.exists():
-        parts = target_sets.parts(experiment.source)
+    parts = [] if statistics.exists() else target_sets.parts(experiment.source)
+    about = claim(experiment)
+    if parts:
         run_jobs([(target_sets.make_part, experiment.source, *part) for part in parts], devices, at_once, "target sets")
         kept = experiment.read("heldout", "recorded").names
         texts = {line.name: line.text for line in split_lines(experiment.data)[1]}
@@ -272,7 +271,7 @@ def run(experiment: Experiment, devices: list[str], at_once: int, scores: Path |
     run_jobs(left, devices, at_once, "students and references")
     figures = {name: json.loads((experiment.folder(name) / "figures.json").read_text()) for name in jobs}
     if scores:
-        merge_scores(figures, scores)
+        measures.merge_scores(figures, scores)
     tell(experiment.out, list(figures.values()), json.loads(statistics.read_text()), about)
 
 
@@ -299,11 +298,11 @@ def tell(folder: Path, figures: list[dict[str, Any]], statistics: dict[str, dict
          about: dict[str, Any]) -> None:
     """Writes tables.md, figures.json and the plots into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    groups = grouped(figures)
+    groups = measures.grouped(figures)
     write_text(folder / "figures.json", json.dumps({"about": about, "sets": statistics, "judged": figures}, indent=1))
-    write_text(folder / "tables.md", tables(groups, statistics))
-    draw(folder, groups, statistics)
-    report(tables(groups, statistics), sys.stdout)
+    write_text(folder / "tables.md", measures.tables(groups, statistics))
+    measures.draw(folder, groups, statistics)
+    report(measures.tables(groups, statistics), sys.stdout)
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -1,6 +1,10 @@
 """results/targets.py: the whole command with toys, and what it makes of them."""
 import json
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,7 @@ from results.target_sets import GROUPS, SETS, make_part, rescaled
 from results.targets import CELLS, SIZES, Cell, Experiment, main, run, run_jobs, spoken_rows, train_student
 from training.inference import weights_notes
 
+ROOT = Path(__file__).parents[1]
 LINES = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense.", "No, no, no.", "Yes it is.",
          "The cat|{DH AH0} {K AE1 T}."]
 LAX = ("--min-focus", "0", "--min-coverage", "0", "--max-jump", "1000", "--max-stay", "1000", "--max-steps", "200")
@@ -159,6 +164,33 @@ def test_jobs_in_other_processes(tmp_path):
     assert {device for device, _ in notes} == {"cpu", "cpu:0"} and str(os.getpid()) not in {pid for _, pid in notes}
 
 
+def linger(path: Path, device: str) -> None:
+    """A job that tells its process and then takes long."""
+    path.write_text(str(os.getpid()))
+    time.sleep(100)
+
+
+def test_workers_end_with_the_command(tmp_path):
+    code = (f"import sys; sys.path[:0] = {[str(path) for path in (ROOT, ROOT / 'tests')]}\n"
+            "from pathlib import Path\nfrom results.targets import run_jobs\nfrom test_targets import linger\n"
+            f"run_jobs([(linger, Path({str(tmp_path / 'pid')!r}))], ['cpu', 'cpu'], 1, 'lingering')")
+    command = subprocess.Popen([sys.executable, "-c", code])
+    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    command.kill()
+    command.wait()
+    status = Path("/proc", (tmp_path / "pid").read_text(), "status")
+    wait_for(lambda: not status.exists() or "State:\tZ" in status.read_text())
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Waits until it holds, a minute at most."""
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("waited for a minute")
+
+
 def test_what_is_fixed():
     counts = {size: sum(p.numel() for p in LightSpeech(config).parameters()) for size, config in SIZES.items()}
     assert counts == {"small": 300_381, "shipped": 1_867_089, "large": 8_036_329}
@@ -169,8 +201,9 @@ def test_what_is_fixed():
 @pytest.mark.parametrize("arguments, expected", [
     (["--data", "/nowhere"], "/nowhere/metadata.csv"), (["--data", "x", "--steps", "0"], "--steps: found 0"),
     (["--data", "x", "--at-once", "0"], "--at-once: found 0")])
-def test_mistakes_are_told_in_one_line(arguments, expected, capsys, monkeypatch):
+def test_mistakes_are_told_in_one_line(arguments, expected, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert main(arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert expected in line
+    assert expected in line and not list(tmp_path.iterdir())
