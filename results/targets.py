@@ -14,8 +14,9 @@ Scores that need other packages are measured on WORK/students/*/speech/*.flac, w
 come back as {"<name of the folder>": {"wer": 0.05, "mos": 3.2}, ...}.
 
 Time: the shipped size trains at some 55 steps/s alone on an H200, held up by launches more than by arithmetic, so
-several trainings share a GPU (--at-once). 42 trainings of 3,000 steps are 38 minutes one after the other at that pace;
-on four GPUs 10 minutes if sharing gained nothing, 5 if it doubled the pace; making the sets and judging add about 2.
+several trainings share a GPU (--at-once). 42 trainings of 3,000 steps are 38 minutes one after the other at that pace,
+the nine large ones somewhat more; on four GPUs some 11 minutes if sharing gained nothing, 6 if it doubled the pace.
+Making the sets and judging add about 2. This is reckoned, not measured.
 """
 import argparse
 import contextlib
