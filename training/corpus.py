@@ -19,12 +19,11 @@ class Corpus(NamedTuple):
     waves: Ragged
 
 
-def read_folder(folder: Path, audio: AudioConfig) -> tuple[Corpus, Corpus]:
-    """Returns (training, validation).
+def split_lines(folder: Path) -> tuple[list[Line], list[Line]]:
+    """Returns the lines of (training, validation), no recording is read.
 
     Validation rows are those of heldout.csv; without that file, the lines whose name's CRC-32 is divisible by 50, or
-    the first line if none is. Raises UserError for a folder that lacks a file or has one of less than SHORTEST samples,
-    and where no line is left to train on.
+    the first line if none is. Raises UserError for a folder that lacks a file, and where no line is left to train on.
     """
     lines = read_metadata(folder / "metadata.csv")
     if (folder / "heldout.csv").exists():
@@ -36,8 +35,16 @@ def read_folder(folder: Path, audio: AudioConfig) -> tuple[Corpus, Corpus]:
     training = [line for line in lines if line.name not in names]
     if not training:
         raise UserError(f"{folder / 'metadata.csv'}: no line is left for training; at least 2 lines are needed")
+    return training, held_out
+
+
+def read_folder(folder: Path, audio: AudioConfig) -> tuple[Corpus, Corpus]:
+    """Returns (training, validation), see split_lines.
+
+    Raises UserError also for a recording that is not there or has less than SHORTEST samples.
+    """
     processes = len(os.sched_getaffinity(0))
-    return tuple(_read_part(folder, part, audio.sample_rate, processes) for part in (training, held_out))
+    return tuple(_read_part(folder, part, audio.sample_rate, processes) for part in split_lines(folder))
 
 
 def _read_part(folder: Path, lines: list[Line], rate: int, processes: int) -> Corpus:

@@ -1,0 +1,165 @@
+"""The target sets of targets.py: what the shipped teacher makes of a corpus, in four ways, as distilled datasets.
+
+    set          mels                                durations
+    recorded     of the recordings                   alignment of the teacher-forced reading
+    forced       of the teacher-forced reading       the same alignment
+    free         of the free-running reading         alignment of that very run
+    free-scaled  of the free-running reading         those of the forced reading, brought to the free run's length
+
+Recorded and teacher-forced mels share their frames, so for both "the same run" is the teacher-forced one. A free run
+has a length of its own, and durations must sum to it: the forced reading's ends of symbols are divided by the ratio of
+the two lengths and rounded. So the pace of the whole text is right and only the timing inside of it is another run's;
+what this costs is a lower bound of what foreign durations cost.
+
+The teacher reads in eval mode: of all dropout only the prenet's is on, as in its free runs. Texts are read by the
+phonemes that were spoken, where the corpus and the teacher have them, so ids fit the recordings and all sets alike.
+A text of which one reading is rejected by the limits of preprocess.py is left out of all sets.
+"""
+import hashlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+import preprocess
+import tacotron2
+from audio import read_corpus
+from hparams import AudioConfig
+from lightspeech.distilled import DistilledRow, DistilledWriter, Manifest
+from lightspeech.durations import change_speed
+from lightspeech.shards import paths
+from preprocess import Job, Reading, Teacher
+from tacotron2.alignment import quality, reject_reason
+from tacotron2.data import TeacherDataset, mels_from_waves
+from text import symbols
+from training.corpus import split_lines
+from training.inference import by_length, row_seed
+
+SETS = ("recorded", "forced", "free", "free-scaled")
+REPEATED = ("forced", "free")  # what another run of the teacher makes differently
+GROUPS = ("train", "heldout")  # in the order of split_lines
+PART = 256  # lines made by one call: some seconds of a GPU, and what a kill can undo
+FRAMES_AT_ONCE = {"cpu": 6000, "cuda": 100_000}  # padded, in a batch
+
+
+class Source(NamedTuple):
+    """What target sets are made of, and where they go."""
+    data: Path  # a corpus in LJSpeech's layout
+    folder: Path  # gets train/<set>, heldout/<set> and repeats/<set>
+    weights: Path  # the teacher's
+    repeats: int  # readings of each text of the first part, to see how far they spread
+    reading: tuple[str, ...] = ()  # options of preprocess.py that differ from its defaults
+
+
+def parts(source: Source) -> list[tuple[str, int]]:
+    """All (group, part) that make_part has to be called with, in any order."""
+    return [(group, part) for group, lines in zip(GROUPS, split_lines(source.data)) for part in range(_count(lines))]
+
+
+def make_part(source: Source, group: str, part: int, device: str) -> None:
+    """Writes one part's rows into all sets, a shard each; those that are there already stay as they are.
+
+    A part is every so-many-th line, so each is a fair sample; the first of "train" also writes the repeated readings.
+    Its rows are the same whatever else was made before. Raises UserError as the reading of a corpus does.
+    """
+    repeated = source.repeats if (group, part) == ("train", 0) else 1
+    folders = {name: source.folder / group / name for name in SETS}
+    if repeated > 1:
+        folders.update({f"repeats {name}": source.folder / "repeats" / name for name in REPEATED})
+    missing = {name: folder for name, folder in folders.items() if not paths(folder, f"shard-{part:03d}-*")}
+    if not missing:
+        return
+    options = preprocess.get_parser().parse_args(source.reading)
+    teacher = Teacher(tacotron2.load(source.weights), options, torch.device(device))
+    lines = split_lines(source.data)[GROUPS.index(group)]
+    lines = lines[part::_count(lines)]
+    waves = read_corpus(source.data, [line.name for line in lines], AudioConfig().sample_rate)
+    dataset = TeacherDataset(lines, mels_from_waves(waves, device))
+    takes = [take for sample in range(repeated) for take in both_readings(teacher, dataset, sample)]
+    for name, folder in missing.items():
+        samples = repeated if name.startswith("repeats") else 1
+        manifest = Manifest(AudioConfig(), teacher.model.text, symbols, identity(source.weights), samples, options.seed,
+                            features=not name.startswith("repeats"))
+        with DistilledWriter(folder, manifest, part, rows_per_shard=len(takes) + 1) as writer:
+            for take in takes[:samples * len(lines)]:
+                _write(writer, take, name.removeprefix("repeats "))
+
+
+def identity(weights: Path) -> str:
+    """Name and content of a file of weights, in a few letters."""
+    return f"{weights.name} {hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
+
+
+def _count(lines: list) -> int:
+    return -(-len(lines) // PART)
+
+
+class Take(NamedTuple):
+    """A text as it was recorded and as the teacher read it in both ways."""
+    recorded: Tensor  # mel (M, T) float16
+    forced: Reading
+    free: Reading
+    reason: str | None  # why the text is left out
+    durations: dict[str, Tensor]  # (N,) int64 frames by the set they belong to; none where it is left out
+
+
+@torch.no_grad()
+def both_readings(teacher: Teacher, dataset: TeacherDataset, sample: int) -> list[Take]:
+    """A forced and a free reading of every row, in order; sample: the number of the run, another chance each."""
+    share = float(teacher.model.text.phonemes)
+    takes: dict[int, Take] = {}
+    for rows in by_length(dataset.mels.lengths.tolist(), FRAMES_AT_ONCE[teacher.device.type]):
+        jobs = [Job(dataset.lines[row].name, sample, dataset.read_row(row, share, random.Random(0))) for row in rows]
+        pairs = zip(rows, forced_readings(teacher, dataset, rows, jobs), teacher.read(jobs, 0), strict=True)
+        for row, forced, free in pairs:
+            reason = forced.reason or free.reason
+            takes[row] = Take(dataset.mels.row(row).t().half().cpu(), forced, free, reason,
+                              {} if reason else durations_of(teacher, forced, free))
+    return [takes[row] for row in range(len(dataset))]
+
+
+def forced_readings(teacher: Teacher, dataset: TeacherDataset, rows: list[int], jobs: list[Job]) -> Iterator[Reading]:
+    """Teacher-forced readings of a batch, each frame told from the recorded ones before it.
+
+    The prenet's dropout is drawn for the batch as a whole. Recordings longer than a free run may be are rejected too.
+    """
+    frames, longest = int(dataset.mels.lengths[rows].max()), max(len(job.ids) for job in jobs)
+    share = float(teacher.model.text.phonemes)
+    batch = dataset.collate(rows, frames, longest, share, random.Random(0))
+    seed = row_seed("forced", teacher.seed, jobs[0].sample, *batch.names)
+    torch.manual_seed(seed)
+    result = teacher.model(batch.ids, batch.id_lengths, batch.mel, batch.mel_lengths)
+    mels, features = result.mel_postnet.half().cpu(), result.encoder_outputs.half().cpu()
+    alignments = result.alignments.cpu().numpy()
+    for index, (job, T) in enumerate(zip(jobs, batch.mel_lengths.tolist())):
+        alignment = alignments[index, :T, :len(job.ids)]
+        found = quality(alignment, stopped=T <= teacher.max_steps)
+        yield Reading(job, seed, mels[index, :, :T], features[index, :len(job.ids)], alignment, found,
+                      reject_reason(found, teacher.limits))
+
+
+def durations_of(teacher: Teacher, forced: Reading, free: Reading) -> dict[str, Tensor]:
+    """The durations (N,) int64 of all sets, from the alignments of the two readings of a text."""
+    aligned, own = (torch.from_numpy(teacher.durations(reading.alignment)) for reading in (forced, free))
+    return {"recorded": aligned, "forced": aligned, "free": own, "free-scaled": rescaled(aligned, int(own.sum()))}
+
+
+def rescaled(durations: Tensor, frames: int) -> Tensor:
+    """Durations (N,) int64 brought to a sum of `frames`, every end moved in proportion: 3 3 3 3 to 6 is 2 1 1 2."""
+    return change_speed(durations[None], float(durations.sum()) / frames)[0]
+
+
+def _write(writer: DistilledWriter, take: Take, name: str) -> None:
+    """Adds what belongs into the set called `name`, or the reason why this text is in none."""
+    reading = take.free if name.startswith("free") else take.forced
+    job, known = reading.job, reading.quality._asdict()
+    if take.reason:
+        writer.reject(job.name, job.sample, take.reason, known)
+        return
+    mel = take.recorded if name == "recorded" else reading.mel
+    features = reading.features if writer.manifest.features else None
+    writer.add(DistilledRow(job.name, job.sample, reading.seed, torch.tensor(job.ids), take.durations[name], mel,
+                            features, known))
