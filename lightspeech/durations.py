@@ -73,8 +73,12 @@ def regulate(features: Tensor, durations: Tensor, frames: int) -> Tensor:
 
     One indexed read, whose backward pass adds up in a fixed order also on the GPU (scatter_add would not).
     """
-    ends = durations.cumsum(1)
-    time = torch.arange(frames, device=durations.device).expand(len(durations), -1).contiguous()
-    symbol = torch.searchsorted(ends, time, right=True).clamp(max=durations.shape[1] - 1)
     rows = torch.arange(len(durations), device=durations.device)[:, None]
-    return features[rows, symbol].masked_fill((time >= ends[:, -1:])[..., None], 0.0)
+    spread = features[rows, symbols_of_frames(durations, frames)]
+    return spread.masked_fill(~real(durations.sum(1), frames)[..., None], 0.0)
+
+
+def symbols_of_frames(durations: Tensor, frames: int) -> Tensor:
+    """Which symbol each frame belongs to, as in `regulate`: (B, frames) int64; the last one after the end of a row."""
+    time = torch.arange(frames, device=durations.device).expand(len(durations), -1).contiguous()
+    return torch.searchsorted(durations.cumsum(1), time, right=True).clamp(max=durations.shape[1] - 1)

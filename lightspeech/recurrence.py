@@ -1,0 +1,117 @@
+"""The recurrence of a finished BidirectionalGRU, for inference: both directions run together, step by step.
+
+The same function as `model.BidirectionalGRU` computes, split where the work can be saved:
+
+- `project`: what the inputs add to the gates, one matrix product. It commutes with repeating inputs over time, so the
+  decoder's runs once a symbol instead of once a frame.
+- `run`: gathers those rows in the order of the steps, the backward direction's reversed, and goes through the steps.
+
+A step costs one small product and four operations on it, all into buffers that are there already. What nn.GRU spends on
+the CPU beside the arithmetic, some ten tensors a step and direction, is three quarters of its time.
+"""
+import functools
+import warnings
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lightspeech.durations import real
+
+Steps = Callable[[Tensor, Tensor], Tensor]
+
+
+def reversed_places(lengths: Tensor, width: int) -> Tensor:
+    """Returns (B, width) int64: the places of each row in reverse within its length (B,), then its padding as it is.
+
+        length 3 of 5:   a b c . .  --index 2 1 0 3 4-->  c b a . .   (the index is its own inverse)
+    """
+    place = torch.arange(width, device=lengths.device)
+    return torch.where(real(lengths, width), lengths[:, None] - 1 - place, place)
+
+
+def reorder(rows: Tensor, order: Tensor) -> Tensor:
+    """Position l of the result is position order[l] of each row; rows: (B, L, D), order: (B, L) int64."""
+    return rows.gather(1, order[..., None].expand(-1, -1, rows.shape[2]))
+
+
+def plain_steps(gates: Tensor, hidden: Tensor) -> Tensor:
+    """Goes through the steps of a GRU (Cho et al. 2014, arXiv 1406.1078, in cuDNN's form) from a state of zeros.
+
+    gates: (L, 2, B, 4H), for each direction what is known before: of the reset and the update gate, of the candidate's
+    part that the reset gate scales, and of its other part; hidden: (2, H, 3H), the states' weights for the first three.
+    Returns the states (L, 2, B, H). Changes nothing else; plain enough for TorchScript.
+    """
+    L, ways, B, width = gates.shape
+    H = width // 4
+    states = gates.new_empty(L, ways, B, H)
+    total = gates.new_empty(ways, B, 3 * H)
+    candidate = gates.new_empty(ways, B, H)
+    state = gates.new_zeros(ways, B, H)
+    reset_and_update = total[..., :2 * H]
+    reset, update, scaled = total[..., :H], total[..., H:2 * H], total[..., 2 * H:]
+    for known, other, place in zip(gates[..., :3 * H].unbind(0), gates[..., 3 * H:].unbind(0), states.unbind(0)):
+        torch.baddbmm(known, state, hidden, out=total)
+        reset_and_update.sigmoid_()
+        torch.addcmul(other, reset, scaled, out=candidate)
+        candidate.tanh_()
+        state = torch.lerp(candidate, state, update, out=place)
+    return states
+
+
+@functools.cache
+def _scripted() -> Steps:
+    """`plain_steps` without Python between its operations, a fifth faster; itself where TorchScript is gone."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return torch.jit.script(plain_steps)
+    except Exception:  # noqa: BLE001, whatever a Python without TorchScript raises
+        return plain_steps
+
+
+def cpu_steps(gates: Tensor, hidden: Tensor) -> Tensor:
+    """As `plain_steps`, on one thread: a step is so short that two would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _scripted()(gates, hidden)
+    finally:
+        torch.set_num_threads(threads)
+
+
+class Recurrence:
+    """A snapshot of a BidirectionalGRU's weights; what is done to the module afterwards does not reach it.
+
+    ahead, back: the nn.GRU of each direction; steps: what goes through the steps, as `plain_steps`.
+    """
+
+    def __init__(self, ahead: nn.GRU, back: nn.GRU, steps: Steps) -> None:
+        self.steps = steps
+        self.size = ahead.hidden_size
+        ways = [[weight.detach() for weight in (way.weight_ih_l0, way.bias_ih_l0, way.weight_hh_l0, way.bias_hh_l0)]
+                for way in (ahead, back)]
+        self.weight = torch.cat([weight for weight, _, _, _ in ways])  # (2 * 3H, D)
+        self.bias = torch.cat([bias + F.pad(state_bias[:2 * self.size], (0, self.size))
+                               for _, bias, _, state_bias in ways])
+        self.hidden = torch.stack([weight.t() for _, _, weight, _ in ways]).contiguous()  # (2, H, 3H)
+        self.scaled_bias = torch.stack([state_bias[2 * self.size:] for _, _, _, state_bias in ways])  # (2, H)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """inputs: (B, N, D) -> gates (B, N, 2, 4H), laid out as `plain_steps` takes them."""
+        gates = F.linear(inputs, self.weight, self.bias).unflatten(2, (2, -1))
+        scaled = self.scaled_bias.expand(*gates.shape[:3], -1)
+        return torch.cat((gates[..., :2 * self.size], scaled, gates[..., 2 * self.size:]), 3)
+
+    def run(self, gates: Tensor, lengths: Tensor, source: Tensor) -> Tensor:
+        """gates: (B, N, 2, 4H) of `project`; lengths: (B,) int64; source: (B, L) int64, whose gates each step takes.
+
+        Returns (B, L, 2H), ahead first. A row's result does not depend on the others; in its padding it means nothing.
+        """
+        order = reversed_places(lengths, source.shape[1])
+        rows = torch.arange(len(gates), device=gates.device)
+        ways = torch.arange(2, device=gates.device)[:, None]
+        taken = torch.stack((source, source.gather(1, order))).permute(2, 0, 1)  # (L, 2, B)
+        ahead, back = self.steps(gates[rows, taken, ways], self.hidden).permute(1, 2, 0, 3).unbind(0)
+        return torch.cat((ahead, reorder(back, order)), 2)
