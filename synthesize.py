@@ -78,6 +78,7 @@ class Synthesizer:
                  generation: str | None = None) -> None:
         import lightspeech
         from training.distributed import pick_device
+        from training.graphs import Replay
         if vocoder not in VOCODERS:
             raise UserError(f"vocoder: found {vocoder!r}, expected one of {', '.join(VOCODERS)}")
         self.audio = AudioConfig()
@@ -86,7 +87,7 @@ class Synthesizer:
         path = newest_weights(_HERE / "lightspeech" / "pre_trained_model", weights,
                               "name a student's file with --weights, or make one with train.py and its --export")
         self.student = lightspeech.load(path).to(self.device)
-        self.fast = lightspeech.FastLightSpeech(self.student)
+        self.fast = lightspeech.fastest(self.student, Replay)
         self.preliminary = _preliminary(path)  # lines that tell what the weights lack
         own = self._load_vocoder(vocoder_weights, generation) if vocoder == "waveglow" else None
         self.sounds = Sounds(own, self.audio, self.device)
@@ -95,9 +96,8 @@ class Synthesizer:
         import waveglow
         path = newest_weights(_HERE / "waveglow" / "pre_trained_model", weights,
                               "name WaveGlow's file with --vocoder-weights, or do without: --vocoder griffin-lim")
-        vocoder = waveglow.load(path, generation).to(self.device)
         self.preliminary += _preliminary(path)
-        return vocoder
+        return waveglow.load(path, generation).to(self.device)
 
     def speak(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,
               sigma: float | None = None, denoise: float = 0.0) -> Speech:

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from lightspeech.durations import real
 
-Steps = Callable[[Tensor, Tensor], Tensor]
+# gates, hidden, lengths (B,) -> states, as `plain_steps` but that those after a row's end may be anything.
+Steps = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def reversed_places(lengths: Tensor, width: int) -> Tensor:
@@ -36,12 +37,12 @@ def reorder(rows: Tensor, order: Tensor) -> Tensor:
     return rows.gather(1, order[..., None].expand(-1, -1, rows.shape[2]))
 
 
-def plain_steps(gates: Tensor, hidden: Tensor) -> Tensor:
+def plain_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
     """Goes through the steps of a GRU (Cho et al. 2014, arXiv 1406.1078, in cuDNN's form) from a state of zeros.
 
     gates: (L, 2, B, 4H), for each direction what is known before: of the reset and the update gate, of the candidate's
-    part that the reset gate scales, and of its other part; hidden: (2, H, 3H), the states' weights for the first three.
-    Returns the states (L, 2, B, H). Changes nothing else; plain enough for TorchScript.
+    part that the reset gate scales, and of its other part; hidden: (2, H, 3H), the states' weights for the first three;
+    lengths: (B,), not looked at. Returns the states (L, 2, B, H). Plain enough for TorchScript.
     """
     L, ways, B, width = gates.shape
     H = width // 4
@@ -71,12 +72,12 @@ def _scripted() -> Steps:
         return plain_steps
 
 
-def cpu_steps(gates: Tensor, hidden: Tensor) -> Tensor:
+def cpu_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
     """As `plain_steps`, on one thread: a step is so short that two would only wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _scripted()(gates, hidden)
+        return _scripted()(gates, hidden, lengths)
     finally:
         torch.set_num_threads(threads)
 
@@ -113,5 +114,5 @@ class Recurrence:
         rows = torch.arange(len(gates), device=gates.device)
         ways = torch.arange(2, device=gates.device)[:, None]
         taken = torch.stack((source, source.gather(1, order))).permute(2, 0, 1)  # (L, 2, B)
-        ahead, back = self.steps(gates[rows, taken, ways], self.hidden).permute(1, 2, 0, 3).unbind(0)
+        ahead, back = self.steps(gates[rows, taken, ways], self.hidden, lengths).permute(1, 2, 0, 3).unbind(0)
         return torch.cat((ahead, reorder(back, order)), 2)

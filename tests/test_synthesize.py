@@ -181,7 +181,7 @@ def test_a_stream_refuses_before_it_begins(speaker):
 
 
 def test_weights_that_say_nothing_finite(speaker, monkeypatch):
-    monkeypatch.setattr(speaker.sounds.vocoder, "infer", lambda *given, **named: torch.full((1, 99 * HOP), torch.nan))
+    monkeypatch.setattr(speaker.sounds.fast, "infer", lambda *given, **named: torch.full((1, 99 * HOP), torch.nan))
     for speak in (speaker.speak, lambda text: list(speaker.stream(text).chunks)):
         with pytest.raises(UserError, match="not finite"):
             speak("Hello.")

@@ -37,6 +37,10 @@ class Sounds:
 
     def __init__(self, vocoder: "WaveGlow | None", audio: AudioConfig, device: "torch.device") -> None:
         self.vocoder, self.audio, self.device = vocoder, audio, device
+        if vocoder is not None:
+            from training.graphs import Replay
+            from waveglow import fastest
+            self.fast = fastest(vocoder, Replay)
 
     def whole(self, mels: Sequence[np.ndarray], seeds: Sequence[int], sigma: float | None,
               denoise: float) -> Iterator[tuple[int, np.ndarray]]:
@@ -70,8 +74,8 @@ class Sounds:
             from audio import griffin_lim
             return griffin_lim(mel, self.audio).numpy()
         with torch.inference_mode():
-            wave = self.vocoder.infer(mel.to(self.device), sigma, noise=noise.to(self.device),
-                                      mel_lengths=torch.tensor(frames))
+            wave = self.fast.infer(mel.to(self.device), sigma, noise=noise.to(self.device),
+                                   mel_lengths=torch.tensor(frames))
             wave = self._denoiser(wave, denoise) if denoise else wave
         if not wave.isfinite().all():
             raise UserError("the weights give a sound that is not finite; copy or train them again")
