@@ -1,4 +1,5 @@
 """The student's inference, faster: what LightSpeech.infer computes, with the recurrences of `recurrence.py`."""
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from lightspeech.durations import change_speed, real, symbols_of_frames, to_frames
 from lightspeech.model import LightSpeech, LightSpeechInference
-from lightspeech.recurrence import Recurrence, Steps, cpu_steps
+from lightspeech.recurrence import Recurrence, Steps, cpu_steps, one_thread
 
 SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths are padded to multiples of these on a GPU, to share recordings
 
@@ -36,6 +37,10 @@ class FastLightSpeech:
     def infer(self, ids: Tensor, id_lengths: Tensor, speed: float = 1.0,
               pauses: Tensor | None = None) -> LightSpeechInference:
         """As LightSpeech.infer, which says what goes in and comes out, and what is refused."""
+        with one_thread() if len(ids) == 1 else contextlib.nullcontext():
+            return self._infer(ids, id_lengths, speed, pauses)
+
+    def _infer(self, ids: Tensor, id_lengths: Tensor, speed: float, pauses: Tensor | None) -> LightSpeechInference:
         N = ids.shape[1]
         beyond = (0, -N % self.symbol_step)
         features, durations = self._encode(F.pad(ids, beyond), id_lengths)

@@ -9,9 +9,10 @@ The same function as `model.BidirectionalGRU` computes, split where the work can
 A step costs one small product and four operations on it, all into buffers that are there already. What nn.GRU spends on
 the CPU beside the arithmetic, some ten tensors a step and direction, is three quarters of its time.
 """
+import contextlib
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -72,14 +73,21 @@ def _scripted() -> Steps:
         return plain_steps
 
 
-def cpu_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
-    """As `plain_steps`, on one thread: a step is so short that two would only wait for each other."""
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Work so short that threads would only wait for each other: one does it, on the CPU."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _scripted()(gates, hidden, lengths)
+        yield
     finally:
         torch.set_num_threads(threads)
+
+
+def cpu_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
+    """As `plain_steps`, on one thread."""
+    with one_thread():
+        return _scripted()(gates, hidden, lengths)
 
 
 class Recurrence:
