@@ -52,7 +52,7 @@ class FastLightSpeech:
 
     def encode(self, ids: Tensor, id_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the features of LightSpeech.encode, (B, N, D), and the durations at usual speed, (B, N) int64."""
-        states = self.encoder.run(self.symbols.expand(len(ids), -1, -1, -1), id_lengths, ids)
+        states = self.encoder.run(self.symbols, id_lengths, ids)
         features = self.model.encoder_linear(states).masked_fill(~real(id_lengths, ids.shape[1])[..., None], 0.0)
         return features, to_frames(self.model.predict_durations(features, id_lengths), id_lengths)
 

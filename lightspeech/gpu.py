@@ -21,6 +21,7 @@ def gpu_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
     """As `recurrence.plain_steps`, up to the longest row's end; never waits for the GPU. Float32 for one row."""
     L, _, B, width = gates.shape
     H = width // 4
+    assert gates.is_contiguous() and hidden.is_contiguous()
     parts = 1 if H <= WHOLE else H // PART
     most = ROWS * (_multiprocessors(gates.device) // (2 * parts)) if parts > 1 else B  # all programs must run at once
     if B > most:

@@ -114,13 +114,18 @@ class Recurrence:
         return torch.cat((gates[..., :2 * self.size], scaled, gates[..., 2 * self.size:]), 3)
 
     def run(self, gates: Tensor, lengths: Tensor, source: Tensor) -> Tensor:
-        """gates: (B, N, 2, 4H) of `project`; lengths: (B,) int64; source: (B, L) int64, whose gates each step takes.
+        """gates: (B, N, 2, 4H) of `project`, or (1, N, 2, 4H) for all rows; source: (B, L) int64, whose gates each step
+        takes; lengths: (B,) int64.
 
         Returns (B, L, 2H), ahead first. A row's result does not depend on the others; in its padding it means nothing.
         """
-        order = reversed_places(lengths, source.shape[1])
-        rows = torch.arange(len(gates), device=gates.device)
-        ways = torch.arange(2, device=gates.device)[:, None]
-        taken = torch.stack((source, source.gather(1, order))).permute(2, 0, 1)  # (L, 2, B)
-        ahead, back = self.steps(gates[rows, taken, ways], self.hidden, lengths).permute(1, 2, 0, 3).unbind(0)
-        return torch.cat((ahead, reorder(back, order)), 2)
+        (B, L), (own, N, _, width) = source.shape, gates.shape
+        order = reversed_places(lengths, L)
+        row, way = (torch.arange(size, device=gates.device) for size in (B, 2))
+        first = row * N if own > 1 else 0  # of a row's gates
+        taken = torch.stack((source, source.gather(1, order))).permute(2, 0, 1) + first  # (L, 2, B)
+        steps = gates.flatten(0, 2).index_select(0, (taken * 2 + way[:, None]).flatten()).view(L, 2, B, width)
+        states = self.steps(steps, self.hidden, lengths)
+        place = torch.stack((torch.arange(L, device=gates.device).expand(B, L), order), 2)  # (B, L, 2)
+        found = ((place * 2 + way) * B + row[:, None, None]).flatten()
+        return states.flatten(0, 2).index_select(0, found).view(B, L, -1)

@@ -14,7 +14,7 @@ from lightspeech.recurrence import plain_steps
 from training.graphs import Replay
 
 ROOT = Path(__file__).resolve().parent.parent
-INTERPRETED = """
+STEPS = """
 import torch
 from lightspeech import gpu, kernels
 from lightspeech.recurrence import plain_steps
@@ -30,6 +30,22 @@ for B in (1, 3):  # in two parts, which find in the buffer what the other would 
         hidden = hidden.transpose(1, 2).half().contiguous()
         kernels.steps_of_rows[(2, 2, 1)](gates, hidden, states, lengths[:1], B, H, H // 2, 16)
     assert (states[1:].view(torch.float32) - expected).abs().max() < (1e-5 if B == 1 else gpu.ALLOWED)
+"""
+STUDENT = """
+import torch, lightspeech
+from hparams import LightSpeechConfig
+from lightspeech import gpu
+from training.graphs import Replay
+torch.manual_seed(0)
+model = lightspeech.LightSpeech(LightSpeechConfig(embedding_dim=16, encoder_dim=16, decoder_dim=16)).eval()
+with torch.no_grad():
+    model.duration_head[2].bias.fill_(1.2)
+fast = lightspeech.FastLightSpeech(model, gpu.gpu_steps, Replay)
+ids, lengths, pauses = torch.randint(1, 148, (3, 7)), torch.tensor([7, 2, 5]), torch.rand(3, 7) < 0.3
+for rows in (slice(0, 1), slice(0, 3)):
+    found, expected = (speaker.infer(ids[rows], lengths[rows], 0.8, pauses[rows]) for speaker in (fast, model))
+    assert found.frames == expected.frames and found.durations.equal(expected.durations)
+    torch.testing.assert_close(found.mel, expected.mel, rtol=0, atol=5e-3)
 """
 VOCODER = """
 import torch, waveglow
@@ -49,7 +65,7 @@ for config in (WaveGlowConfig(**sizes), WaveGlowConfig(**sizes, conditioning="fr
 """
 
 
-@pytest.mark.parametrize("code", [INTERPRETED, VOCODER], ids=["recurrence", "vocoder"])
+@pytest.mark.parametrize("code", [STEPS, STUDENT, VOCODER], ids=["steps", "student", "vocoder"])
 def test_kernels_in_the_interpreter(code) -> None:
     pytest.importorskip("triton")
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env={**os.environ, "TRITON_INTERPRET": "1"})
