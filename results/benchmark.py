@@ -149,7 +149,8 @@ def table(runs: dict[str, list[dict[str, Any]]]) -> str:
     for where, rows in runs.items():
         for row in rows:
             times = f"{row['times_real_time']:,.1f}" if "times_real_time" in row else ""
-            lines.append(f"| {where} | {row['row']} | {row.get('batch', '')} | {row.get('symbols', '')} | "
+            memory = f", {row['peak_memory_mb']:.0f} MB at its peak" if "peak_memory_mb" in row else ""
+            lines.append(f"| {where} | {row['row']}{memory} | {row.get('batch', '')} | {row.get('symbols', '')} | "
                          f"{row['ms']:,.2f} | {times} |")
     for what, figures in PUBLISHED.items():
         for where, spent in figures.items():
@@ -182,15 +183,15 @@ def main() -> None:
     arguments = get_arguments()
     found = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(found if arguments.device == "auto" else arguments.device)
+    machine = {**about(device), "cpu": cpu_name(), "date": time.strftime("%Y-%m-%d")}
     runs: dict[str, list[dict[str, Any]]] = {"process": process_rows(device.type, arguments.out)}
-    name = about(device)["device"]
     for threads in (torch.get_num_threads(), 1) if device.type == "cpu" else (torch.get_num_threads(),):
         torch.set_num_threads(threads)
-        runs[f"CPU, {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else name] = measure(
+        runs[f"CPU, {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else machine["device"]] = measure(
             device, arguments.tiny)
     print(table(runs))
     path = arguments.out / f"benchmark_{'gpu' if device.type == 'cuda' else 'cpu'}.json"
-    figures = {**about(device), "cpu": cpu_name(), "runs": runs, "published code, measured, ms": PUBLISHED}
+    figures = {**machine, "runs": runs, "published code, measured, ms": PUBLISHED}
     path.write_text(json.dumps(figures, indent=1) + "\n")
     draw({where: rows for where, rows in runs.items() if where != "process"}, path.with_suffix(".png"))
 
