@@ -24,6 +24,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as synthesize.py
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -172,8 +173,12 @@ def draw(runs: dict[str, list[dict[str, Any]]], path: Path) -> None:
     over_batch.set(xlabel=f"texts of {SYMBOLS} symbols at once", ylabel="times real time", xscale="log", yscale="log",
                    title="ids to mel")
     over_length.set(xlabel="symbols of one text", ylabel="milliseconds", xscale="log", yscale="log", title="ids to mel")
-    for axes in (over_batch, over_length):
-        axes.grid(alpha=0.3)
+    for axes, ticks in ((over_batch, batches), (over_length, lengths)):
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks([place for place, _ in ticks], [f"{place}" for place, _ in ticks])
+        axes.yaxis.set_major_formatter("{x:,g}")
+        axes.yaxis.set_minor_formatter("{x:,g}")
+        axes.grid(alpha=0.3, which="both")
         axes.legend()
     figure.savefig(path, dpi=100)
 
