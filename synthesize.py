@@ -2,13 +2,12 @@
 
     python synthesize.py "It speaks." -o it.flac
     python synthesize.py --file lines.txt -o talk.wav     # a text a line: talk-001.wav, talk-002.wav, ...
-    echo "It speaks." | python synthesize.py --file - -o - | aplay
+    echo "It speaks." | python synthesize.py --file - -o - | aplay     # a pipe gets each part as soon as it is made
 
 Long texts are split into sentences. "[pause 500ms]" or "[pause 1.5s]" in a text is a silence of that very length;
 {R EH1 D} says how a word sounds. Other Python code uses the class Synthesizer, which does all the work.
 """
 import argparse
-import functools
 import json
 import os
 import sys
@@ -21,21 +20,18 @@ import numpy as np
 
 from hparams import AudioConfig, UserError
 from training.inference import by_length, newest_weights, read_lines, report, row_seed, weights_notes, write_text
+from training.sounds import TAIL_FRAMES, Sounds
 
 if TYPE_CHECKING:
     import torch
 
     from text import Reading
     from text.plan import Plan
-    from waveglow import Denoiser, WaveGlow
+    from waveglow import WaveGlow
 
 SENTENCE_PAUSE = 0.3  # seconds
-TAIL_FRAMES = 4  # of silence after a piece, in which its last sound dies away (46 ms)
-FADE_SAMPLES = 64  # at both ends of a piece, so that joins do not click (3 ms)
-SYMBOLS_AT_ONCE = 8000  # padded, in a batch of the student
-# Padded mel frames in a batch of the vocoder, of the published one about 1 MB each. On the CPU each mel goes alone: a
-# batch would be no faster, and padding is work.
-FRAMES_AT_ONCE = {"cpu": 1, "cuda": 8000}
+SYMBOLS_AT_ONCE = {"cpu": 1000, "cuda": 8000}  # padded, in a batch of the student
+PIECES_AT_ONCE = {"cpu": 1, "cuda": 16}  # of a stream, after the first
 VOCODERS = ("waveglow", "griffin-lim")
 _HERE = Path(__file__).resolve().parent
 
@@ -54,6 +50,12 @@ class Speech(NamedTuple):
     words: list[SpokenWord]
     mel: np.ndarray  # (M, T) float32, natural log; silences included, T = S / hop rounded up
     dropped: str  # characters of the text that could not be said, each once
+
+
+class Stream(NamedTuple):
+    """What Synthesizer.stream returns."""
+    chunks: Iterator[np.ndarray]  # each (S,) float32 in [-1, 1], made when it is asked for
+    dropped: str  # as in Speech
 
 
 class _Voice(NamedTuple):
@@ -76,6 +78,7 @@ class Synthesizer:
                  generation: str | None = None) -> None:
         import lightspeech
         from training.distributed import pick_device
+        from training.graphs import Replay
         if vocoder not in VOCODERS:
             raise UserError(f"vocoder: found {vocoder!r}, expected one of {', '.join(VOCODERS)}")
         self.audio = AudioConfig()
@@ -84,21 +87,17 @@ class Synthesizer:
         path = newest_weights(_HERE / "lightspeech" / "pre_trained_model", weights,
                               "name a student's file with --weights, or make one with train.py and its --export")
         self.student = lightspeech.load(path).to(self.device)
+        self.fast = lightspeech.fastest(self.student, Replay)
         self.preliminary = _preliminary(path)  # lines that tell what the weights lack
-        self.vocoder = self._load_vocoder(vocoder_weights, generation) if vocoder == "waveglow" else None
+        own = self._load_vocoder(vocoder_weights, generation) if vocoder == "waveglow" else None
+        self.sounds = Sounds(own, self.audio, self.device)
 
     def _load_vocoder(self, weights: str | Path | None, generation: str | None) -> "WaveGlow":
         import waveglow
         path = newest_weights(_HERE / "waveglow" / "pre_trained_model", weights,
                               "name WaveGlow's file with --vocoder-weights, or do without: --vocoder griffin-lim")
-        vocoder = waveglow.load(path, generation).to(self.device)
         self.preliminary += _preliminary(path)
-        return vocoder
-
-    @functools.cached_property
-    def _denoiser(self) -> "Denoiser":
-        from waveglow import Denoiser
-        return Denoiser(self.vocoder)
+        return waveglow.load(path, generation).to(self.device)
 
     def speak(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,
               sigma: float | None = None, denoise: float = 0.0) -> Speech:
@@ -109,34 +108,63 @@ class Synthesizer:
         how much of WaveGlow's constant noise is taken away, 0 none, 0.1 much. Raises UserError for values out of range
         and a text that leaves nothing to say.
         """
+        plan = self._plan(text, speed, pause, sigma, denoise)
+        voices = self._voices(plan.readings, speed)
+        starts, length = self._layout(voices, plan.silences)
+        wave = np.zeros(length, np.float32)
+        seeds = [row_seed(seed, row) for row in range(len(voices))]
+        for row, sound in self.sounds.whole([voice.mel for voice in voices], seeds, sigma, denoise):
+            wave[starts[row]:starts[row] + len(sound)] = sound
+        return Speech(np.clip(wave, -1.0, 1.0, out=wave), self.audio.sample_rate, self._words(plan, voices, starts),
+                      self._mel(voices, starts, length), plan.dropped)
+
+    def stream(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,
+               sigma: float | None = None, denoise: float = 0.0) -> Stream:
+        """As `speak`, which says what goes in; the wave comes in chunks, the first of them a fraction of a second.
+
+        Together they are the wave of `speak`, to rounding. Raises UserError at once for what `speak` refuses.
+        """
+        plan = self._plan(text, speed, pause, sigma, denoise)
+        return Stream(self._chunks(plan, speed, seed, sigma, denoise), plan.dropped)
+
+    def _chunks(self, plan: "Plan", speed: float, seed: int, sigma: float | None,
+                denoise: float) -> Iterator[np.ndarray]:
+        """The silences and the pieces in order: the first piece in parts, the later ones whole."""
+        yield self._silence(plan.silences[0])
+        voice, = self._voices(plan.readings[:1], speed)
+        for part in self.sounds.parts(voice.mel, row_seed(seed, 0), sigma, denoise):
+            yield np.clip(part, -1.0, 1.0)
+        for first in range(1, len(plan.readings), PIECES_AT_ONCE[self.device.type]):
+            voices = self._voices(plan.readings[first:first + PIECES_AT_ONCE[self.device.type]], speed)
+            seeds = [row_seed(seed, row) for row in range(first, first + len(voices))]
+            sounds = dict(self.sounds.whole([voice.mel for voice in voices], seeds, sigma, denoise))
+            for number in range(len(voices)):
+                yield np.concatenate((self._silence(plan.silences[first + number]), np.clip(sounds[number], -1.0, 1.0)))
+        yield self._silence(plan.silences[-1])
+
+    def _silence(self, seconds: float) -> np.ndarray:
+        return np.zeros(round(seconds * self.audio.sample_rate), np.float32)
+
+    def _plan(self, text: str, speed: float, pause: float, sigma: float | None, denoise: float) -> "Plan":
         from text.plan import LONGEST_PAUSE, make_plan
         for name, value, low, high in (("speed", speed, 0.25, 4.0), ("pause", pause, 0.0, LONGEST_PAUSE),
                                        ("sigma", sigma or 0.0, 0.0, 2.0), ("denoise", denoise, 0.0, 1.0)):
             if not low <= value <= high:
                 raise UserError(f"{name}: found {value:g}, expected {low:g} to {high:g}")
-        plan = make_plan(text, self.student.text, pause)
-        voices = self._voices(plan.readings, speed)
-        starts, length = self._layout(voices, plan.silences)
-        wave = np.zeros(length, np.float32)
-        for row, sound in self._sounds([voice.mel for voice in voices], seed, sigma, denoise):
-            wave[starts[row]:starts[row] + len(sound)] = sound
-        if not np.isfinite(wave).all():
-            raise UserError("the weights give a sound that is not finite; copy or train them again")
-        return Speech(np.clip(wave, -1.0, 1.0, out=wave), self.audio.sample_rate, self._words(plan, voices, starts),
-                      self._mel(voices, starts, length), plan.dropped)
+        return make_plan(text, self.student.text, pause)
 
     def _voices(self, readings: list["Reading"], speed: float) -> list[_Voice]:
         """The student's mels and durations, in the order of the readings."""
         import torch
         from torch.nn.utils.rnn import pad_sequence
         voices: dict[int, _Voice] = {}
-        for rows in by_length([len(reading.ids) for reading in readings], SYMBOLS_AT_ONCE):
+        for rows in by_length([len(reading.ids) for reading in readings], SYMBOLS_AT_ONCE[self.device.type]):
             chosen = [readings[row] for row in rows]
             ids = pad_sequence([torch.tensor(reading.ids) for reading in chosen], batch_first=True)
             pauses = pad_sequence([torch.tensor(reading.pauses) for reading in chosen], batch_first=True)
             lengths = torch.tensor([len(reading.ids) for reading in chosen])
             ids, pauses, lengths = (tensor.to(self.device) for tensor in (ids, pauses, lengths))
-            result = self.student.infer(ids, lengths, speed, pauses)
+            result = self.fast.infer(ids, lengths, speed, pauses)
             mels, durations = result.mel.float().cpu().numpy(), result.durations.cpu().numpy()
             for row, mel, frames, count, spans in zip(rows, mels, result.frames, lengths.tolist(), durations):
                 voices[row] = _Voice(mel[:, :frames].copy(), spans[:count].copy())
@@ -149,35 +177,6 @@ class Synthesizer:
             starts.append(end + round(silence * self.audio.sample_rate))
             end = starts[-1] + (voice.mel.shape[1] + TAIL_FRAMES) * self.audio.hop_length
         return starts, end + round(silences[-1] * self.audio.sample_rate)
-
-    def _sounds(self, mels: list[np.ndarray], seed: int, sigma: float | None,
-                denoise: float) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields (number of the mel, its wave with a tail, faded at both ends), mels of like length together."""
-        import torch
-        silence = float(np.log(self.audio.log_floor))
-        lengths = [mel.shape[1] + TAIL_FRAMES for mel in mels]
-        for rows in by_length(lengths, FRAMES_AT_ONCE[self.device.type]):
-            batch = torch.full((len(rows), self.audio.n_mels, max(lengths[row] for row in rows)), silence)
-            for place, row in zip(batch, rows):
-                place[:, :mels[row].shape[1]] = torch.from_numpy(mels[row])
-            waves = self._waves(batch, [lengths[row] for row in rows], [row_seed(seed, row) for row in rows], sigma,
-                                denoise)
-            for row, wave in zip(rows, waves):
-                yield row, _faded(wave[:lengths[row] * self.audio.hop_length])
-
-    def _waves(self, mel: "torch.Tensor", frames: list[int], seeds: list[int], sigma: float | None,
-               denoise: float) -> np.ndarray:
-        """mel (B, M, T), rows of so many frames, to waves (B, T * hop); each row's noise comes from its own seed."""
-        import torch
-        if self.vocoder is None:
-            from audio import griffin_lim
-            return griffin_lim(mel, self.audio).numpy()
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        with torch.inference_mode():
-            mel, lengths = mel.to(self.device), torch.tensor(frames)
-            wave = self.vocoder.infer(mel, sigma, generators, mel_lengths=lengths)
-            wave = self._denoiser(wave, denoise) if denoise else wave
-        return wave.float().cpu().numpy()
 
     def _words(self, plan: "Plan", voices: list[_Voice], starts: list[int]) -> list[SpokenWord]:
         words = []
@@ -195,15 +194,6 @@ class Synthesizer:
             first = round(start / hop)
             mel[:, first:first + voice.mel.shape[1]] = voice.mel
         return mel
-
-
-def _faded(wave: np.ndarray) -> np.ndarray:
-    """wave (S,) float32 with its first and last FADE_SAMPLES brought up from and down to silence."""
-    ramp = np.linspace(0.0, 1.0, min(FADE_SAMPLES, len(wave) // 2), dtype=np.float32)
-    wave = wave.copy()
-    wave[:len(ramp)] *= ramp
-    wave[len(wave) - len(ramp):] *= ramp[::-1]
-    return wave
 
 
 def _hardware(device: "torch.device") -> str:
@@ -227,6 +217,7 @@ def get_parser() -> argparse.ArgumentParser:
                       "several outputs are numbered: out-001.wav, out-002.wav, ...")
     parser.add_argument("-o", "--out", default="out.wav", metavar="PATH", help="a name ending in .wav, .flac or .ogg, "
                         "or '-' for a wav on standard output; default: out.wav, an older file of the name is replaced")
+    parser.add_argument("--raw", action="store_true", help="with -o -: the samples alone, 16 bits, little-endian")
     parser.add_argument("--speed", type=float, default=1.0, help="0.25 to 4, times as fast; pauses keep their length")
     parser.add_argument("--pause", type=float, default=SENTENCE_PAUSE, metavar="SECONDS",
                         help=f"silence between sentences, default {SENTENCE_PAUSE}")
@@ -252,6 +243,21 @@ def _tell(line: str) -> None:
     print(f"synthesize.py: {line}", file=sys.stderr, flush=True)
 
 
+def _write(speech: Speech, out: Path | None, timestamps: Path | None, picture: Path | None, raw: bool) -> None:
+    from audio import write_stream, write_wav
+    if out is not None:
+        write_wav(out, speech.wave, speech.sample_rate)
+    else:
+        write_stream([speech.wave], sys.stdout.fileno(), speech.sample_rate, raw)
+    seconds = len(speech.wave) / speech.sample_rate
+    if timestamps is not None:
+        words = [{"word": word.text, "start": round(word.start, 4), "end": round(word.end, 4)} for word in speech.words]
+        write_text(timestamps, json.dumps({"seconds": round(seconds, 4), "words": words}, indent=1))
+    if picture is not None:
+        from audio.pictures import mel_picture
+        mel_picture(picture, speech.mel, seconds)
+
+
 def _checked(option: str, name: str | None, endings: Iterable[str]) -> Path | None:
     """The path of an output, before any work is done for it; UserError for a wrong ending or a folder not there."""
     if name is None or name == "-" and option == "-o":
@@ -269,32 +275,38 @@ def _numbered(path: Path | None, number: int, count: int) -> Path | None:
     return path.with_stem(f"{path.stem}-{number:03d}") if path and count > 1 else path
 
 
-def _write(speech: Speech, out: Path | None, timestamps: Path | None, picture: Path | None) -> None:
-    from audio import encode_wav, write_wav
-    if out is not None:
-        write_wav(out, speech.wave, speech.sample_rate)
+def _say(synthesizer: Synthesizer, text: str, options: argparse.Namespace, where: str,
+         files: list[Path | None]) -> str:
+    """Speaks one text into files (sound, timestamps, picture); returns what there is to tell of it."""
+    from audio import write_stream
+    start, first = time.perf_counter(), None
+    settings = (options.speed, options.pause, options.seed, options.sigma, options.denoise)
+    rate = synthesizer.audio.sample_rate
+    if files == [None] * 3:
+        speech = synthesizer.stream(text, *settings)
+        count, first = write_stream(speech.chunks, sys.stdout.fileno(), rate, options.raw)
     else:
-        data = encode_wav(speech.wave, speech.sample_rate)
-        try:  # by a writer of its own: sys.stdout would try again, and fail aloud, at exit
-            with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
-                stdout.write(data)
-        except OSError as error:
-            raise UserError(f"-o -: standard output could not be written ({error.strerror})") from None
-    seconds = len(speech.wave) / speech.sample_rate
-    if timestamps is not None:
-        words = [{"word": word.text, "start": round(word.start, 4), "end": round(word.end, 4)} for word in speech.words]
-        write_text(timestamps, json.dumps({"seconds": round(seconds, 4), "words": words}, indent=1))
-    if picture is not None:
-        from audio.pictures import mel_picture
-        mel_picture(picture, speech.mel, seconds)
+        speech = synthesizer.speak(text, *settings)
+        count = len(speech.wave)
+    spent = time.perf_counter() - start
+    if speech.dropped:
+        _tell(f"warning: {where}left out what cannot be said: {' '.join(map(repr, speech.dropped))}")
+    if first is None:
+        _write(speech, *files, options.raw)
+    seconds = count / rate
+    begun = f", its first sound after {first - start:.2f} s" if first else ""
+    return (f"{files[0] or 'standard output'}: {seconds:.2f} s of speech made in {spent:.2f} s{begun} "
+            f"(real-time factor {spent / seconds:.3f}, {synthesizer.hardware})")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Does what the command line says. Raises UserError."""
+    """Does what the command line says. Raises UserError, and BrokenPipeError if nobody reads standard output."""
     from audio.files import FORMATS
     texts = [options.text] if options.file is None else [line for line in read_lines(options.file) if line]
     if options.out == "-" and len(texts) > 1:
         raise UserError(f"-o -: {len(texts)} texts cannot share standard output; name a file")
+    if options.raw and options.out != "-":
+        raise UserError(f"--raw: goes to standard output alone, found -o {options.out}; give -o -")
     out = _checked("-o", options.out, FORMATS)
     timestamps = _checked("--timestamps", options.timestamps, (".json",))
     picture = _checked("--picture", options.picture, (".png",))
@@ -304,23 +316,17 @@ def run(options: argparse.Namespace) -> None:
         _tell(f"preliminary weights: {line}")
     for number, text in enumerate(texts, 1):
         where = f"text {number}: " if options.file is not None else ""
-        start = time.perf_counter()
+        files = [_numbered(path, number, len(texts)) for path in (out, timestamps, picture)]
         try:
-            speech = synthesizer.speak(text, options.speed, options.pause, options.seed, options.sigma, options.denoise)
+            told = _say(synthesizer, text, options, where, files)
         except UserError as error:
             raise UserError(f"{where}{error}") from None
-        spent = time.perf_counter() - start
-        if speech.dropped:
-            _tell(f"warning: {where}left out what cannot be said: {' '.join(map(repr, speech.dropped))}")
-        _write(speech, *(_numbered(path, number, len(texts)) for path in (out, timestamps, picture)))
-        seconds = len(speech.wave) / speech.sample_rate
-        report(f"{_numbered(out, number, len(texts)) or 'standard output'}: {seconds:.2f} s of speech made in "
-               f"{spent:.2f} s (real-time factor {spent / seconds:.3f}, {synthesizer.hardware})",
-               sys.stdout if out else sys.stderr)
+        report(told, sys.stdout if out else sys.stderr)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point; returns the exit status: 0, 2 after a user's mistake, 130 if interrupted."""
+    """Entry point; returns the exit status: 0, 2 after a user's mistake, as of a signal 130 (interrupted) and 141 (the
+    reader of standard output went away)."""
     options = get_parser().parse_args(argv)
     # Read when PyTorch is imported. Threads that spin while they wait made this ten times slower on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -331,6 +337,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        return 141
     return 0
 
 

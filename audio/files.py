@@ -3,7 +3,11 @@ import functools
 import io
 import os
 import re
+import stat
+import struct
+import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +69,13 @@ def to_int16(wav: np.ndarray) -> np.ndarray:
     return np.clip(np.round(np.asarray(wav, dtype=np.float32) * 32768), -32768, 32767).astype(np.int16)
 
 
+def wav_header(rate: int, samples: int | None = None) -> bytes:
+    """The 44 bytes before 16-bit mono samples in a wav; samples: how many, None where nobody can know yet."""
+    size = STREAMED if samples is None else 2 * samples
+    return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", size + 36, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16,
+                       b"data", size)
+
+
 def encode_wav(wav: np.ndarray, rate: int = 22050, ending: str = ".wav") -> bytes:
     """Returns a whole file: wav (S,) float in [-1, 1] at `rate` Hz in 16 bits (.ogg: Vorbis).
 
@@ -101,6 +112,32 @@ def write_wav(path: Path, wav: np.ndarray, rate: int = 22050) -> None:
         temporary.unlink(missing_ok=True)
         raise UserError(f"{path}: cannot be written ({error.strerror}); "
                         "choose an existing folder with room in it") from None
+
+
+def write_stream(chunks: Iterable[np.ndarray], descriptor: int, rate: int, raw: bool = False) -> tuple[int, float]:
+    """Writes a wav to an open file, each chunk (S,) of it as soon as it is there; raw: the 16-bit samples alone.
+
+    A header cannot know how much will follow, but in a regular file, which gets all at once. Returns how many samples
+    were written, and the time (time.perf_counter) of the first of them. Raises UserError if the file cannot be written,
+    and BrokenPipeError if it is a pipe that nobody reads any more.
+    """
+    count, first = 0, 0.0
+    whole = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    if whole:
+        chunks = [np.concatenate(list(chunks))]
+    try:  # by a writer of its own: sys.stdout would try again, and fail aloud, at exit
+        with open(descriptor, "wb", closefd=False) as file:
+            for chunk in filter(len, chunks):
+                if not count and not raw:
+                    file.write(wav_header(rate, len(chunk) if whole else None))
+                file.write(to_int16(chunk).astype("<i2").tobytes())
+                file.flush()
+                count, first = count + len(chunk), first or time.perf_counter()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"-o -: standard output could not be written ({error.strerror})") from None
+    return count, first
 
 
 def _one_line(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """The student: a 1.87 M-parameter recurrent network that turns symbols into a mel spectrogram."""
+from lightspeech.fast import FastLightSpeech, fastest
 from lightspeech.model import LightSpeech, LightSpeechInference, LightSpeechOutput
 from lightspeech.pretrained import load, save
 
-__all__ = ["LightSpeech", "LightSpeechInference", "LightSpeechOutput", "load", "save"]
+__all__ = ["FastLightSpeech", "LightSpeech", "LightSpeechInference", "LightSpeechOutput", "fastest", "load", "save"]

@@ -3,7 +3,6 @@
 Nothing here loops over rows or symbols, and nothing waits for the device.
 """
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -63,20 +62,6 @@ def change_speed(durations: Tensor, speed: float, pauses: Tensor | None = None) 
     return at_least_one(changed if pauses is None else torch.where(pauses, durations, changed))
 
 
-class Frames(NamedTuple):
-    """What each frame speaks."""
-    symbol: Tensor  # (B, T) int64, the number of its symbol; any number after the end of a row
-    real: Tensor  # (B, T) bool, False after the end of a row
-
-
-def frames_of(durations: Tensor, frames: int) -> Frames:
-    """Finds the symbol of each frame; durations (B, N) and frames as for `regulate`."""
-    ends = durations.cumsum(1)
-    time = torch.arange(frames, device=durations.device).expand(len(durations), -1).contiguous()
-    symbol = torch.searchsorted(ends, time, right=True).clamp(max=durations.shape[1] - 1)
-    return Frames(symbol, time < ends[:, -1:])
-
-
 def regulate(features: Tensor, durations: Tensor, frames: int) -> Tensor:
     """The length regulator (FastSpeech, Ren et al. 2019, arXiv 1905.09263): repeats each symbol for its frames.
 
@@ -89,9 +74,15 @@ def regulate(features: Tensor, durations: Tensor, frames: int) -> Tensor:
 
     One indexed read, whose backward pass adds up in a fixed order also on the GPU (scatter_add would not).
     """
-    symbol, inside = frames_of(durations, frames)
     rows = torch.arange(len(durations), device=durations.device)[:, None]
-    return features[rows, symbol].masked_fill(~inside[..., None], 0.0)
+    spread = features[rows, symbols_of_frames(durations, frames)]
+    return spread.masked_fill(~real(durations.sum(1), frames)[..., None], 0.0)
+
+
+def symbols_of_frames(durations: Tensor, frames: int) -> Tensor:
+    """Which symbol each frame belongs to, as in `regulate`: (B, frames) int64; the last one after the end of a row."""
+    time = torch.arange(frames, device=durations.device).expand(len(durations), -1).contiguous()
+    return torch.searchsorted(durations.cumsum(1), time, right=True).clamp(max=durations.shape[1] - 1)
 
 
 def positions(durations: Tensor, frames: int) -> Tensor:
@@ -102,11 +93,11 @@ def positions(durations: Tensor, frames: int) -> Tensor:
     over the symbol's length the share f = (k + 1/2) / d that has passed: f, and cosine and sine of f and of 2 f half
     turns.
     """
-    symbol, inside = frames_of(durations, frames)
+    symbol = symbols_of_frames(durations, frames)
     length = durations.gather(1, symbol)
     time = torch.arange(frames, device=durations.device)
     since = (time - (durations.cumsum(1) - durations).gather(1, symbol)).float()
     turn = math.pi * (since + 0.5) / length.clamp(min=1)
     told = (since.log1p() / 3, (length - 1 - since).clamp(min=0).log1p() / 3, length.float().log1p() / 3,
             turn / math.pi, turn.cos(), turn.sin(), (2 * turn).cos(), (2 * turn).sin())
-    return torch.stack(told, 2).masked_fill(~inside[..., None], 0.0)
+    return torch.stack(told, 2).masked_fill(~real(durations.sum(1), frames)[..., None], 0.0)

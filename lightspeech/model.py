@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hparams import LightSpeechConfig, TextConfig
 from lightspeech.durations import POSITIONS, change_speed, positions, real, regulate, to_frames
+from lightspeech.recurrence import reorder, reversed_places
 
 
 class LightSpeechOutput(NamedTuple):
@@ -37,10 +38,7 @@ class BidirectionalGRU(nn.Module):
 
     nn.GRU(bidirectional=True) on a padded batch starts its backward pass in the padding; packing cures that, but needs
     the lengths on the host, and so a wait for the device. Here two one-way GRUs run ahead over the padded batch; the
-    second is given each row reversed within its own length, by an index computed from the lengths on their device:
-
-        length 3 of 5:   a b c . .  --index 2 1 0 3 4-->  c b a . .   (the index is its own inverse)
-
+    second is given each row reversed within its own length (recurrence.reversed_places, on the lengths' device).
     So padding always comes after a row's own positions and cannot reach them. What comes out in the padding itself
     means nothing; the network's stages mask it after their linear layers. The tensors stay batch first: cuDNN wants
     time first and nn.GRU turns them, a small copy that vanishes for B = 1.
@@ -53,19 +51,13 @@ class BidirectionalGRU(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """inputs: (B, L, input_dim); lengths: (B,) int64. Returns (B, L, 2 * hidden_dim), ahead first."""
-        place = torch.arange(inputs.shape[1], device=lengths.device)
-        order = torch.where(real(lengths, inputs.shape[1]), lengths[:, None] - 1 - place, place)
+        order = reversed_places(lengths, inputs.shape[1])
         # Outside of autocast: under it cuDNN's recurrences run in float16, whose gradients can vanish unscaled.
         with torch.autocast(inputs.device.type, enabled=False):
             inputs = inputs.to(self.ahead.weight_ih_l0.dtype)
             ahead, _ = self.ahead(inputs)
-            back, _ = self.back(_reorder(inputs, order))
-            return torch.cat((ahead, _reorder(back, order)), 2)
-
-
-def _reorder(rows: Tensor, order: Tensor) -> Tensor:
-    """Position l of the result is position order[l] of each row; rows: (B, L, D), order: (B, L) int64."""
-    return rows.gather(1, order[..., None].expand(-1, -1, rows.shape[2]))
+            back, _ = self.back(reorder(inputs, order))
+            return torch.cat((ahead, reorder(back, order)), 2)
 
 
 class LightSpeech(nn.Module):

@@ -7,8 +7,10 @@ import torch
 
 import synthesize
 from hparams import TextConfig, UserError
-from synthesize import FADE_SAMPLES, TAIL_FRAMES, Synthesizer
+from synthesize import Synthesizer
 from text.plan import make_plan
+from training import sounds
+from training.sounds import FADE_SAMPLES, TAIL_FRAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 HOP, RATE = 256, 22050
@@ -22,7 +24,8 @@ def speaker(student, vocoder) -> Synthesizer:
 @pytest.fixture
 def steady(speaker, monkeypatch) -> Synthesizer:
     """A speaker whose vocoder makes 1 of every sample, so that only what synthesize.py does shapes the wave."""
-    monkeypatch.setattr(speaker, "_waves", lambda mel, *rest: np.ones((len(mel), mel.shape[2] * HOP), np.float32))
+    monkeypatch.setattr(speaker.sounds, "waves",
+                        lambda mel, *rest: np.ones((len(mel), mel.shape[2] * HOP), np.float32))
     return speaker
 
 
@@ -139,11 +142,49 @@ def test_seed_decides(speaker):
 
 def test_batches_do_not_matter(speaker, monkeypatch):
     text = "Hello. You are there, are you not. Yes. No, never."
-    monkeypatch.setattr(synthesize, "FRAMES_AT_ONCE", {"cpu": 10**6})
+    monkeypatch.setattr(sounds, "FRAMES_AT_ONCE", {"cpu": 10**6})
     together = speaker.speak(text).wave
-    monkeypatch.setattr(synthesize, "SYMBOLS_AT_ONCE", 1)
-    monkeypatch.setattr(synthesize, "FRAMES_AT_ONCE", {"cpu": 1})
+    monkeypatch.setattr(synthesize, "SYMBOLS_AT_ONCE", {"cpu": 1})
+    monkeypatch.setattr(sounds, "FRAMES_AT_ONCE", {"cpu": 1})
     np.testing.assert_allclose(speaker.speak(text).wave, together, atol=2e-3)
+
+
+@pytest.mark.parametrize("settings", [{}, {"speed": 0.8, "pause": 0.5, "sigma": 0.4, "seed": 3, "denoise": 0.1}])
+def test_a_stream_is_the_wave_in_chunks(speaker, monkeypatch, settings):
+    text = "[pause 100ms] Hello. You are there, are you not, for a long time now? Yes \u2603. No, never. [pause 1s]"
+    whole = speaker.speak(text, **settings)
+    monkeypatch.setattr(sounds, "FIRST_PART", 4)
+    monkeypatch.setattr(sounds, "MARGIN", 12)  # what can reach a sample of the tiny vocoder
+    for pieces in (1, 16):
+        monkeypatch.setattr(synthesize, "PIECES_AT_ONCE", {"cpu": pieces})
+        stream = speaker.stream(text, **settings)
+        chunks = list(stream.chunks)
+        assert stream.dropped == whole.dropped == "\u2603"
+        assert len(chunks[0]) == 2205 and len(chunks[1]) == 4 * HOP and len(chunks[2]) == 8 * HOP
+        np.testing.assert_allclose(np.concatenate(chunks), whole.wave, atol=2e-3)
+
+
+def test_the_vocoder_that_ships_hears_nothing_beyond_the_margin():
+    speaker = Synthesizer(device="cpu")
+    frames = 2 * sounds.FIRST_PART + 9
+    mel = np.random.default_rng(0).normal(-4, 1, (80, frames)).astype(np.float32)
+    parts = list(speaker.sounds.parts(mel, 1, None, 0.0))
+    (_, whole), = speaker.sounds.whole([mel], [1], None, 0.0)
+    assert [len(part) // HOP for part in parts] == [sounds.FIRST_PART, frames + TAIL_FRAMES - sounds.FIRST_PART]
+    assert np.abs(np.concatenate(parts) - whole).max() < 0.5 / 32768
+
+
+def test_a_stream_refuses_before_it_begins(speaker):
+    for text, settings in (("", {}), ("Hi. [pause]", {}), ("Hi.", {"speed": 9})):
+        with pytest.raises(UserError):
+            speaker.stream(text, **settings)
+
+
+def test_weights_that_say_nothing_finite(speaker, monkeypatch):
+    monkeypatch.setattr(speaker.sounds.fast, "infer", lambda *given, **named: torch.full((1, 99 * HOP), torch.nan))
+    for speak in (speaker.speak, lambda text: list(speaker.stream(text).chunks)):
+        with pytest.raises(UserError, match="not finite"):
+            speak("Hello.")
 
 
 def test_sigma_and_denoise(speaker):
@@ -155,8 +196,8 @@ def test_sigma_and_denoise(speaker):
 
 def test_hundred_thousand_characters(steady, monkeypatch):
     sizes = []
-    monkeypatch.setattr(synthesize, "FRAMES_AT_ONCE", {"cpu": 2000})
-    monkeypatch.setattr(steady, "_waves", lambda mel, *rest: sizes.append(mel.shape) or np.zeros(
+    monkeypatch.setattr(sounds, "FRAMES_AT_ONCE", {"cpu": 2000})
+    monkeypatch.setattr(steady.sounds, "waves", lambda mel, *rest: sizes.append(mel.shape) or np.zeros(
         (len(mel), mel.shape[2] * HOP), np.float32))
     text = ("A quick brown fox, " * 3 + "jumps. ") * 1500
     text = text[:100_000]

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 import lightspeech
 import synthesize
+from audio import read_wav
 from hparams import AudioConfig, UserError
 from text import symbols
 from training.inference import read_lines, write_text
@@ -71,6 +72,38 @@ def test_standard_input_and_output(command, capfdbinary, monkeypatch):
     assert list(Path().iterdir()) == []
 
 
+def piped(command: list[str], *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, str(ROOT / "synthesize.py"), *arguments, *command], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+
+
+def test_a_pipe_gets_a_wav_of_unknown_length_or_samples_alone(command):
+    processes = [piped(command, "Hello there. You.", "-o", "-", *raw) for raw in ([], ["--raw"])]
+    (wav, told), (raw, _) = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0] and b"its first sound after" in told
+    assert wav[44:] == raw and len(raw) % 2 == 0
+    Path("piped.wav").write_bytes(wav)
+    heard, rate = soundfile.read("piped.wav", dtype="int16")
+    assert rate == RATE and heard.tobytes() == raw
+    assert len(read_wav(Path("piped.wav"))) == len(heard)
+
+
+def test_a_pipe_that_nobody_reads_is_left_quietly(command):
+    process = piped(command, "Hello there. " * 40, "-o", "-")
+    process.stdout.read(100)
+    process.stdout.close()
+    told = process.stderr.read().decode()
+    assert process.wait() == 141
+    assert all("preliminary weights" in line for line in told.splitlines())
+
+
+def test_timestamps_beside_a_pipe(command):
+    process = piped(command, "Hello there.", "-o", "-", "--timestamps", "words.json")
+    wav, _ = process.communicate()
+    assert process.returncode == 0
+    assert json.loads(Path("words.json").read_text())["seconds"] == pytest.approx((len(wav) - 44) / 2 / RATE, abs=1e-3)
+
+
 def test_griffin_lim_needs_no_weights(command, monkeypatch, capsys):
     monkeypatch.setattr(synthesize, "_HERE", Path.cwd())
     assert synthesize.main(["Hi.", *command[:4], "--vocoder", "griffin-lim"]) == 0
@@ -101,6 +134,7 @@ def test_newest_weights_are_taken(command, monkeypatch, student, vocoder, capsys
 @pytest.mark.parametrize("arguments, told", [
     (["Hi.", "-o", "out.mp3"], "-o out.mp3: expected a name that ends in .wav or .flac or .ogg"),
     (["Hi.", "-o", "out"], "-o out: expected a name"),
+    (["Hi.", "--raw"], "--raw: goes to standard output alone"),
     (["Hi.", "-o", "none/out.wav"], "there is no folder none"),
     (["Hi.", "-o", "no\nne/out.wav"], "there is no folder no ne"),
     (["Hi.", "--timestamps", "t.txt"], "expected a name that ends in .json"),
@@ -156,7 +190,7 @@ def test_full_disk(command, capsys, monkeypatch):
     with pytest.raises(UserError, match="No space left"), open("/dev/full", "wb") as full:
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full))
         speech = synthesize.Speech(np.zeros(99999, np.float32), RATE, [], np.zeros((80, 391)), "")
-        synthesize._write(speech, None, None, None)
+        synthesize._write(speech, None, None, None, False)
 
 
 def _full(*arguments: object) -> None:

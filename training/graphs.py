@@ -1,17 +1,20 @@
-"""A training step as one CUDA graph: launched by one call instead of thousands."""
+"""Work on a GPU as one CUDA graph: launched by one call instead of many."""
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
-Step = Callable[[], dict[str, torch.Tensor]]
+Step = Callable[[], Any]
+MOST_RECORDINGS = 64  # of one Replay; what comes in more shapes is launched as it is
 
 
-def captured(step: Step, warm_up: int = 3) -> Step:
+def captured(step: Step, warm_up: int = 3, pool: Any = None) -> Step:
     """Returns a function that replays `step` from a CUDA graph; call it on the GPU that `step` works on.
 
     `step` must read its inputs from tensors that stay where they are and leave its results likewise, and must never
     wait for the GPU. It runs `warm_up` times first, on a stream of its own, so that kernels are compiled and
     libraries have their workspaces before the capture. The tensors that the replay returns are overwritten by the next.
+    pool: memory that graphs share which never run at the same time (torch.cuda.graph_pool_handle); None: its own.
     """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -21,10 +24,40 @@ def captured(step: Step, warm_up: int = 3) -> Step:
     torch.cuda.current_stream().wait_stream(stream)
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, pool=pool):
         results = step()
 
-    def replay() -> dict[str, torch.Tensor]:
+    def replay() -> Any:
         graph.replay()
         return results
     return replay
+
+
+class Replay:
+    """A function of tensors and plain values that launches its work as one CUDA graph once its shapes have come before.
+
+    A recording costs many times a run, so what comes once is not recorded. function: takes tensors on the current GPU
+    and plain values, returns a tensor or a tuple of them, and never waits for the GPU.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.recordings: dict[tuple, tuple[list[Any], Step] | None] = {}  # None: has come once
+        self.pool = torch.cuda.graph_pool_handle() if torch.cuda.is_available() else None
+
+    def __call__(self, *given: Any) -> Any:
+        """What `function` gives, in tensors of the caller's own."""
+        key = tuple((value.shape, value.dtype) if torch.is_tensor(value) else value for value in given)
+        if key not in self.recordings or not given[0].is_cuda:
+            if len(self.recordings) < MOST_RECORDINGS:
+                self.recordings[key] = None
+            return self.function(*given)
+        if self.recordings[key] is None:
+            inputs = [value.clone() if torch.is_tensor(value) else value for value in given]
+            self.recordings[key] = inputs, captured(lambda: self.function(*inputs), 1, self.pool)
+        inputs, replay = self.recordings[key]
+        for place, value in zip(inputs, given):
+            if torch.is_tensor(value):
+                place.copy_(value)
+        results = replay()
+        return results.clone() if torch.is_tensor(results) else tuple(result.clone() for result in results)

@@ -1,6 +1,7 @@
 """The vocoder: WaveGlow, ours and NVIDIA's. `load(path)` gives a model whose `infer(mel)` is sound."""
 from waveglow.denoiser import Denoiser
+from waveglow.fast import FastWaveGlow, fastest
 from waveglow.model import WaveGlow, WaveGlowOutput
 from waveglow.pretrained import load, save
 
-__all__ = ["Denoiser", "WaveGlow", "WaveGlowOutput", "load", "save"]
+__all__ = ["Denoiser", "FastWaveGlow", "WaveGlow", "WaveGlowOutput", "fastest", "load", "save"]

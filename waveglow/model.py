@@ -9,7 +9,7 @@ through the inversion, so one set of parameters serves likelihood and adversaria
 """
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from hparams import AudioConfig, UserError, WaveGlowConfig
 from waveglow.conditioner import STEPS_PER_FRAME, FrameConditioner, SampleConditioner
-from waveglow.coupling import CouplingNetwork, NormedConv, coupling_network, flow_weights
+from waveglow.coupling import CouplingNetwork, FlowWeights, NormedConv, coupling_network, flow_weights
 
 LOG_S_BOUND = 3.0  # of the small network: keeps its inverse from blowing up early in adversarial training
 OLD_EARLY_EVERY = 4  # the "old" generation has this number in its code
@@ -114,14 +114,14 @@ class WaveGlow(nn.Module):
         with _float32(mel.device.type) as dtype:
             x = audio.float().unflatten(1, (-1, self.config.n_group))
             condition, weights = self._prepare(mel, crop, audio.shape[1], dtype)
-            matrices, log_det = self._matrices(), self._log_det()
+            matrices, log_det = self.matrices(), self._log_det()
             z, log_s = [], []
             for k, size in enumerate(self.sizes):
                 if x.shape[2] != size:
                     z.append(x[..., :-size])
                     x = x[..., -size:]
                 first, second = self._halves(k, x @ matrices[k].T)
-                shift, log_scale = self._coupling(first, condition, weights[k])
+                shift, log_scale = self._coupling(self.core, first, condition, weights[k])
                 x = self._join(k, first, torch.exp(log_scale) * second + shift)
                 log_s.append(log_scale.transpose(1, 2))
             z = torch.cat([*z, x], dim=2).transpose(1, 2)
@@ -142,20 +142,24 @@ class WaveGlow(nn.Module):
         n_samples = (mel.shape[2] - 2 * crop) * self.hop_length
         mask = None
         if mel_lengths is not None:
-            mel, mask = self._mask(mel, mel_lengths)
+            mel, mask = self.masked(mel, mel_lengths)
         if noise is None:
             noise = self._draw(mel, n_samples // self.config.n_group, generator, mel_lengths)
         sigma = self.sigma if sigma is None else sigma
         with _float32(mel.device.type) as dtype:
             condition, weights = self._prepare(mel, crop, n_samples, dtype)
             z = noise.float().transpose(1, 2) * sigma
-            x = self._inverse(z, condition, weights, mask)
+            x = self.inverse(z, condition, weights, mask, self.matrices(inverse=True), self.core)
         wave = x.flatten(1)
         return wave if mask is None else wave * mask.to(wave.dtype).expand(x.shape).flatten(1)
 
-    def _inverse(self, z: Tensor, condition: Tensor, weights: list, mask: Tensor | None) -> Tensor:
-        """z (B, steps, n_group) -> samples (B, steps, n_group)."""
-        inverses = self._matrices(inverse=True)
+    def inverse(self, z: Tensor, condition: Tensor, weights: list[FlowWeights], mask: Tensor | None,
+                inverses: list[Tensor], core: Callable[..., Tensor]) -> Tensor:
+        """z (B, steps, n_group) -> samples (B, steps, n_group): the flows backwards, given all that they need.
+
+        condition (B, K, D) and weights in the dtype of the networks; mask (B, steps, 1) bool or None; inverses: of the
+        1x1 matrices, one a flow; core: as the attribute.
+        """
         x, early = z[..., -self.sizes[-1]:], z[..., :-self.sizes[-1]]
         if torch.is_grad_enabled():
             x = x.detach().requires_grad_()  # else the first network called would be compiled apart from the others
@@ -165,17 +169,17 @@ class WaveGlow(nn.Module):
                 x = torch.cat([early[..., -missing:], x], dim=2)
                 early = early[..., :-missing]
             first, second = self._halves(k, x)
-            shift, log_scale = self._coupling(first, condition, weights[k], mask)
+            shift, log_scale = self._coupling(core, first, condition, weights[k], mask)
             x = self._join(k, first, (second - shift) * torch.exp(-log_scale)) @ inverses[k].T
         return x
 
-    def _coupling(self, first: Tensor, condition: Tensor, weights: tuple, mask: Tensor | None = None
-                  ) -> tuple[Tensor, Tensor]:
+    def _coupling(self, core: Callable[..., Tensor], first: Tensor, condition: Tensor, weights: FlowWeights,
+                  mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """first (B, steps, n) -> shift and log s, each (B, steps, n) float32."""
         n, half = first.shape[2], weights.start.shape[1]
         dtype = condition.dtype
         padded = F.pad(first, (0, half - n)).to(dtype).contiguous()
-        out = self.core(padded, condition, weights, None if mask is None else mask.to(dtype))
+        out = core(padded, condition, weights, None if mask is None else mask.to(dtype))
         shift, log_scale = out[..., :n], out[..., half:half + n]
         return shift, LOG_S_BOUND * torch.tanh(log_scale / LOG_S_BOUND) if self.bounded else log_scale
 
@@ -190,7 +194,8 @@ class WaveGlow(nn.Module):
     def _swaps(self, k: int) -> bool:
         return self.config.generation == "old" and k % 2 == 1
 
-    def _prepare(self, mel: Tensor, crop: int, n_samples: int, dtype: torch.dtype) -> tuple[Tensor, list]:
+    def _prepare(self, mel: Tensor, crop: int, n_samples: int, dtype: torch.dtype
+                 ) -> tuple[Tensor, list[FlowWeights]]:
         condition = self.upsample(mel.float(), crop, n_samples).to(dtype).contiguous()
         assert n_samples // self.config.n_group % condition.shape[1] == 0, "samples and mel frames do not match"
         return condition, flow_weights(list(self.WN), dtype)
@@ -201,7 +206,8 @@ class WaveGlow(nn.Module):
         return [torch.stack([conv.conv.weight[..., 0] for conv, own in zip(self.convinv, self.sizes) if own == size])
                 for size in sizes]
 
-    def _matrices(self, inverse: bool = False) -> list[Tensor]:
+    def matrices(self, inverse: bool = False) -> list[Tensor]:
+        """The 1x1 matrices of the flows, (size, size) float32 each, or their inverses."""
         stacks = self._of_each_size()
         if inverse:
             stacks = [torch.linalg.inv_ex(stack).inverse for stack in stacks]
@@ -210,7 +216,7 @@ class WaveGlow(nn.Module):
     def _log_det(self) -> Tensor:
         return torch.cat([torch.linalg.slogdet(stack).logabsdet for stack in self._of_each_size()])
 
-    def _mask(self, mel: Tensor, mel_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def masked(self, mel: Tensor, mel_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The mel as a row alone would continue, and (B, steps, 1) bool: which steps belong to the row."""
         lengths = mel_lengths.to(mel.device)[:, None, None]
         beyond = getattr(self.upsample, "silence", 0.0)

@@ -1,0 +1,140 @@
+"""The recurrence of a finished BidirectionalGRU, for inference: both directions run together, step by step.
+
+The same function as `model.BidirectionalGRU` computes, split where the work can be saved:
+
+- `project`: what the inputs add to the gates, one matrix product. It commutes with repeating inputs over time, so the
+  decoder's runs once a symbol instead of once a frame.
+- `run`: gathers those rows in the order of the steps, the backward direction's reversed, and goes through the steps.
+
+A step costs one small product and four operations on it, all into buffers that are there already. What nn.GRU spends on
+the CPU beside the arithmetic, some ten tensors a step and direction, is three quarters of its time.
+"""
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lightspeech.durations import real
+
+# gates, hidden, lengths (B,) -> states, as `plain_steps` but that those after a row's end may be anything.
+Steps = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def reversed_places(lengths: Tensor, width: int) -> Tensor:
+    """Returns (B, width) int64: the places of each row in reverse within its length (B,), then its padding as it is.
+
+        length 3 of 5:   a b c . .  --index 2 1 0 3 4-->  c b a . .   (the index is its own inverse)
+    """
+    place = torch.arange(width, device=lengths.device)
+    return torch.where(real(lengths, width), lengths[:, None] - 1 - place, place)
+
+
+def reorder(rows: Tensor, order: Tensor) -> Tensor:
+    """Position l of the result is position order[l] of each row; rows: (B, L, D), order: (B, L) int64."""
+    return rows.gather(1, order[..., None].expand(-1, -1, rows.shape[2]))
+
+
+def plain_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
+    """Goes through the steps of a GRU (Cho et al. 2014, arXiv 1406.1078, in cuDNN's form) from a state of zeros.
+
+    gates: (L, 2, B, 4H), for each direction what is known before: of the reset and the update gate, of the candidate's
+    part that the reset gate scales, and of its other part; hidden: (2, H, 3H), the states' weights for the first three;
+    lengths: (B,), not looked at. Returns the states (L, 2, B, H). Plain enough for TorchScript.
+    """
+    L, ways, B, width = gates.shape
+    H = width // 4
+    states = gates.new_empty(L, ways, B, H)
+    total = gates.new_empty(ways, B, 3 * H)
+    candidate = gates.new_empty(ways, B, H)
+    state = gates.new_zeros(ways, B, H)
+    reset_and_update = total[..., :2 * H]
+    reset, update, scaled = total[..., :H], total[..., H:2 * H], total[..., 2 * H:]
+    for known, other, place in zip(gates[..., :3 * H].unbind(0), gates[..., 3 * H:].unbind(0), states.unbind(0)):
+        torch.baddbmm(known, state, hidden, out=total)
+        reset_and_update.sigmoid_()
+        torch.addcmul(other, reset, scaled, out=candidate)
+        candidate.tanh_()
+        state = torch.lerp(candidate, state, update, out=place)
+    return states
+
+
+@functools.cache
+def _scripted() -> Steps:
+    """`plain_steps` without Python between its operations, a fifth faster; itself where TorchScript is gone."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return torch.jit.script(plain_steps)
+    except Exception:  # noqa: BLE001, whatever a Python without TorchScript raises
+        return plain_steps
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Work so short that threads would only wait for each other: one does it, on the CPU."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def cpu_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
+    """As `plain_steps`, on one thread."""
+    with one_thread():
+        return _scripted()(gates, hidden, lengths)
+
+
+class Recurrence:
+    """A snapshot of a BidirectionalGRU's weights; what is done to the module afterwards does not reach it.
+
+    ahead, back: the nn.GRU of each direction; steps: what goes through the steps, as `plain_steps`; late: how many of
+    the inputs, the last, differ from step to step where the others repeat: `run` is given them.
+    """
+
+    def __init__(self, ahead: nn.GRU, back: nn.GRU, steps: Steps, late: int = 0) -> None:
+        self.steps = steps
+        self.size = ahead.hidden_size
+        ways = [[weight.detach() for weight in (way.weight_ih_l0, way.bias_ih_l0, way.weight_hh_l0, way.bias_hh_l0)]
+                for way in (ahead, back)]
+        early = ahead.input_size - late
+        self.weight = torch.cat([weight[:, :early] for weight, _, _, _ in ways])  # (2 * 3H, early)
+        late_weight = torch.stack([weight[:, early:].t() for weight, _, _, _ in ways])  # (2, late, 3H)
+        self.late_weight = self._with_scaled(late_weight, late_weight.new_zeros(2, late, self.size))  # (2, late, 4H)
+        self.bias = torch.cat([bias + F.pad(state_bias[:2 * self.size], (0, self.size))
+                               for _, bias, _, state_bias in ways])
+        self.hidden = torch.stack([weight.t() for _, _, weight, _ in ways]).contiguous()  # (2, H, 3H)
+        self.scaled_bias = torch.stack([state_bias[2 * self.size:] for _, _, _, state_bias in ways])  # (2, H)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """inputs: (B, N, D - late) -> gates (B, N, 2, 4H), laid out as `plain_steps` takes them."""
+        gates = F.linear(inputs, self.weight, self.bias).unflatten(2, (2, -1))
+        return self._with_scaled(gates, self.scaled_bias.expand(*gates.shape[:3], -1))
+
+    def _with_scaled(self, gates: Tensor, scaled: Tensor) -> Tensor:
+        """gates (..., 3H) as nn.GRU has them, scaled (..., H) -> (..., 4H) as `plain_steps` takes them."""
+        return torch.cat((gates[..., :2 * self.size], scaled, gates[..., 2 * self.size:]), -1)
+
+    def run(self, gates: Tensor, lengths: Tensor, source: Tensor, late: Tensor | None = None) -> Tensor:
+        """gates: (B, N, 2, 4H) of `project`, or (1, N, 2, 4H) for all rows; source: (B, L) int64, whose gates each step
+        takes; lengths: (B,) int64; late: (B, L, late) float, the inputs that no row of gates holds, if there are any.
+
+        Returns (B, L, 2H), ahead first. A row's result does not depend on the others; in its padding it means nothing.
+        """
+        (B, L), (own, N, _, width) = source.shape, gates.shape
+        order = reversed_places(lengths, L)
+        row, way = (torch.arange(size, device=gates.device) for size in (B, 2))
+        first = row * N if own > 1 else 0  # of a row's gates
+        taken = torch.stack((source, source.gather(1, order))).permute(2, 0, 1) + first  # (L, 2, B)
+        steps = gates.flatten(0, 2).index_select(0, (taken * 2 + way[:, None]).flatten()).view(L, 2, B, width)
+        if late is not None:
+            steps += torch.stack((late, reorder(late, order))).permute(2, 0, 1, 3) @ self.late_weight
+        states = self.steps(steps, self.hidden, lengths)
+        place = torch.stack((torch.arange(L, device=gates.device).expand(B, L), order), 2)  # (B, L, 2)
+        found = ((place * 2 + way) * B + row[:, None, None]).flatten()
+        return states.flatten(0, 2).index_select(0, found).view(B, L, -1)

@@ -1,0 +1,135 @@
+"""The fused kernels of inference against the plain paths: in Triton's interpreter, and on a GPU where there is one."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import lightspeech
+import waveglow
+from hparams import CONFIGS, LightSpeechConfig, WaveGlowConfig
+from lightspeech.recurrence import plain_steps
+from training.graphs import Replay
+
+ROOT = Path(__file__).resolve().parent.parent
+STEPS = """
+import torch
+from lightspeech import gpu, kernels
+from lightspeech.recurrence import plain_steps
+assert gpu.discrepancy(16, torch.device("cpu")) < gpu.ALLOWED
+L, H = 5, 32
+for B in (1, 3):  # in two parts, which find in the buffer what the other would have written
+    gates, hidden, lengths = torch.randn(L, 2, B, 4 * H), torch.randn(2, H, 3 * H) / H**0.5, torch.full((B,), L)
+    expected = plain_steps(gates, hidden, lengths)
+    states = torch.cat((torch.zeros(1, 2, B, H), expected)).view(torch.int32)
+    if B == 1:
+        kernels.steps_of_one[(2, 2, 1)](gates, hidden, states, lengths[:1], B, H, H // 2)
+    else:
+        hidden = hidden.transpose(1, 2).half().contiguous()
+        kernels.steps_of_rows[(2, 2, 1)](gates, hidden, states, lengths[:1], B, H, H // 2, 16)
+    assert (states[1:].view(torch.float32) - expected).abs().max() < (1e-5 if B == 1 else gpu.ALLOWED)
+"""
+STUDENT = """
+import torch, lightspeech
+from hparams import LightSpeechConfig
+from lightspeech import gpu
+from training.graphs import Replay
+torch.manual_seed(0)
+model = lightspeech.LightSpeech(LightSpeechConfig(embedding_dim=16, encoder_dim=16, decoder_dim=16)).eval()
+with torch.no_grad():
+    model.duration_head[2].bias.fill_(1.2)
+fast = lightspeech.FastLightSpeech(model, gpu.gpu_steps, Replay)
+ids, lengths, pauses = torch.randint(1, 148, (3, 7)), torch.tensor([7, 2, 5]), torch.rand(3, 7) < 0.3
+for rows in (slice(0, 1), slice(0, 3)):
+    found, expected = (speaker.infer(ids[rows], lengths[rows], 0.8, pauses[rows]) for speaker in (fast, model))
+    assert found.frames == expected.frames and found.durations.equal(expected.durations)
+    torch.testing.assert_close(found.mel, expected.mel, rtol=0, atol=5e-3)
+"""
+VOCODER = """
+import torch, waveglow
+from hparams import WaveGlowConfig
+from waveglow.fast import ALLOWED, FastWaveGlow, discrepancy
+torch.manual_seed(0)
+sizes = dict(n_flows=2, n_layers=3, n_channels=16, n_early_every=1)
+for config in (WaveGlowConfig(**sizes), WaveGlowConfig(**sizes, conditioning="frame", cond_channels=16)):
+    model = waveglow.WaveGlow(config).eval()
+    for network in model.WN:
+        torch.nn.init.normal_(network.end.weight, std=0.05)
+    assert discrepancy(model, torch.device("cpu")) < ALLOWED
+    mel, noise, lengths = torch.randn(2, 80, 9) - 4, torch.randn(2, 8, 9 * 32), torch.tensor([9, 5])
+    found = FastWaveGlow(model, lambda function: function).infer(mel, None, noise, lengths)
+    expected = model.infer(mel, noise=noise, mel_lengths=lengths)
+    torch.testing.assert_close(found, expected, rtol=0, atol=5e-3)
+"""
+
+
+@pytest.mark.parametrize("code", [STEPS, STUDENT, VOCODER], ids=["steps", "student", "vocoder"])
+def test_kernels_in_the_interpreter(code) -> None:
+    pytest.importorskip("triton")
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env={**os.environ, "TRITON_INTERPRET": "1"})
+
+
+def test_what_cannot_run_fast_speaks_plainly(monkeypatch, caplog) -> None:
+    student = lightspeech.LightSpeech(LightSpeechConfig(embedding_dim=12, encoder_dim=8, decoder_dim=6))
+    vocoder = waveglow.WaveGlow(CONFIGS["waveglow"]["tiny"][0])
+    assert isinstance(lightspeech.fastest(student, Replay), lightspeech.FastLightSpeech)
+    assert waveglow.fastest(vocoder, Replay) is vocoder
+    assert lightspeech.fastest(student.to("meta"), Replay).embedding is student.embedding
+    assert len(caplog.records) == 1 and "speaking by the plain one" in caplog.text
+
+
+def test_a_replay_without_a_gpu_is_the_function() -> None:
+    replay = Replay(lambda tensor, number: (tensor * number, tensor))
+    for _ in range(3):
+        product, same = replay(torch.ones(2), 3)
+        assert product.tolist() == [3, 3] and same.tolist() == [1, 1]
+
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize("H, B", [(128, 1), (128, 5), (256, 1), (256, 17), (256, 300), (16, 2)])
+def test_gpu_steps_are_the_plain_ones(H, B) -> None:
+    from lightspeech import gpu
+    gates, hidden = torch.randn(20, 2, B, 4 * H), torch.randn(2, H, 3 * H) / H**0.5
+    lengths = torch.full((B,), 20)
+    found = gpu.gpu_steps(gates.cuda(), hidden.cuda(), lengths.cuda())
+    torch.testing.assert_close(found.cpu(), plain_steps(gates, hidden, lengths), rtol=0, atol=gpu.ALLOWED)
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_student_says_on_the_gpu_what_it_says_on_the_cpu() -> None:
+    torch.manual_seed(0)
+    model = lightspeech.LightSpeech(LightSpeechConfig()).eval()
+    with torch.no_grad():
+        model.duration_head[2].bias.fill_(1.6)
+    ids, lengths = torch.randint(1, 148, (3, 50)), torch.tensor([50, 7, 31])
+    expected = lightspeech.FastLightSpeech(model).infer(ids, lengths)
+    fast = lightspeech.fastest(model.cuda(), Replay)
+    assert isinstance(fast, lightspeech.FastLightSpeech)
+    for _ in range(3):  # as it is, recorded, replayed
+        found = fast.infer(ids.cuda(), lengths.cuda())
+        assert found.frames == expected.frames
+        torch.testing.assert_close(found.mel.cpu(), expected.mel, rtol=0, atol=2e-2)
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize("config", [WaveGlowConfig(n_flows=4), CONFIGS["waveglow"]["default"][0]])
+def test_vocoder_says_on_the_gpu_what_the_plain_one_says(config) -> None:
+    torch.manual_seed(0)
+    model = waveglow.WaveGlow(config).cuda().eval()
+    for network in model.WN:
+        torch.nn.init.normal_(network.end.weight, std=0.02)
+    mel, noise = torch.randn(2, 80, 70, device="cuda") - 4, torch.randn(2, 8, 70 * 32, device="cuda")
+    fast, lengths = waveglow.fastest(model, Replay), torch.tensor([70, 33])
+    assert isinstance(fast, waveglow.FastWaveGlow)
+    expected = model.infer(mel, noise=noise, mel_lengths=lengths)
+    for _ in range(3):
+        found = fast.infer(mel, None, noise, lengths)
+        assert (found - expected).norm() < 2e-2 * expected.norm()

@@ -1,0 +1,69 @@
+"""The student's fast inference gives what the plain one gives."""
+import dataclasses
+
+import pytest
+import torch
+
+import lightspeech
+from hparams import LightSpeechConfig
+from lightspeech import recurrence
+from lightspeech.model import BidirectionalGRU
+from lightspeech.recurrence import Recurrence, cpu_steps, plain_steps, reversed_places
+
+TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=8, decoder_dim=6)
+
+
+@pytest.fixture(params=[False, True], ids=["", "positions"])
+def model(request) -> lightspeech.LightSpeech:
+    torch.manual_seed(1)
+    model = lightspeech.LightSpeech(dataclasses.replace(TINY, positions=request.param)).eval()
+    with torch.no_grad():  # an untrained head says less than one frame; this one says about 4, more and less
+        model.duration_head[2].bias.fill_(1.6)
+        model.duration_head[2].weight.mul_(8)
+    return model
+
+
+def test_reversed_places() -> None:
+    assert reversed_places(torch.tensor([3, 5]), 5).tolist() == [[2, 1, 0, 3, 4], [4, 3, 2, 1, 0]]
+
+
+@pytest.mark.parametrize("steps", [plain_steps, cpu_steps])
+def test_a_recurrence_is_that_of_the_module(steps) -> None:
+    torch.manual_seed(0)
+    module = BidirectionalGRU(5, 7)
+    inputs, lengths = torch.randn(3, 9, 5), torch.tensor([9, 1, 4])
+    source = torch.tensor([[0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 8]] * 3)
+    repeated = inputs[torch.arange(3)[:, None], source]
+    with torch.inference_mode():
+        found = Recurrence(module.ahead, module.back, steps)
+        found = found.run(found.project(inputs), lengths + 2, source)
+        expected = module(repeated, lengths + 2)
+    for row, length in enumerate((lengths + 2).tolist()):
+        torch.testing.assert_close(found[row, :length], expected[row, :length])
+
+
+@pytest.mark.parametrize("speed", [1.0, 1.7])
+def test_infer_is_that_of_the_model(model, speed) -> None:
+    ids, lengths = torch.randint(1, 148, (4, 20)), torch.tensor([20, 1, 13, 5])
+    pauses = torch.rand(4, 20) < 0.2
+    for rows in (slice(0, 4), slice(0, 1), slice(1, 2)):
+        given = ids[rows], lengths[rows], speed, pauses[rows]
+        expected, found = model.infer(*given), lightspeech.FastLightSpeech(model).infer(*given)
+        assert found.frames == expected.frames
+        for name in ("mel", "mel_lengths", "durations"):
+            torch.testing.assert_close(getattr(found, name), getattr(expected, name))
+
+
+def test_threads_are_as_before(model) -> None:
+    before = torch.get_num_threads()
+    lightspeech.FastLightSpeech(model).infer(torch.tensor([[5, 6]]), torch.tensor([2]))
+    assert torch.get_num_threads() == before
+
+
+def test_without_torchscript_the_steps_are_plain(monkeypatch) -> None:
+    def gone(function: object) -> None:
+        raise RuntimeError("not in this Python")
+    monkeypatch.setattr(torch.jit, "script", gone)
+    recurrence._scripted.cache_clear()
+    assert recurrence._scripted() is plain_steps
+    recurrence._scripted.cache_clear()
