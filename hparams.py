@@ -119,13 +119,13 @@ class WaveGlowConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LightSpeechConfig:
-    """The student: 1,867,089 parameters as it stands here."""
+    """The student: 1,867,089 parameters as it stands here, as published; 1,867,083 with pitch."""
     n_symbols: int = 148
     n_mels: int = 80
     embedding_dim: int = 256
     encoder_dim: int = 256  # each direction
     decoder_dim: int = 128  # each direction
-    positions: bool = False  # whether the decoder is told where in its symbol a frame is; costs no parameter
+    pitch: bool = False  # the head also tells pitch; the decoder is shown it, and each frame's place in its symbol
 
     def __post_init__(self) -> None:
         _check_numbers(self)
@@ -178,6 +178,7 @@ class StudentTraining(MelTraining):
     """Training of LightSpeech."""
     mel_loss: str = "l1"  # "l1" or "l2" (the published recipe)
     duration_weight: float = 1.0  # L1 on log(frames + 1)
+    pitch_weight: float = 1.0  # L1 on log Hz, where the model tells pitch
     feature_weight: float = 1.0  # L1 to the teacher's encoder output; 0: not used
 
     def __post_init__(self) -> None:
@@ -230,8 +231,8 @@ CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
                  VocoderTraining(steps=400, batch_size=4, segment=4096, warmup_steps=20, spectral_steps=200,
                                  validate_every=200))},
     "lightspeech": {
-        "default": (LightSpeechConfig(), StudentTraining()),
-        "tiny": (LightSpeechConfig(embedding_dim=32, encoder_dim=32, decoder_dim=32),
+        "default": (LightSpeechConfig(pitch=True), StudentTraining()),
+        "tiny": (LightSpeechConfig(embedding_dim=32, encoder_dim=32, decoder_dim=32, pitch=True),
                  StudentTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200, feature_weight=0.0))},
 }
 

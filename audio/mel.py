@@ -21,12 +21,17 @@ def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
     return np.where(mel < BREAK_MEL, mel * HZ_PER_MEL, BREAK_HZ * np.exp((mel - BREAK_MEL) * LOG_STEP))
 
 
+def mel_corners(n_mels: int, f_min: float, f_max: float) -> np.ndarray:
+    """Returns (n_mels + 2,) Hz: triangle k of the filterbank begins at corner k, is highest at k + 1, ends at k + 2."""
+    return _mel_to_hz(np.linspace(_hz_to_mel(f_min), _hz_to_mel(f_max), n_mels + 2))
+
+
 def mel_filterbank(n_mels: int, n_fft: int, sample_rate: int, f_min: float, f_max: float) -> np.ndarray:
     """Returns (n_mels, n_fft // 2 + 1) float32: triangles evenly spaced on Slaney's scale, each of area 1 (in Hz).
 
     f_min, f_max: Hz, the feet of the first and of the last triangle.
     """
-    corners = _mel_to_hz(np.linspace(_hz_to_mel(f_min), _hz_to_mel(f_max), n_mels + 2))[:, None]
+    corners = mel_corners(n_mels, f_min, f_max)[:, None]
     bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)[None]
     rising = (bins - corners[:-2]) / (corners[1:-1] - corners[:-2])
     falling = (corners[2:] - bins) / (corners[2:] - corners[1:-1])

@@ -15,6 +15,7 @@ class StudentBatch(NamedTuple):
     durations: Tensor  # (B, N) int64 frames, summing to mel_lengths
     mel: Tensor  # (B, M, T) float32
     mel_lengths: Tensor  # (B,) int64
+    pitch: Tensor | None  # (B, T, 2) float32, of pitch.measure_rows; None where it was not measured
     features: Tensor | None  # (B, N, 512) float32, the teacher's encoder output; None where it was not kept or read
 
 
@@ -29,7 +30,8 @@ def collate(dataset: DistilledDataset, rows: list[int], symbols: int, frames: in
     # From ordinary memory and this small, a copy that does not wait is safe: the driver takes it in at once.
     index, id_lengths, mel_lengths = lengths.to(dataset.mels.flat.device, non_blocking=True)
     features = None if dataset.features is None else dataset.features.gather(index, symbols).float()
+    pitch = None if dataset.pitch is None else dataset.pitch.gather(index, frames)
     return StudentBatch([f"{dataset.names[row]}/{dataset.samples[row]}" for row in rows],
                         dataset.ids.gather(index, symbols).long(), id_lengths,
                         dataset.durations.gather(index, symbols).long(),
-                        dataset.mels.gather(index, frames).float().transpose(1, 2), mel_lengths, features)
+                        dataset.mels.gather(index, frames).float().transpose(1, 2), mel_lengths, pitch, features)

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lightspeech.durations import POSITIONS, change_speed, positions, real, symbols_of_frames, to_frames
+from lightspeech.durations import change_speed, real, symbols_of_frames, to_frames
 from lightspeech.model import LightSpeech, LightSpeechInference
+from lightspeech.pitch import contour
 from lightspeech.recurrence import Recurrence, Steps, cpu_steps, one_thread
 
 SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths are padded to multiples of these on a GPU, to share recordings
@@ -26,8 +27,7 @@ class FastLightSpeech:
                  replayed: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None) -> None:
         self.model = model
         self.encoder = Recurrence(model.encoder.ahead, model.encoder.back, steps)
-        self.late = POSITIONS if model.config.positions else 0
-        self.decoder = Recurrence(model.decoder.ahead, model.decoder.back, steps, self.late)
+        self.decoder = Recurrence(model.decoder.ahead, model.decoder.back, steps, late=model.told)
         with torch.no_grad():
             self.symbols = self.encoder.project(model.embedding.weight[None])  # (1, n_symbols + 1, 2, 4H)
         self.symbol_step, self.frame_step = (SYMBOL_STEP, FRAME_STEP) if replayed else (1, 1)
@@ -44,28 +44,30 @@ class FastLightSpeech:
     def _infer(self, ids: Tensor, id_lengths: Tensor, speed: float, pauses: Tensor | None) -> LightSpeechInference:
         N = ids.shape[1]
         beyond = (0, -N % self.symbol_step)
-        features, durations = self._encode(F.pad(ids, beyond), id_lengths)
+        features, durations, lines = self._encode(F.pad(ids, beyond), id_lengths)
         durations = change_speed(durations, speed, pauses if pauses is None else F.pad(pauses, beyond))
         mel_lengths = durations.sum(1)
         frames = mel_lengths.tolist()
-        mel = self._decode(features, durations, -(-max(frames) // self.frame_step) * self.frame_step)
+        mel = self._decode(features, durations, lines, -(-max(frames) // self.frame_step) * self.frame_step)
         return LightSpeechInference(mel[:, :, :max(frames)], mel_lengths, durations[:, :N], frames)
 
-    def encode(self, ids: Tensor, id_lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the features of LightSpeech.encode, (B, N, D), and the durations at usual speed, (B, N) int64."""
+    def encode(self, ids: Tensor, id_lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the features of LightSpeech.encode, (B, N, D), the durations at usual speed, (B, N) int64, and the
+        lines of pitch, (B, N, 2)."""
         states = self.encoder.run(self.symbols, id_lengths, ids)
         features = self.model.encoder_linear(states).masked_fill(~real(id_lengths, ids.shape[1])[..., None], 0.0)
-        return features, to_frames(self.model.predict_durations(features, id_lengths), id_lengths)
+        log_durations, lines = self.model.predict(features, id_lengths)
+        return features, to_frames(log_durations, id_lengths), lines
 
-    def decode(self, features: Tensor, durations: Tensor, frames: int) -> Tensor:
+    def decode(self, features: Tensor, durations: Tensor, lines: Tensor, frames: int) -> Tensor:
         """As LightSpeech.decode after `spread`: mel (B, M, T), zero in the padding.
 
-        features: (B, N, D) of `encode`; durations: (B, N) int64 frames; frames: T, at least the longest row's sum.
+        features, lines: of `encode`; durations: (B, N) int64 frames; frames: T, at least the longest row's sum.
         """
         mel_lengths = durations.sum(1)
-        gates = self.decoder.project(features[..., :features.shape[2] - self.late])
-        states = self.decoder.run(gates, mel_lengths, symbols_of_frames(durations, frames),
-                                  positions(durations, frames) if self.late else None)
+        gates = self.decoder.project(features[..., :features.shape[2] - self.model.told])
+        shown = self.model.shown(durations, contour(lines, durations, frames))
+        states = self.decoder.run(gates, mel_lengths, symbols_of_frames(durations, frames), shown)
         mel = self.model.mel_linear(states)
         return mel.masked_fill(~real(mel_lengths, frames)[..., None], 0.0).transpose(1, 2)
 

@@ -6,6 +6,7 @@ from hparams import StudentTraining, UserError
 from lightspeech.data import StudentBatch
 from lightspeech.durations import real, to_log
 from lightspeech.model import LightSpeechOutput
+from lightspeech.pitch import pitch_loss
 
 
 def student_loss(output: LightSpeechOutput, batch: StudentBatch, settings: StudentTraining) -> dict[str, Tensor]:
@@ -13,6 +14,7 @@ def student_loss(output: LightSpeechOutput, batch: StudentBatch, settings: Stude
 
     "mel": mean absolute (settings.mel_loss "l1") or squared ("l2") difference over all bands of all real frames;
     "duration": mean absolute difference of log(frames + 1) over all real symbols;
+    "pitch": see pitch_loss; there only where the batch has the mel's;
     "feature": mean absolute difference of `encode`'s output and the teacher's encoder output over all real symbols;
     there only where the batch has the teacher's and settings.feature_weight is not 0.
     Raises UserError where the two features have different widths.
@@ -21,7 +23,10 @@ def student_loss(output: LightSpeechOutput, batch: StudentBatch, settings: Stude
                        ((batch.id_lengths, batch.ids.shape[1]), (batch.mel_lengths, batch.mel.shape[2])))
     losses = {"mel": masked_mean(output.mel.transpose(1, 2), batch.mel.transpose(1, 2), frames, settings.mel_loss),
               "duration": masked_mean(output.log_durations, to_log(batch.durations), symbols)}
-    weights = {"mel": 1.0, "duration": settings.duration_weight, "feature": settings.feature_weight}
+    weights = {"mel": 1.0, "duration": settings.duration_weight, "pitch": settings.pitch_weight,
+               "feature": settings.feature_weight}
+    if batch.pitch is not None:
+        losses["pitch"] = pitch_loss(output.pitch, batch.pitch, frames)
     if batch.features is not None and settings.feature_weight:
         _check_widths(output.encoder_features, batch.features)
         losses["feature"] = masked_mean(output.encoder_features, batch.features, symbols)

@@ -1,20 +1,25 @@
 """LightSpeech: symbols -> encoder -> durations -> length regulator -> decoder -> mel, without attention.
 
     ids (B, N) --embedding--> 256 --GRU both ways--> 512 --linear--> features (B, N, 512)
-    features --linear, ReLU, linear--> log(duration + 1) (B, N)
+    features --linear, ReLU, linear--> log(duration + 1) (B, N), and with config.pitch a line of pitch (pitch.py)
     features, durations --length regulator--> (B, T, 512) --GRU both ways--> 256 --linear--> mel (B, 80, T)
 
-The four stages are methods without side effects, each from tensors to tensors: encode, predict_durations, spread (the
-length regulator, of durations.py) and decode. Training and inference differ only in where the durations come from.
+With config.pitch the last of the 512 features give way, in the decoder's input, to the ridges of the pitch and to where
+in its symbol a frame is. The stages are methods without side effects, each from tensors to tensors: encode, predict,
+spread (the length regulator, of durations.py) and decode. Training and inference differ only in where durations and
+pitch come from.
 """
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from hparams import LightSpeechConfig, TextConfig
+from hparams import LightSpeechConfig, TextConfig, UserError
 from lightspeech.durations import POSITIONS, change_speed, positions, real, regulate, to_frames
+from lightspeech.pitch import RIDGES, Ridges, contour
 from lightspeech.recurrence import reorder, reversed_places
+
+TYPICAL_PITCH = 5.2  # log Hz, 181 Hz: where an untrained head begins
 
 
 class LightSpeechOutput(NamedTuple):
@@ -23,6 +28,7 @@ class LightSpeechOutput(NamedTuple):
     mel_lengths: Tensor  # (B,) int64 frames
     log_durations: Tensor  # (B, N) float32, log(frames + 1)
     encoder_features: Tensor  # (B, N, 2 * encoder_dim) float: what is taught by the teacher's encoder output
+    pitch: Tensor  # (B, T) float32, log Hz: what the network tells, whatever pitch it was given; 0 without config.pitch
 
 
 class LightSpeechInference(NamedTuple):
@@ -60,8 +66,14 @@ class BidirectionalGRU(nn.Module):
             return torch.cat((ahead, reorder(back, order)), 2)
 
 
+class Prosody(NamedTuple):
+    """What the head tells of each symbol."""
+    log_durations: Tensor  # (B, N) float32, log(frames + 1), zero in the padding
+    lines: Tensor  # (B, N, 2) float32, log Hz at the symbol's start and end; 0 without config.pitch
+
+
 class LightSpeech(nn.Module):
-    """The student network; 1,867,089 parameters with the default config.
+    """The student network; 1,867,089 parameters as published, 1,867,083 with pitch.
 
     The embedding has one row more than there are symbols, as published; no symbol uses it. `config` is the dataclass
     it was built from; `text` says how its input was made from text (set by whoever trains or loads the weights).
@@ -75,7 +87,12 @@ class LightSpeech(nn.Module):
         self.embedding = nn.Embedding(config.n_symbols + 1, config.embedding_dim)
         self.encoder = BidirectionalGRU(config.embedding_dim, config.encoder_dim)
         self.encoder_linear = nn.Linear(width, width)
-        self.duration_head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+        inner, told = (width - 2, 3) if config.pitch else (width, 1)
+        self.duration_head = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), nn.Linear(inner, told))
+        self.ridges = Ridges()
+        self.told = RIDGES + POSITIONS if config.pitch else 0  # inputs of the decoder that are no features
+        if self.told >= width:
+            raise UserError(f"encoder_dim: found {config.encoder_dim}, expected more than {self.told // 2} with pitch")
         self.decoder = BidirectionalGRU(width, config.decoder_dim)
         self.mel_linear = nn.Linear(2 * config.decoder_dim, config.n_mels)
 
@@ -84,39 +101,52 @@ class LightSpeech(nn.Module):
         features = self.encoder_linear(self.encoder(self.embedding(ids), id_lengths))
         return features.masked_fill(~real(id_lengths, ids.shape[1])[..., None], 0.0)
 
-    def predict_durations(self, features: Tensor, id_lengths: Tensor) -> Tensor:
-        """features: (B, N, D) of `encode`. Returns log(frames + 1), (B, N) float32, zero in the padding."""
-        predicted = self.duration_head(features).squeeze(2).float()
-        return predicted.masked_fill(~real(id_lengths, features.shape[1]), 0.0)
+    def predict(self, features: Tensor, id_lengths: Tensor) -> Prosody:
+        """features: (B, N, D) of `encode`. Returns what the head tells, in float32."""
+        told = self.duration_head(features).float()
+        lines = told[..., 1:] + TYPICAL_PITCH if self.told else told.new_zeros(*told.shape[:2], 2)
+        return Prosody(told[..., 0].masked_fill(~real(id_lengths, features.shape[1]), 0.0), lines)
 
-    def spread(self, features: Tensor, durations: Tensor, frames: int) -> Tensor:
-        """`regulate`; where config.positions is set, the last POSITIONS features give way to `positions`.
+    def shown(self, durations: Tensor, pitch: Tensor) -> Tensor:
+        """What the decoder is shown beside the features, of each frame.
 
-        features: (B, N, D) of `encode`; durations: (B, N) int64 frames, 0 in the padding; frames: T. Returns (B, T, D).
+        durations: (B, N) int64 frames, 0 in the padding; pitch: (B, T) log Hz. Returns (B, T, self.told) float32, zero
+        after the end of a row; of no width without config.pitch.
         """
-        if not self.config.positions:
-            return regulate(features, durations, frames)
-        told = positions(durations, frames).to(features.dtype)
-        return torch.cat((regulate(features[..., :-POSITIONS], durations, frames), told), 2)
+        if not self.told:
+            return pitch.new_zeros(*pitch.shape, 0)
+        frames = pitch.shape[1]
+        ridges = self.ridges(pitch).masked_fill(~real(durations.sum(1), frames)[..., None], 0.0)
+        return torch.cat((ridges, positions(durations, frames)), 2)
+
+    def spread(self, features: Tensor, durations: Tensor, pitch: Tensor) -> Tensor:
+        """The length regulator: `regulate`, with the last features giving way to what is `shown`.
+
+        features: (B, N, D) of `encode`; durations and pitch as for `shown`. Returns (B, T, D), zero after a row's end.
+        """
+        kept = regulate(features[..., :features.shape[2] - self.told], durations, pitch.shape[1])
+        return torch.cat((kept, self.shown(durations, pitch).to(features.dtype)), 2)
 
     def decode(self, regulated: Tensor, mel_lengths: Tensor) -> Tensor:
         """regulated: (B, T, D) of `spread`; mel_lengths: (B,) int64. Returns mel (B, M, T), zero in the padding."""
         mel = self.mel_linear(self.decoder(regulated, mel_lengths))
         return mel.masked_fill(~real(mel_lengths, regulated.shape[1])[..., None], 0.0).transpose(1, 2)
 
-    def forward(self, ids: Tensor, id_lengths: Tensor, durations: Tensor, frames: int) -> LightSpeechOutput:
+    def forward(self, ids: Tensor, id_lengths: Tensor, durations: Tensor, frames: int,
+                pitch: Tensor | None = None) -> LightSpeechOutput:
         """Speaks with given durations; never waits for the device.
 
         ids: (B, N) int64; id_lengths: (B,) int64, at least 1; durations: (B, N) int64 frames, their padding is not
         looked at; frames: T, at least the longest row's sum of durations (known to the caller without asking the
-        device; the rest is padding).
+        device; the rest is padding); pitch: (B, T) log Hz, at which it then speaks; None: at its own.
         """
         durations = durations * real(id_lengths, ids.shape[1])
         mel_lengths = durations.sum(1)
         features = self.encode(ids, id_lengths)
-        log_durations = self.predict_durations(features, id_lengths)
-        mel = self.decode(self.spread(features, durations, frames), mel_lengths)
-        return LightSpeechOutput(mel, mel_lengths, log_durations, features)
+        log_durations, lines = self.predict(features, id_lengths)
+        own = contour(lines, durations, frames)
+        mel = self.decode(self.spread(features, durations, own if pitch is None else pitch), mel_lengths)
+        return LightSpeechOutput(mel, mel_lengths, log_durations, features, own)
 
     @torch.no_grad()
     def infer(self, ids: Tensor, id_lengths: Tensor, speed: float = 1.0,
@@ -128,9 +158,9 @@ class LightSpeech(nn.Module):
         Raises UserError for a speed that is not a finite number above 0.
         """
         features = self.encode(ids, id_lengths)
-        durations = to_frames(self.predict_durations(features, id_lengths), id_lengths)
-        durations = change_speed(durations, speed, pauses)
+        log_durations, lines = self.predict(features, id_lengths)
+        durations = change_speed(to_frames(log_durations, id_lengths), speed, pauses)
         mel_lengths = durations.sum(1)
         frames = mel_lengths.tolist()
-        mel = self.decode(self.spread(features, durations, max(frames)), mel_lengths)
+        mel = self.decode(self.spread(features, durations, contour(lines, durations, max(frames))), mel_lengths)
         return LightSpeechInference(mel, mel_lengths, durations, frames)

@@ -132,7 +132,7 @@ class Recurrence:
         first = row * N if own > 1 else 0  # of a row's gates
         taken = torch.stack((source, source.gather(1, order))).permute(2, 0, 1) + first  # (L, 2, B)
         steps = gates.flatten(0, 2).index_select(0, (taken * 2 + way[:, None]).flatten()).view(L, 2, B, width)
-        if late is not None:
+        if late is not None and late.shape[2]:
             steps += torch.stack((late, reorder(late, order))).permute(2, 0, 1, 3) @ self.late_weight
         states = self.steps(steps, self.hidden, lengths)
         place = torch.stack((torch.arange(L, device=gates.device).expand(B, L), order), 2)  # (B, L, 2)

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmark_teacher import about, synchronize
 
 from hparams import CONFIGS, WaveGlowConfig
-from lightspeech import LightSpeech
+from lightspeech import LightSpeech, Prosody
 from synthesize import Synthesizer
 from training.sounds import Sounds
 from waveglow import WaveGlow
@@ -75,12 +75,13 @@ def milliseconds(run: Callable[[], Any], device: torch.device, most: int) -> flo
 
 def fix_durations(model: LightSpeech) -> None:
     """Lets a model compute its durations, and then take FRAMES / SYMBOLS frames a symbol, rounded where each ends."""
-    computed = model.predict_durations
+    computed = model.predict
 
-    def predict(features: torch.Tensor, id_lengths: torch.Tensor) -> torch.Tensor:
+    def predict(features: torch.Tensor, id_lengths: torch.Tensor) -> Prosody:
         ends = (torch.arange(features.shape[1] + 1, device=features.device) * (FRAMES / SYMBOLS)).round()
-        return computed(features, id_lengths) * 0 + ends.diff().log1p()
-    model.predict_durations = predict
+        told = computed(features, id_lengths)
+        return Prosody(told.log_durations * 0 + ends.diff().log1p(), told.lines)
+    model.predict = predict
 
 
 def mel_row(speaker: Synthesizer, rows: int, symbols: int, plain: bool, most: int) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from lightspeech.data import StudentBatch
 from lightspeech.durations import MAX_FRAMES, POSITIONS, change_speed, positions, real, regulate, to_frames, to_log
 from lightspeech.loss import student_loss
 from lightspeech.model import BidirectionalGRU, LightSpeech
+from lightspeech.pitch import RIDGES, Ridges
 from text import symbols
 
-TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=8, decoder_dim=6)
+TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=32, decoder_dim=6, pitch=True)
 
 
 def tiny_model() -> LightSpeech:
@@ -36,8 +37,9 @@ def tiny_batch(model: LightSpeech) -> StudentBatch:
     generator = torch.Generator().manual_seed(3)
     ids, id_lengths = rows(5, 3)
     durations = torch.tensor([[2, 0, 3, 1, 2], [1, 4, 1, 0, 0]])
+    pitch = torch.stack((torch.full((2, 10), 5.3), torch.rand(2, 10, generator=generator)), 2)
     return StudentBatch(["a/0", "b/0"], ids, id_lengths, durations, torch.randn(2, 80, 10, generator=generator),
-                        durations.sum(1), torch.randn(2, 5, 2 * model.config.encoder_dim, generator=generator))
+                        durations.sum(1), pitch, torch.randn(2, 5, 2 * model.config.encoder_dim, generator=generator))
 
 
 def run(model: LightSpeech, batch: StudentBatch) -> lightspeech.LightSpeechOutput:
@@ -45,8 +47,9 @@ def run(model: LightSpeech, batch: StudentBatch) -> lightspeech.LightSpeechOutpu
 
 
 def test_published_size() -> None:
-    model = LightSpeech(LightSpeechConfig())
-    assert sum(parameter.numel() for parameter in model.parameters()) == 1_867_089
+    sizes = [sum(parameter.numel() for parameter in LightSpeech(LightSpeechConfig(pitch=pitch)).parameters())
+             for pitch in (False, True)]
+    assert sizes == [1_867_089, 1_867_083]
 
 
 def test_length_regulator_example() -> None:
@@ -61,7 +64,7 @@ def test_forward_of_a_batch_is_that_of_its_rows() -> None:
     model = tiny_model()
     batch = tiny_batch(model)
     together = run(model, batch)
-    assert together.mel.shape == (2, 80, 10) and together.encoder_features.shape == (2, 5, 16)
+    assert together.mel.shape == (2, 80, 10) and together.encoder_features.shape == (2, 5, 64)
     assert together.mel_lengths.tolist() == [8, 6]
     for row, (n, t) in enumerate(zip(batch.id_lengths.tolist(), batch.mel_lengths.tolist())):
         alone = model(batch.ids[row:row + 1, :n], batch.id_lengths[row:row + 1], batch.durations[row:row + 1, :n], t)
@@ -177,19 +180,20 @@ def test_losses_known_by_hand() -> None:
     model = tiny_model()
     batch = tiny_batch(model)
     output = lightspeech.LightSpeechOutput(batch.mel + 2, batch.mel_lengths, to_log(batch.durations) - 0.5,
-                                           batch.features + 3)
+                                           batch.features + 3, batch.pitch[..., 0] + 0.25)
     losses = student_loss(output, batch, StudentTraining(duration_weight=4.0, feature_weight=10.0))
     assert {name: round(value.item(), 4) for name, value in losses.items()} == {
-        "mel": 2.0, "duration": 0.5, "feature": 3.0, "loss": 34.0}
+        "mel": 2.0, "duration": 0.5, "pitch": 0.25, "feature": 3.0, "loss": 34.25}
     assert student_loss(output, batch, StudentTraining(mel_loss="l2"))["mel"].item() == pytest.approx(4.0)
 
 
 def test_padding_changes_neither_losses_nor_gradients() -> None:
     model = tiny_model()
     batch = tiny_batch(model)
-    spoilt = batch._replace(mel=batch.mel.clone(), durations=batch.durations.clone(), features=batch.features.clone())
+    spoilt = StudentBatch(*(part.clone() if torch.is_tensor(part) else part for part in batch))
     spoilt.mel[0, :, 8:], spoilt.mel[1, :, 6:] = float("nan"), 1e9
     spoilt.durations[1, 3:], spoilt.features[1, 3:] = 77, float("inf")
+    spoilt.pitch[0, 8:], spoilt.pitch[1, 6:] = float("nan"), 1e9
     results = []
     for case in (batch, spoilt):
         model.zero_grad()
@@ -205,9 +209,10 @@ def test_features_are_optional() -> None:
     model = tiny_model()
     batch = tiny_batch(model)
     output = run(model, batch)
-    assert set(student_loss(output, batch._replace(features=None), StudentTraining())) == {"mel", "duration", "loss"}
+    alone = batch._replace(features=None, pitch=None)
+    assert set(student_loss(output, alone, StudentTraining())) == {"mel", "duration", "loss"}
     assert "feature" not in student_loss(output, batch, StudentTraining(feature_weight=0.0))
-    with pytest.raises(UserError, match="the student has 16, the distilled data 512"):
+    with pytest.raises(UserError, match="the student has 64, the distilled data 512"):
         student_loss(output, batch._replace(features=torch.zeros(2, 5, 512)), StudentTraining())
 
 
@@ -267,12 +272,26 @@ def test_positions_example() -> None:
     torch.testing.assert_close(told[1, :, 1] * 3, torch.tensor([3.0, 2, 1, 1]).log())  # until it ends
 
 
-def test_a_decoder_that_is_told_positions_has_no_parameter_more_and_hears_them() -> None:
-    plain, told = (LightSpeech(LightSpeechConfig(12, 80, 8, 8, 8, positions=there)) for there in (False, True))
-    assert sum(p.numel() for p in plain.parameters()) == sum(p.numel() for p in told.parameters())
-    told.load_state_dict(plain.state_dict())
-    features, durations = torch.ones(1, 1, 16), torch.tensor([[5]])
-    assert (plain.spread(features, durations, 5).diff(dim=1) == 0).all()
-    spread = told.spread(features, durations, 6)
-    assert (spread[0, :5, :16 - POSITIONS] == 1).all() and (spread[0, 5] == 0).all()
-    assert torch.equal(spread[0, :, 16 - POSITIONS:], positions(durations, 6)[0])
+def test_the_decoder_is_shown_positions_and_ridges_in_place_of_features() -> None:
+    model = tiny_model()
+    durations, pitch = torch.tensor([[2, 3]]), torch.full((1, 6), 5.0)
+    spread = model.spread(torch.ones(1, 2, 64), durations, pitch)
+    assert (spread[0, :5, :64 - POSITIONS - RIDGES] == 1).all() and (spread[0, 5] == 0).all()
+    torch.testing.assert_close(spread[0, :5, 64 - POSITIONS - RIDGES:-POSITIONS], Ridges()(pitch)[0, :5])
+    assert torch.equal(spread[0, :, -POSITIONS:], positions(durations, 6)[0])
+
+
+def test_it_speaks_at_the_pitch_it_is_given_and_tells_its_own() -> None:
+    model, batch = tiny_model(), tiny_batch(tiny_model())
+    given = torch.full((2, 10), 5.0)
+    with torch.no_grad():
+        own = run(model, batch)
+        other = model(batch.ids, batch.id_lengths, batch.durations, 10, given)
+        same = model(batch.ids, batch.id_lengths, batch.durations, 10, own.pitch)
+    assert torch.equal(own.pitch, other.pitch) and torch.equal(own.mel, same.mel)
+    assert not torch.equal(own.mel, other.mel)
+
+
+def test_too_narrow_for_pitch() -> None:
+    with pytest.raises(UserError, match="encoder_dim: found 16, expected more than 28 with pitch"):
+        LightSpeech(LightSpeechConfig(encoder_dim=16, pitch=True))

@@ -10,13 +10,13 @@ from lightspeech import recurrence
 from lightspeech.model import BidirectionalGRU
 from lightspeech.recurrence import Recurrence, cpu_steps, plain_steps, reversed_places
 
-TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=8, decoder_dim=6)
+TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=32, decoder_dim=6)
 
 
-@pytest.fixture(params=[False, True], ids=["", "positions"])
+@pytest.fixture(params=[False, True], ids=["", "pitch"])
 def model(request) -> lightspeech.LightSpeech:
     torch.manual_seed(1)
-    model = lightspeech.LightSpeech(dataclasses.replace(TINY, positions=request.param)).eval()
+    model = lightspeech.LightSpeech(dataclasses.replace(TINY, pitch=request.param)).eval()
     with torch.no_grad():  # an untrained head says less than one frame; this one says about 4, more and less
         model.duration_head[2].bias.fill_(1.6)
         model.duration_head[2].weight.mul_(8)

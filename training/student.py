@@ -1,4 +1,5 @@
 """The student's training: LightSpeech on a distilled dataset that lives on the device."""
+import dataclasses
 import zlib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from lightspeech import LightSpeech, LightSpeechOutput
 from lightspeech.data import StudentBatch, collate
 from lightspeech.distilled import DistilledDataset
 from lightspeech.loss import student_loss
+from lightspeech.pitch import measure_rows
 from training.adversary import MelAdversary, variance_ratio
 from training.corpus import tell_left_out
 from training.distributed import Workers
@@ -33,7 +35,9 @@ class StudentTask:
         if self.adversary:
             self.networks["discriminators"] = self.adversary.network
             self.rates["discriminators"] = settings.discriminator_rate
-        self.dataset = dataset.to(workers.device)
+        dataset = dataset.to(workers.device)
+        pitch = measure_rows(dataset.mels, self.model.ridges) if config.pitch else None
+        self.dataset = dataclasses.replace(dataset, pitch=pitch)
         short = [row for row, frames in enumerate(dataset.mels.lengths.tolist()) if frames <= settings.max_frames]
         names = {dataset.names[row] for row in short}
         unseen = {name for name in names if zlib.crc32(name.encode()) % 50 == 0} or {min(names, default="")}
@@ -52,9 +56,10 @@ class StudentTask:
         return collate(self.dataset, rows, round_up(symbols, 16), round_up(frames, 64))
 
     def _speak(self, model: nn.Module, batch: StudentBatch) -> tuple[LightSpeechOutput, dict[str, torch.Tensor]]:
-        """The student's output with the teacher's durations, and its losses by name."""
+        """The student's output with the teacher's durations and pitch, and its losses by name."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            output = model(batch.ids, batch.id_lengths, batch.durations, batch.mel.shape[2])
+            pitch = None if batch.pitch is None else batch.pitch[..., 0]
+            output = model(batch.ids, batch.id_lengths, batch.durations, batch.mel.shape[2], pitch)
         return output, student_loss(output, batch, self.settings)
 
     def _rows(self, step: int) -> list[int]:
