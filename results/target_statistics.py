@@ -275,7 +275,7 @@ def _told(values: Sequence[float], factor: float, digits: int) -> str:
 def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, float | None]]) -> None:
     """Writes three pictures, a panel a measure.
 
-    cells.png: students of the shipped size, and the targets themselves as dashes; sizes.png: mel targets by the
+    cells.png: students of the published size, and the targets themselves as dashes; sizes.png: mel targets by the
     student's size; variance.png: students by what context leaves open of their targets, which two letters name.
     """
     plain = [group for group in groups if group.parameters and not group.features and group.targets != "free-scaled"]
@@ -289,7 +289,7 @@ def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, floa
             place = list(LABELS).index(group.targets) + 0.2 * group.features
             if not group.parameters and name in group.values:
                 axes.hlines(group.values[name], place - 0.2, place + 0.4, linestyle="dashed", color="grey")
-            elif group.size == "shipped":
+            elif group.size == "published":
                 _dots(axes, [place], [group], name, "with features" if group.features else "without",
                       "C1" if group.features else "C0")
         axes.set_xticks(range(len(LABELS)), list(LABELS), fontsize=7)

@@ -44,8 +44,8 @@ def experiment(tmp_path_factory, vocoder) -> Experiment:
     teacher = tacotron2.Tacotron2(CONFIGS["tacotron2"]["tiny"][0], TextConfig()).eval()
     add_clock(teacher)
     tacotron2.save(folder / "teacher.safetensors", teacher, teacher.text, {})
-    cells = (Cell("recorded", "shipped", True), Cell("free-scaled", "shipped", False), Cell("free", "small", False))
-    sizes = {"shipped": LightSpeechConfig(embedding_dim=8, encoder_dim=16, decoder_dim=8),
+    cells = (Cell("recorded", "published", True), Cell("free-scaled", "published", False), Cell("free", "small", False))
+    sizes = {"published": LightSpeechConfig(embedding_dim=8, encoder_dim=16, decoder_dim=8),
              "small": LightSpeechConfig(embedding_dim=4, encoder_dim=4, decoder_dim=4)}
     return Experiment(folder / "corpus", folder / "work", folder / "out", folder / "teacher.safetensors", vocoder,
                       steps=4, seeds=(0, 1), cells=cells, sizes=sizes, spoken=1, repeats=2, reading=LAX,
@@ -109,7 +109,7 @@ def test_students_speak_and_are_told(done):
     assert np.load(speech / "clip-0.npy").shape[0] == 80 and soundfile.info(speech / "clip-0.flac").samplerate == 22050
     assert (done.work / "lines.csv").read_text() == "clip-0|Hello.\n"
     table = (done.out / "tables.md").read_text()
-    assert table.count("\n| small |") == 1 and table.count("\n| shipped |") == 2 and "±" in table
+    assert table.count("\n| small |") == 1 and table.count("\n| published |") == 2 and "±" in table
     assert {path.name for path in done.out.glob("*.png")} == {"cells.png", "sizes.png", "variance.png"}
 
 
@@ -193,7 +193,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 def test_what_is_fixed():
     counts = {size: sum(p.numel() for p in LightSpeech(config).parameters()) for size, config in SIZES.items()}
-    assert counts == {"small": 300_381, "shipped": 1_867_089, "large": 8_036_329}
+    assert counts == {"small": 300_381, "published": 1_867_089, "large": 8_036_329}
     assert len(set(CELLS)) == len(CELLS) == 14
     assert spoken_rows(100, 4) == [0, 25, 50, 75] and spoken_rows(3, 24) == [0, 1, 2]
 
