@@ -14,8 +14,6 @@ OURS = set(MAY_IMPORT) | SCRIPTS
 FILES = sorted([*ROOT.glob("*.py"), *(path for name in MAY_IMPORT for path in (ROOT / name).glob("*.py"))])
 RESULTS = sorted(ROOT.glob("results/*.py"))  # may import anything
 
-RESULTS = sorted((ROOT / "results").glob("*.py"))
-
 
 def imported(tree: ast.AST) -> set[str]:
     names = set()
