@@ -27,12 +27,15 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
     parser.add_argument("--model", choices=sorted(CONFIGS), default="lightspeech", help="default: lightspeech")
     parser.add_argument("--config", default="default", help=f"named settings: {', '.join(CONFIGS[model])}")
     parser.add_argument("--data", type=Path, help="a distilled dataset (lightspeech), or a folder in LJSpeech's layout")
-    parser.add_argument("--out", type=Path, required=True, help="the run's folder: checkpoints, log, TensorBoard files")
+    parser.add_argument("--out", type=Path, help="the run's folder: checkpoints, log, TensorBoard files")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/latest.pt")
     parser.add_argument("--init", type=Path, metavar="FILE", help="start from released or published weights, such as "
                         "those of another voice")
     parser.add_argument("--export", type=Path, metavar="FILE",
-                        help="write the averaged weights of OUT's best checkpoint as FILE.safetensors; no training")
+                        help="write the averaged weights of OUT's best checkpoint, or those of --init, as "
+                        "FILE.safetensors; no training")
+    parser.add_argument("--sharpen", type=float, metavar="FACTOR", help="with --export of a teacher and --data: its "
+                        "mels get the covariance of the recordings' times this, against blur; try 1.15")
     parser.add_argument("--preliminary", metavar="TEXT", help="with --export: why these weights are no more than a "
                         "beginning; whoever speaks with them is told")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -66,8 +69,9 @@ def run(options: argparse.Namespace, model_config: Any, train_config: Any) -> in
     from training.distributed import workers
     from training.released import start_from
     from training.tasks import make_task
-    if options.data is None:
-        raise UserError("--data: not given; name the folder to train on")
+    for name, what in (("data", "the folder to train on"), ("out", "the folder of the run")):
+        if getattr(options, name) is None:
+            raise UserError(f"--{name}: not given; name {what}")
     with workers(options.device) as place:
         task = make_task(options.model, model_config, train_config, options.data, AudioConfig(), place,
                          fast=not options.plain)
@@ -83,13 +87,25 @@ def run(options: argparse.Namespace, model_config: Any, train_config: Any) -> in
             raise UserError(f"--out {options.out}: cannot be written ({error}); name one with room in it") from None
 
 
+def write_weights(options: argparse.Namespace) -> None:
+    """What --export asks for."""
+    from training.released import export
+    source, sharpness = options.init or options.out, None
+    if source is None:
+        raise UserError("--export: of what is not said; name the run's folder by --out, or released weights by --init")
+    if options.sharpen is not None:
+        if options.model != "tacotron2" or options.data is None:
+            raise UserError("--sharpen: is for a teacher; it needs --model tacotron2 and the --data of its voice")
+        sharpness = options.data, options.sharpen
+    export(options.model, source, options.export, options.preliminary, sharpness)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     try:
         options, model_config, train_config = parse(argv)
         if options.export:
-            from training.released import export
-            export(options.model, options.out, options.export, options.preliminary)
+            write_weights(options)
             return 0
         return run(options, model_config, train_config)
     except UserError as error:

@@ -48,10 +48,12 @@ def test_from_corpus_to_sound(corpus, tmp_path):
     runs, weights = tmp_path / "runs", tmp_path / "weights"
 
     script("train.py", "--model", "tacotron2", "--data", corpus, "--out", runs / "teacher", *FEW)
-    script("train.py", "--model", "tacotron2", "--out", runs / "teacher", "--export", weights / "teacher.safetensors")
-    teacher = tacotron2.load(weights / "teacher.safetensors")
+    script("train.py", "--model", "tacotron2", "--out", runs / "teacher", "--export", weights / "plain.safetensors")
+    teacher = tacotron2.load(weights / "plain.safetensors")
     add_clock(teacher)  # four steps do not teach it to stop
-    tacotron2.save(weights / "teacher.safetensors", teacher, teacher.text, {})
+    tacotron2.save(weights / "plain.safetensors", teacher, teacher.text, {})
+    script("train.py", "--model", "tacotron2", "--init", weights / "plain.safetensors", "--data", corpus,
+           "--sharpen", 1.15, "--export", weights / "teacher.safetensors")
 
     done = script("preprocess.py", corpus / "metadata.csv", "-o", tmp_path / "distilled", "--weights",
                   weights / "teacher.safetensors", "--min-focus", 0, "--min-coverage", 0, "--max-jump", 1000,
@@ -101,6 +103,7 @@ def one_line_error(*arguments: object) -> str:
     (["--data", "/nowhere"], "/nowhere: no such folder"),
     (["--model", "waveglow", "--objective", "magic"], "expected one of adversarial, likelihood"),
     (["--export", "/dev/null/x.safetensors"], "no checkpoint found there; give the folder of a run"),
+        (["--sharpen", "1.2", "--export", "x.safetensors"], "--sharpen: is for a teacher"),
     ([], "--data: not given")])
 def test_mistakes_are_told_in_one_line(arguments, expected, tmp_path):
     assert expected in one_line_error("--out", tmp_path / "run", *arguments)

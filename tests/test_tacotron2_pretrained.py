@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_tacotron2_model import TINY, close
+from test_tacotron2_model import TINY, close, tiny_model
 
 from hparams import AudioConfig, TextConfig, UserError, save_weights
-from tacotron2 import Tacotron2, load, save
+from tacotron2 import Tacotron2, covariance_map, load, save, sharpen
 from tacotron2.pretrained import PUBLISHED_TEXT
 from text import symbols
 
@@ -92,3 +92,30 @@ def test_foreign_files(tmp_path: Path) -> None:
     assert "waveglow" in refusal(tmp_path / "w.safetensors")
     save_weights(tmp_path / "s.safetensors", "tacotron2", {}, TINY, AudioConfig(), TextConfig(), symbols[:-1])
     assert "symbol table" in refusal(tmp_path / "s.safetensors")
+
+
+def test_sharpening_maps_the_mel_after_the_postnet_and_changes_nothing_else() -> None:
+    model, generator = tiny_model(), torch.Generator().manual_seed(4)
+    ids, lengths = torch.tensor([[1, 2, 3, 4, 5]]), torch.tensor([5])
+    said = [model.infer(ids, lengths, [torch.Generator().manual_seed(3)], max_steps=40)]
+    frames = torch.randn(2, 300, TINY.n_mels, generator=generator)
+    bands = covariance_map(frames[0], frames[1] @ torch.randn(TINY.n_mels, TINY.n_mels, generator=generator) + 2, 1.2)
+    sharpen(model, bands)
+    said.append(model.infer(ids, lengths, [torch.Generator().manual_seed(3)], max_steps=40))
+    plain, sharp = said
+    expected = bands.target[:, None] + bands.matrix @ (plain.mel[0].double() - bands.source[:, None])
+    close(sharp.mel[0].double(), expected, 1e-3)
+    close(sharp.alignments, plain.alignments, 1e-4)
+    assert sharp.mel_lengths.tolist() == plain.mel_lengths.tolist() and plain.mel.shape[2] == 40
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.3])
+def test_a_covariance_map_gives_mean_and_covariance(factor: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    spoken = torch.randn(500, 6, generator=generator) @ torch.randn(6, 6, generator=generator) - 3
+    recorded = torch.randn(400, 6, generator=generator) @ torch.randn(6, 6, generator=generator) + 1
+    bands = covariance_map(spoken, recorded, factor)
+    mapped = bands.target + (spoken.double() - bands.source) @ bands.matrix.t()
+    close(mapped.mean(0), recorded.double().mean(0), 1e-4)
+    close(torch.cov(mapped.t()), factor**2 * torch.cov(recorded.double().t()), 1e-4)
+    close(bands.matrix, bands.matrix.t(), 1e-9)
