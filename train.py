@@ -34,8 +34,8 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
     parser.add_argument("--export", type=Path, metavar="FILE",
                         help="write the averaged weights of OUT's best checkpoint, or those of --init, as "
                         "FILE.safetensors; no training")
-    parser.add_argument("--sharpen", type=float, metavar="FACTOR", help="with --export of a teacher and --data: its "
-                        "mels get the covariance of the recordings' times this, against blur; try 1.15")
+    parser.add_argument("--sharpen", type=float, metavar="FACTOR", help="with --export and --data: mels get the "
+                        "spread over bands that their targets have, times this, against blur; a teacher's 1.15, else 1")
     parser.add_argument("--preliminary", metavar="TEXT", help="with --export: why these weights are no more than a "
                         "beginning; whoever speaks with them is told")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -94,8 +94,8 @@ def write_weights(options: argparse.Namespace) -> None:
     if source is None:
         raise UserError("--export: of what is not said; name the run's folder by --out, or released weights by --init")
     if options.sharpen is not None:
-        if options.model != "tacotron2" or options.data is None:
-            raise UserError("--sharpen: is for a teacher; it needs --model tacotron2 and the --data of its voice")
+        if options.model == "waveglow" or options.data is None:
+            raise UserError("--sharpen: is for teacher and student; it needs the --data that they learned from")
         sharpness = options.data, options.sharpen
     export(options.model, source, options.export, options.preliminary, sharpness)
 

@@ -2,10 +2,11 @@
 
 A wave is float32 in [-1, 1] at 22,050 Hz; a mel is the natural log of slaney mel magnitudes, (B, M, T) float32.
 """
+from audio.bands import BandMap, covariance_map
 from audio.corpus import read_corpus
 from audio.files import encode_wav, read_wav, write_stream, write_wav
 from audio.mel import MelSpectrogram, griffin_lim, mel_corners, mel_filterbank, mel_spectrogram
 from audio.ragged import Ragged
 
-__all__ = ["MelSpectrogram", "Ragged", "encode_wav", "griffin_lim", "mel_corners", "mel_filterbank", "mel_spectrogram",
-           "read_corpus", "read_wav", "write_stream", "write_wav"]
+__all__ = ["BandMap", "MelSpectrogram", "Ragged", "covariance_map", "encode_wav", "griffin_lim", "mel_corners",
+           "mel_filterbank", "mel_spectrogram", "read_corpus", "read_wav", "write_stream", "write_wav"]

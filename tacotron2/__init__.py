@@ -3,7 +3,7 @@ from tacotron2.alignment import Limits, Quality, durations_argmax, durations_mon
 from tacotron2.inference import Tacotron2Inference
 from tacotron2.model import Tacotron2, Tacotron2Output
 from tacotron2.pretrained import load, save
-from tacotron2.sharpen import BandMap, covariance_map, sharpen
+from tacotron2.sharpen import sharpen
 
-__all__ = ["BandMap", "Limits", "Quality", "Tacotron2", "Tacotron2Inference", "Tacotron2Output", "covariance_map",
-           "durations_argmax", "durations_monotonic", "load", "quality", "reject_reason", "save", "sharpen"]
+__all__ = ["Limits", "Quality", "Tacotron2", "Tacotron2Inference", "Tacotron2Output", "durations_argmax",
+           "durations_monotonic", "load", "quality", "reject_reason", "save", "sharpen"]

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import lightspeech
+from audio import covariance_map
 from hparams import HALF_FROM, AudioConfig, LightSpeechConfig, StudentTraining, TextConfig, UserError, save_weights
 from lightspeech.data import StudentBatch
 from lightspeech.durations import MAX_FRAMES, POSITIONS, change_speed, positions, real, regulate, to_frames, to_log
@@ -295,3 +296,14 @@ def test_it_speaks_at_the_pitch_it_is_given_and_tells_its_own() -> None:
 def test_too_narrow_for_pitch() -> None:
     with pytest.raises(UserError, match="encoder_dim: found 16, expected more than 28 with pitch"):
         LightSpeech(LightSpeechConfig(encoder_dim=16, pitch=True))
+
+
+def test_sharpening_maps_the_mel_and_changes_nothing_else() -> None:
+    model, generator = tiny_model(), torch.Generator().manual_seed(4)
+    plain = model.infer(*rows(9, 4))
+    bands = covariance_map(*torch.randn(2, 300, 80, generator=generator), 1.2)._replace(target=torch.ones(80).double())
+    lightspeech.sharpen(model, bands)
+    sharp = model.infer(*rows(9, 4))
+    expected = bands.target[:, None] + bands.matrix @ (plain.mel[0].double() - bands.source[:, None])
+    torch.testing.assert_close(sharp.mel[0].double(), expected, rtol=1e-4, atol=1e-4)
+    assert torch.equal(sharp.durations, plain.durations) and sharp.mel[1, :, sharp.frames[1]:].abs().sum() == 0

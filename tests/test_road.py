@@ -62,7 +62,8 @@ def test_from_corpus_to_sound(corpus, tmp_path):
     assert list(csv.reader(open(tmp_path / "distilled" / "rejected.csv")))[1:] == []
 
     script("train.py", "--data", tmp_path / "distilled", "--out", runs / "student", *FEW, "--feature-weight", 0)
-    script("train.py", "--out", runs / "student", "--export", weights / "student.safetensors")
+    script("train.py", "--out", runs / "student", "--export", weights / "student.safetensors", "--sharpen", 1, "--data",
+           tmp_path / "distilled")
     assert lightspeech.load(weights / "student.safetensors").text == teacher.text
 
     script("train.py", "--model", "waveglow", "--data", corpus, "--out", runs / "vocoder", *FEW, "--spectral-steps", 2)
@@ -103,7 +104,7 @@ def one_line_error(*arguments: object) -> str:
     (["--data", "/nowhere"], "/nowhere: no such folder"),
     (["--model", "waveglow", "--objective", "magic"], "expected one of adversarial, likelihood"),
     (["--export", "/dev/null/x.safetensors"], "no checkpoint found there; give the folder of a run"),
-        (["--sharpen", "1.2", "--export", "x.safetensors"], "--sharpen: is for a teacher"),
+        (["--sharpen", "1.2", "--export", "x.safetensors"], "--sharpen: is for teacher and student"),
     ([], "--data: not given")])
 def test_mistakes_are_told_in_one_line(arguments, expected, tmp_path):
     assert expected in one_line_error("--out", tmp_path / "run", *arguments)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from test_tacotron2_model import TINY, close, tiny_model
 
+from audio import covariance_map
 from hparams import AudioConfig, TextConfig, UserError, save_weights
-from tacotron2 import Tacotron2, covariance_map, load, save, sharpen
+from tacotron2 import Tacotron2, load, save, sharpen
 from tacotron2.pretrained import PUBLISHED_TEXT
 from text import symbols
 
@@ -107,15 +108,3 @@ def test_sharpening_maps_the_mel_after_the_postnet_and_changes_nothing_else() ->
     close(sharp.mel[0].double(), expected, 1e-3)
     close(sharp.alignments, plain.alignments, 1e-4)
     assert sharp.mel_lengths.tolist() == plain.mel_lengths.tolist() and plain.mel.shape[2] == 40
-
-
-@pytest.mark.parametrize("factor", [1.0, 1.3])
-def test_a_covariance_map_gives_mean_and_covariance(factor: float) -> None:
-    generator = torch.Generator().manual_seed(1)
-    spoken = torch.randn(500, 6, generator=generator) @ torch.randn(6, 6, generator=generator) - 3
-    recorded = torch.randn(400, 6, generator=generator) @ torch.randn(6, 6, generator=generator) + 1
-    bands = covariance_map(spoken, recorded, factor)
-    mapped = bands.target + (spoken.double() - bands.source) @ bands.matrix.t()
-    close(mapped.mean(0), recorded.double().mean(0), 1e-4)
-    close(torch.cov(mapped.t()), factor**2 * torch.cov(recorded.double().t()), 1e-4)
-    close(bands.matrix, bands.matrix.t(), 1e-9)
