@@ -6,7 +6,8 @@
     python results/make_samples.py corpus/heldout.csv out/copy --recordings corpus            # vocoder alone
 
 Lines are name|text. Writes OUT/name.wav and OUT/name.npy, the mel (80, T) float32 for any other vocoder, by the
-weights that ship, in float32 on the CPU; chance is seeded by the number of the line.
+weights that ship, in float32 on the CPU; chance is seeded by the number of the line. Of a teacher's reading also
+OUT/name.png, its alignment with the durations that preprocess.py takes from it.
 """
 import argparse
 import dataclasses
@@ -24,7 +25,9 @@ import lightspeech
 import tacotron2
 import waveglow
 from audio import mel_spectrogram, read_wav, write_wav
-from text import Line, read, read_metadata
+from audio.pictures import alignment_picture
+from hparams import TextConfig
+from text import Line, read, read_metadata, symbols
 from training.inference import newest_weights
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,17 +38,29 @@ def weights_of(model: str) -> Path:
     return newest_weights(ROOT / model / "pre_trained_model", None, "train and export them first")
 
 
-def spoken(lines: list[Line], model: str, letters: bool) -> Iterator[Tensor]:
-    """Mels (1, M, T) of the lines, each said alone by the student ("lightspeech") or the teacher ("tacotron2")."""
-    network = {"lightspeech": lightspeech, "tacotron2": tacotron2}[model].load(weights_of(model))
-    text = dataclasses.replace(network.text, phonemes=False) if letters else network.text
+def reading_of(text: TextConfig, letters: bool) -> TextConfig:
+    """How a network's text is read; letters: with no word given as phonemes."""
+    return dataclasses.replace(text, phonemes=text.phonemes and not letters)
+
+
+def said_by_student(lines: list[Line], letters: bool) -> Iterator[Tensor]:
+    """Mels (1, M, T) of the lines, each said alone."""
+    network = lightspeech.load(weights_of("lightspeech"))
+    for line in lines:
+        ids = torch.tensor([read(line.text, reading_of(network.text, letters)).ids])
+        yield network.infer(ids, torch.tensor([ids.shape[1]])).mel
+
+
+def said_by_teacher(lines: list[Line], letters: bool, out: Path) -> Iterator[Tensor]:
+    """Mels (1, M, T) of the lines, each said alone; draws each alignment as out/name.png."""
+    network = tacotron2.load(weights_of("tacotron2"))
     for number, line in enumerate(lines):
-        ids = torch.tensor([read(line.text, text).ids])
-        length = torch.tensor([ids.shape[1]])
-        if model == "tacotron2":
-            yield network.infer(ids, length, [torch.Generator().manual_seed(number)]).mel
-        else:
-            yield network.infer(ids, length).mel
+        ids = torch.tensor([read(line.text, reading_of(network.text, letters)).ids])
+        said = network.infer(ids, torch.tensor([ids.shape[1]]), [torch.Generator().manual_seed(number)])
+        alignment = said.alignments[0].numpy()
+        alignment_picture(out / f"{line.name}.png", alignment, [symbols[number] for number in ids[0]],
+                          tacotron2.durations_monotonic(alignment), line.name)
+        yield said.mel
 
 
 def recorded(lines: list[Line], folder: Path) -> Iterator[Tensor]:
@@ -78,8 +93,12 @@ def main() -> None:
     lines = read_metadata(options.lines)
     vocoder = waveglow.load(weights_of("waveglow"))
     options.out.mkdir(parents=True, exist_ok=True)
-    mels = (recorded(lines, options.recordings) if options.recordings
-            else spoken(lines, options.model, options.letters))
+    if options.recordings:
+        mels = recorded(lines, options.recordings)
+    elif options.model == "tacotron2":
+        mels = said_by_teacher(lines, options.letters, options.out)
+    else:
+        mels = said_by_student(lines, options.letters)
     for number, (line, mel) in enumerate(zip(lines, mels)):
         keep(options.out, line.name, mel, vocoder, number)
 
