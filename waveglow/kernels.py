@@ -144,7 +144,7 @@ def turn(audio, told, mixing, start, start_bias, told_bias, x, lengths, T, plane
     stream = tl.zeros([BM, C], tl.float32) + tl.load(start_bias + unit)[None, :]
     for c in tl.static_range(GROUP):
         log_scale = tl.load(told + place * 2 * GROUP + GROUP + c, mask=inside, other=0.0)
-        if BOUND:
+        if BOUND > 0:
             log_scale = BOUND * (2 * tl.sigmoid(2 / BOUND * log_scale) - 1)
         shift = tl.load(told + place * 2 * GROUP + c, mask=inside, other=0.0)
         sample = (tl.load(audio + place * GROUP + c, mask=inside, other=0.0) - shift) * tl.exp(-log_scale)
