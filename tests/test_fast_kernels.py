@@ -25,10 +25,10 @@ for B in (1, 3):  # in two parts, which find in the buffer what the other would 
     expected = plain_steps(gates, hidden, lengths)
     states = torch.cat((torch.zeros(1, 2, B, H), expected)).view(torch.int32)
     if B == 1:
-        kernels.steps_of_one[(2, 2, 1)](gates, hidden, states, lengths[:1], B, H, H // 2)
+        kernels.steps_of_one[(2, 2, 1)](gates, *gates.stride()[:2], hidden, states, lengths[:1], B, H, H // 2)
     else:
         hidden = hidden.transpose(1, 2).half().contiguous()
-        kernels.steps_of_rows[(2, 2, 1)](gates, hidden, states, lengths[:1], B, H, H // 2, 16)
+        kernels.steps_of_rows[(2, 2, 1)](gates, *gates.stride()[:2], hidden, states, lengths[:1], B, H, H // 2, 16)
     assert (states[1:].view(torch.float32) - expected).abs().max() < (1e-5 if B == 1 else gpu.ALLOWED)
 """
 STUDENT = """

@@ -90,7 +90,7 @@ def residual_layer(gated, residual, residual_bias, to_told, x, told, lengths, T,
     """The products after the gate, added to x (but by the LAST layer) and to told: grid (tiles, C / BN).
 
     gated: descriptor of (B * PHASES, T, C) by (1, BM, BK); residual: of (C, C) by (BN, BK); to_told: of (TOLD, C) by
-    (TOLD, BK); residual_bias (C,) float32; x (B * planes, T, C), told (B * PHASES, T, TOLD) float32; lengths (B,) int64.
+    (TOLD, BK); residual_bias (C,) float32; x (B * planes, T, C); told (B * PHASES, T, TOLD) float32; lengths (B,).
     """
     row, phase, frame = _tile(tl.program_id(0), T, BM, PHASES)
     unit = tl.program_id(1) * BN
@@ -132,7 +132,7 @@ def turn(audio, told, mixing, start, start_bias, told_bias, x, lengths, T, plane
     """From one flow to the next: grid (tiles). audio (B * PHASES, T, GROUP) float32, told (..., 2 * GROUP) float32.
 
     audio = (audio - shift) / s @ mixing (GROUP, GROUP), where told is shift, then log s (softly within BOUND, if that
-    is not 0); x = the audio of before the mixing @ start (GROUP, C) + start_bias, zero from a row's end on, as is audio;
+    is not 0); x = the audio before the mixing @ start (GROUP, C) + start_bias, zero from a row's end on, as is audio;
     told = told_bias (2 * GROUP,).
     """
     row, phase, frame = _tile(tl.program_id(0), T, BM, PHASES)
