@@ -3,7 +3,8 @@
 What a flow adds to the signal is linear in its layers' gated activations (the skip connections, then the end layer):
 one product of few rows a layer, in place of C and a sum over the layers. NVIDIA's conditioning is linear in the mel (a
 transposed convolution, then the condition's layer): of the frames that reach a step, one product for each phase of a
-frame. The start of a flow follows the 1x1 convolution of the flow before. What is float16 is rounded after that.
+frame: half the arithmetic, for 1.1 GB of weights in the published size. The start of a flow follows the 1x1 convolution
+of the flow before. What is float16 is rounded after that.
 
 Channels of the signal stay where they are in all flows: early outputs, halves and the order of the halves are zeros and
 ones in these matrices.

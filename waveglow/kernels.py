@@ -51,7 +51,7 @@ def _gated(x, weight, bias, row, phase, frame, unit, dilation, C: tl.constexpr, 
     return (1 - falling) / ((1 + falling) * (1 + tl.exp(-gate)))  # tanh(value) * sigmoid(gate) by one division
 
 
-@triton.jit(do_not_specialize=["first", "dilation"])
+@triton.jit(do_not_specialize=["first", "T", "dilation"])
 def gated_layer(x, weight, bias, gated, first, T, dilation, C: tl.constexpr, TAPS: tl.constexpr, GIVEN: tl.constexpr,
                 OWN: tl.constexpr, GROUPS: tl.constexpr, PHASES: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
                 BK: tl.constexpr):
@@ -83,7 +83,7 @@ def _add_to_stream(before, after, result, row, phase, frames, unit, lengths, T, 
     tl.store(after + place, tl.where(real, total, 0.0).to(tl.float16), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["T", "planes"])
 def residual_layer(gated, residual, residual_bias, to_told, x, told, lengths, T, planes, C: tl.constexpr,
                    TOLD: tl.constexpr, LAST: tl.constexpr, PHASES: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
                    BK: tl.constexpr):
@@ -109,7 +109,7 @@ def residual_layer(gated, residual, residual_bias, to_told, x, told, lengths, T,
         _add_to_stream(x, x, total, row, phase, frames, unit, lengths, T, planes, C, BN)
 
 
-@triton.jit(do_not_specialize=["dilation"])
+@triton.jit(do_not_specialize=["T", "planes", "dilation"])
 def whole_layer(x, weight, bias, residual, residual_bias, to_told, before, after, told, lengths, T, planes, dilation,
                 C: tl.constexpr, TAPS: tl.constexpr, GIVEN: tl.constexpr, OWN: tl.constexpr, GROUPS: tl.constexpr,
                 TOLD: tl.constexpr, LAST: tl.constexpr, PHASES: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
@@ -126,7 +126,7 @@ def whole_layer(x, weight, bias, residual, residual_bias, to_told, before, after
         _add_to_stream(before, after, total, row, phase, frames, 0, lengths, T, planes, C, C)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["T", "planes"])
 def turn(audio, told, mixing, start, start_bias, told_bias, x, lengths, T, planes, C: tl.constexpr, GROUP: tl.constexpr,
          BOUND: tl.constexpr, PHASES: tl.constexpr, BM: tl.constexpr):
     """From one flow to the next: grid (tiles). audio (B * PHASES, T, GROUP) float32, told (..., 2 * GROUP) float32.
