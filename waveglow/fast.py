@@ -89,7 +89,8 @@ class Work:
                       "OWN": config.conditioning == "upsample", "GROUPS": given.shape[1], "PHASES": self.phases,
                       "BK": self.depth}
         planes = F.pad(given, (0, -given.shape[3] % C)).unflatten(3, (-1, C)).transpose(2, 3).flatten(1, 2)
-        self.x = F.pad(planes.half(), (0, 0, 0, 0, self.phases, 0))  # (B, planes, T, C): the stream, then the condition
+        # (B, planes, T, C): the stream, then the condition
+        self.x = F.pad(planes.half(), (0, 0, 0, 0, self.phases, 0)).contiguous()
         self.other = self.x.clone() if C <= WHOLE else self.x  # where the next layer's stream goes
         self.gated = None if C <= WHOLE else self.x.new_empty(self.rows * self.phases, self.frames, C)
 
