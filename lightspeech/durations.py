@@ -94,10 +94,11 @@ def positions(durations: Tensor, frames: int) -> Tensor:
     turns.
     """
     symbol = symbols_of_frames(durations, frames)
-    length = durations.gather(1, symbol)
-    time = torch.arange(frames, device=durations.device)
-    since = (time - (durations.cumsum(1) - durations).gather(1, symbol)).float()
-    turn = math.pi * (since + 0.5) / length.clamp(min=1)
-    told = (since.log1p() / 3, (length - 1 - since).clamp(min=0).log1p() / 3, length.float().log1p() / 3,
-            turn / math.pi, turn.cos(), turn.sin(), (2 * turn).cos(), (2 * turn).sin())
-    return torch.stack(told, 2).masked_fill(~real(durations.sum(1), frames)[..., None], 0.0)
+    starts = durations.cumsum(1) - durations
+    length, start = torch.stack((durations, starts)).float().gather(2, symbol.expand(2, -1, -1)).unbind()
+    since = torch.arange(frames, device=durations.device) - start
+    logs = torch.stack((since, (length - 1 - since).clamp(min=0), length), 2).log1p() / 3
+    share = (since + 0.5) / length.clamp(min=1)
+    turn = math.pi * share
+    waves = torch.stack((share, turn.cos(), turn.sin(), (2 * turn).cos(), (2 * turn).sin()), 2)
+    return torch.cat((logs, waves), 2).masked_fill(~real(durations.sum(1), frames)[..., None], 0.0)

@@ -21,7 +21,7 @@ def gpu_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
     """As `recurrence.plain_steps`, up to the longest row's end; never waits for the GPU. Float32 for one row."""
     L, _, B, width = gates.shape
     H = width // 4
-    assert gates.is_contiguous() and hidden.is_contiguous()
+    assert gates[0, 0].is_contiguous() and hidden.is_contiguous()
     parts = 1 if H <= WHOLE else H // PART
     most = ROWS * (_multiprocessors(gates.device) // (2 * parts)) if parts > 1 else B  # all programs must run at once
     if B > most:
@@ -29,14 +29,14 @@ def gpu_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
         return torch.cat([gpu_steps(some.contiguous(), hidden, own) for some, own in rows], 2)
     states = torch.full((L + 1, 2, B, H), kernels.UNWRITTEN.value, dtype=torch.int32, device=gates.device)
     states[0] = 0
-    last = lengths.amax(0, keepdim=True)
+    last, apart = lengths.amax(0, keepdim=True), gates.stride()[:2]
     with torch.cuda.device_of(gates):
         if B == 1:
-            kernels.steps_of_one[(parts, 2, B)](gates, hidden, states, last, B, H, H // parts, num_warps=8)
+            kernels.steps_of_one[(parts, 2, B)](gates, *apart, hidden, states, last, B, H, H // parts, num_warps=8)
         else:
             hidden = hidden.transpose(1, 2).half().contiguous()
-            kernels.steps_of_rows[(parts, 2, -(-B // ROWS))](gates, hidden, states, last, B, H, H // parts, ROWS,
-                                                             num_warps=8 if parts == 1 else 4)
+            kernels.steps_of_rows[(parts, 2, -(-B // ROWS))](gates, *apart, hidden, states, last, B, H, H // parts,
+                                                             ROWS, num_warps=8 if parts == 1 else 4)
     return states[1:].view(torch.float32)
 
 

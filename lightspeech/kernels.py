@@ -37,11 +37,11 @@ def _states_of_all(states, inside):
 
 
 @triton.jit(do_not_specialize=["B"])
-def steps_of_one(gates, hidden, states, last, B, H: tl.constexpr, UNITS: tl.constexpr):
+def steps_of_one(gates, step_apart, way_apart, hidden, states, last, B, H: tl.constexpr, UNITS: tl.constexpr):
     """The steps of `recurrence.plain_steps` for each row apart, by multiply and add: grid (H / UNITS, 2, B).
 
-    gates (L, 2, B, 4H) float32; hidden (2, H, 3H); states (L + 1, 2, B, H) float32 as int32: zeros, then UNWRITTEN;
-    last (1,) int64: how many steps to go, at most L.
+    gates (L, 2, B, 4H) float32, its steps and its directions so many elements apart; hidden (2, H, 3H); states
+    (L + 1, 2, B, H) float32 as int32: zeros, then UNWRITTEN; last (1,) int64: how many steps to go, at most L.
     """
     way, row = tl.program_id(1), tl.program_id(2)
     L = tl.load(last).to(tl.int32)
@@ -52,12 +52,12 @@ def steps_of_one(gates, hidden, states, last, B, H: tl.constexpr, UNITS: tl.cons
     w_update = tl.load(weight + H).to(tl.float32)
     w_scaled = tl.load(weight + 2 * H).to(tl.float32)
     state = tl.zeros([UNITS], tl.float32)
-    known = gates + (way * B + row) * 4 * H + unit
+    known = gates + way * way_apart + row * 4 * H + unit
     place = states + (way * B + row) * H
     x_reset, x_update = tl.load(known), tl.load(known + H)
     x_scaled, x_other = tl.load(known + 2 * H), tl.load(known + 3 * H)
     for t in range(L):
-        known += tl.where(t + 1 < L, 2 * B * 4 * H, 0)  # the next step's gates are fetched while this one is computed
+        known += tl.where(t + 1 < L, step_apart, 0)  # the next step's gates are fetched while this one is computed
         next_reset, next_update = tl.load(known), tl.load(known + H)
         next_scaled, next_other = tl.load(known + 2 * H), tl.load(known + 3 * H)
         if UNITS == H:
@@ -81,7 +81,8 @@ def _gates_of_rows(known, inside, H: tl.constexpr):
 
 
 @triton.jit(do_not_specialize=["B"])
-def steps_of_rows(gates, hidden, states, last, B, H: tl.constexpr, UNITS: tl.constexpr, ROWS: tl.constexpr):
+def steps_of_rows(gates, step_apart, way_apart, hidden, states, last, B, H: tl.constexpr, UNITS: tl.constexpr,
+                  ROWS: tl.constexpr):
     """As `steps_of_one`, ROWS rows together, by the tensor cores: grid (H / UNITS, 2, ceil(B / ROWS)).
 
     hidden (2, 3H, H) float16; the products take states rounded to float16 and add up in float32.
@@ -97,11 +98,11 @@ def steps_of_rows(gates, hidden, states, last, B, H: tl.constexpr, UNITS: tl.con
     w_update = tl.load(weight + H * H)
     w_scaled = tl.load(weight + 2 * H * H)
     state = tl.zeros([UNITS, ROWS], tl.float32)
-    known = gates + (way * B + row)[None, :] * 4 * H + unit[:, None]
+    known = gates + way * way_apart + row[None, :] * 4 * H + unit[:, None]
     place = states + (way * B + row)[None, :] * H
     x_reset, x_update, x_scaled, x_other = _gates_of_rows(known, inside, H)
     for t in range(L):
-        known += tl.where(t + 1 < L, 2 * B * 4 * H, 0)
+        known += tl.where(t + 1 < L, step_apart, 0)
         next_reset, next_update, next_scaled, next_other = _gates_of_rows(known, inside, H)
         if UNITS == H:
             whole = state.to(tl.float16)

@@ -36,7 +36,8 @@ class Ridges(nn.Module):
         """pitch: (...) natural log of Hz, taken into LOWEST ... HIGHEST -> (..., RIDGES) in [-1, 1]: a cosine seen
         through triangles, sinc squared."""
         period = pitch.float().clamp(math.log(LOWEST), math.log(HIGHEST)).neg().exp()[..., None]
-        return torch.cos(2 * math.pi * self.centres * period) * torch.sinc(self.halves * period).square()
+        width = math.pi * self.halves * period  # never 0; torch.sinc, which asks, takes several times as long
+        return torch.cos(2 * math.pi * self.centres * period) * (width.sin() / width).square()
 
 
 class Pitch(NamedTuple):

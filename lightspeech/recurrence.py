@@ -130,11 +130,12 @@ class Recurrence:
         order = reversed_places(lengths, L)
         row, way = (torch.arange(size, device=gates.device) for size in (B, 2))
         first = row * N if own > 1 else 0  # of a row's gates
-        taken = torch.stack((source, source.gather(1, order))).permute(2, 0, 1) + first  # (L, 2, B)
-        steps = gates.flatten(0, 2).index_select(0, (taken * 2 + way[:, None]).flatten()).view(L, 2, B, width)
+        taken = torch.stack((source, source.gather(1, order))).transpose(1, 2) + first  # (2, L, B)
+        steps = gates.flatten(0, 2).index_select(0, (taken * 2 + way[:, None, None]).flatten()).view(2, L * B, width)
         if late is not None and late.shape[2]:
-            steps += torch.stack((late, reorder(late, order))).permute(2, 0, 1, 3) @ self.late_weight
-        states = self.steps(steps, self.hidden, lengths)
+            shown = torch.stack((late, reorder(late, order))).transpose(1, 2).flatten(1, 2)  # (2, L * B, late)
+            steps.baddbmm_(shown, self.late_weight)
+        states = self.steps(steps.view(2, L, B, width).transpose(0, 1), self.hidden, lengths)
         place = torch.stack((torch.arange(L, device=gates.device).expand(B, L), order), 2)  # (B, L, 2)
         found = ((place * 2 + way) * B + row[:, None, None]).flatten()
         return states.flatten(0, 2).index_select(0, found).view(B, L, -1)

@@ -105,9 +105,10 @@ class Sounds:
         return batch
 
     def _noise(self, frames: int, seed: int) -> "torch.Tensor":
-        """(steps, n_group) of unit noise for so many frames."""
+        """(steps, n_group) of unit noise for so many frames, on the device; each kind of device has its own."""
         import torch
-        return torch.randn(frames * self._steps, self._group, generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator(self.device).manual_seed(seed)
+        return torch.randn(frames * self._steps, self._group, generator=generator, device=self.device)
 
     def _padded_noise(self, noises: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """(B, n_group, steps)."""

@@ -186,12 +186,13 @@ class WaveGlow(nn.Module):
     def _halves(self, k: int, x: Tensor) -> tuple[Tensor, Tensor]:
         """The half that is kept and the half that is changed by flow k; in "old" networks odd flows swap them."""
         first, second = x.chunk(2, dim=2)
-        return (second, first) if self._swaps(k) else (first, second)
+        return (second, first) if self.swaps(k) else (first, second)
 
     def _join(self, k: int, kept: Tensor, changed: Tensor) -> Tensor:
-        return torch.cat([changed, kept] if self._swaps(k) else [kept, changed], dim=2)
+        return torch.cat([changed, kept] if self.swaps(k) else [kept, changed], dim=2)
 
-    def _swaps(self, k: int) -> bool:
+    def swaps(self, k: int) -> bool:
+        """True if flow k changes the first half and keeps the second."""
         return self.config.generation == "old" and k % 2 == 1
 
     def _prepare(self, mel: Tensor, crop: int, n_samples: int, dtype: torch.dtype
