@@ -1,6 +1,7 @@
 """Measures how far a finished network's mels fall short of their targets' covariance, and builds the rest into it."""
 import math
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from lightspeech.distilled import DistilledDataset
 from tacotron2.data import mels_from_waves
 from text import read
 from training.corpus import split_lines
+from training.inference import report
 
 READ, READ_AT_ONCE = 256, 32  # texts that are read for it
 LEAST_FRAMES = 160  # twice the bands: fewer tell nothing of a covariance
@@ -24,8 +26,9 @@ def make_sharp(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Pat
     """Gives what a network speaks the covariance of its targets, stretched by `factor`, in place: see audio/bands.py.
 
     data: what it was trained on, a folder in LJSpeech's layout for a teacher, a distilled dataset for a student; up to
-    READ of its texts are read, those of a folder as preprocess.py would. Raises UserError for a factor that is not a
-    number above 0, data that cannot be read, or where too little is said.
+    READ of its texts are read, those of a folder as preprocess.py would. One line on standard error says how much was
+    missing. Raises UserError for a factor that is not a number above 0, data that cannot be read, or where too little
+    is said.
     """
     if not (math.isfinite(factor) and factor > 0):
         raise UserError(f"--sharpen: found {factor}, expected a number above 0, such as 1.15")
@@ -36,7 +39,10 @@ def make_sharp(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Pat
     if min(len(spoken), len(wanted)) < LEAST_FRAMES:
         raise UserError(f"{data}: {len(wanted)} mel frames there and {len(spoken)} read, expected at least "
                         f"{LEAST_FRAMES} of each; give more data, or weights that speak")
-    package.sharpen(network, covariance_map(spoken, wanted, factor))
+    bands = covariance_map(spoken, wanted, factor)
+    package.sharpen(network, bands)
+    growth = torch.linalg.eigvalsh(bands.matrix)
+    report(f"sharpened: by a factor from {growth[0]:.2f} to {growth[-1]:.2f}, by direction", sys.stderr)
 
 
 def _evenly(count: int) -> range:
