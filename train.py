@@ -69,6 +69,8 @@ def run(options: argparse.Namespace, model_config: Any, train_config: Any) -> in
     from training.distributed import workers
     from training.released import start_from
     from training.tasks import make_task
+    if options.sharpen is not None:
+        raise UserError("--sharpen: is for finished weights; give --export too")
     for name, what in (("data", "the folder to train on"), ("out", "the folder of the run")):
         if getattr(options, name) is None:
             raise UserError(f"--{name}: not given; name {what}")
@@ -91,6 +93,8 @@ def write_weights(options: argparse.Namespace) -> None:
     """What --export asks for."""
     from training.released import export
     source, sharpness = options.init or options.out, None
+    if options.init and not options.init.is_file():
+        raise UserError(f"--init {options.init}: no such file; name released weights")
     if source is None:
         raise UserError("--export: of what is not said; name the run's folder by --out, or released weights by --init")
     if options.sharpen is not None:

@@ -105,6 +105,8 @@ def one_line_error(*arguments: object) -> str:
     (["--model", "waveglow", "--objective", "magic"], "expected one of adversarial, likelihood"),
     (["--export", "/dev/null/x.safetensors"], "no checkpoint found there; give the folder of a run"),
         (["--sharpen", "1.2", "--export", "x.safetensors"], "--sharpen: is for teacher and student"),
+    (["--sharpen", "1.2", "--data", "."], "--sharpen: is for finished weights"),
+    (["--init", "/nowhere.safetensors", "--export", "x.safetensors"], "--init /nowhere.safetensors: no such file"),
     ([], "--data: not given")])
 def test_mistakes_are_told_in_one_line(arguments, expected, tmp_path):
     assert expected in one_line_error("--out", tmp_path / "run", *arguments)

@@ -158,3 +158,12 @@ def test_every_configuration_of_the_vocoder_cuts_whole_frames():
         assert SegmentSampler(waves, settings.segment, 5).draw(1).wave.shape == (1, settings.segment)
     with pytest.raises(UserError, match="segment: found 16000 samples, expected a multiple of 256"):
         SegmentSampler(waves, 16000, 5)
+
+
+def test_the_postnet_has_no_dropout_once_discriminators_judge_it(corpus):
+    task = task_of("tacotron2", corpus)  # they join at step 2 of 4
+    modes = []
+    for step in range(4):
+        task.train_step(step)
+        modes.append(task.model.postnet.training)
+    assert modes == [True, True, False, False] and task.model.encoder.training

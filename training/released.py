@@ -24,8 +24,8 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
     """Writes released weights: the averaged ones of RUN/best.pt (or latest.pt, where nothing was validated yet).
 
     source: the run's folder, or a released file to be written anew; preliminary: why the weights are no more than a
-    beginning, for their notes; sharpness: the data and the factor for `make_sharp`. The file holds what synthesis
-    needs and nothing else: see each model's pretrained.py.
+    beginning, for their notes (a released file's own is not kept); sharpness: the data and the factor for
+    `make_sharp`. The file holds what synthesis needs and nothing else: see each model's pretrained.py.
     Raises UserError for a run without a checkpoint of this model, or a file of another.
     """
     if target.suffix != ".safetensors":
