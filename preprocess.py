@@ -24,40 +24,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hparams import AudioConfig, UserError
-from training.inference import Text, by_length, newest_weights, read_texts, report, row_seed, write_text
+from training.inference import Text, by_length, newest_weights, read_texts, report, write_text
 from training.signals import noted_signals
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
     from lightspeech.distilled import DistilledWriter
-    from tacotron2 import Tacotron2
-    from tacotron2.alignment import Quality
+    from training.readings import Job, Reading, Teacher
 
 BATCH_SYMBOLS = {"cpu": 1600, "cuda": 24000}  # padded, in a batch; about six mel frames a symbol come of them
 SHORT = 64  # symbols; shorter rows count as so many, for a batch also needs memory for its rows' frames
 FLUSH_SECONDS = 60.0  # the most work that a kill can undo
 PICTURES = 12  # of the worst rows, of each process
 _HERE = Path(__file__).resolve().parent
-
-
-class Job(NamedTuple):
-    """A row to be made: one of the readings of a text."""
-    name: str
-    sample: int  # from 0
-    ids: list[int]
-
-
-class Reading(NamedTuple):
-    """What the teacher made of a job; arrays on the CPU, without padding."""
-    job: Job
-    seed: int
-    mel: "torch.Tensor"  # (M, T) float16
-    features: "torch.Tensor"  # (N, D) float16
-    alignment: "np.ndarray"  # (T, N) float32
-    quality: "Quality"
-    reason: str | None  # why it must be rejected
 
 
 class Worst:
@@ -67,7 +45,7 @@ class Worst:
         self.count = count
         self._heap: list[tuple[tuple[bool, float], tuple[str, int], Reading]] = []
 
-    def add(self, reading: Reading) -> None:
+    def add(self, reading: "Reading") -> None:
         """Takes note of a reading."""
         focus = reading.quality.focus
         badness = (reading.reason is not None, 1.0 if math.isnan(focus) else 1.0 - focus)
@@ -76,7 +54,7 @@ class Worst:
         if len(self._heap) > self.count:
             heapq.heappop(self._heap)
 
-    def draw(self, folder: Path, durations: Callable[["np.ndarray"], "np.ndarray"]) -> None:
+    def draw(self, folder: Path) -> None:
         """Writes folder/<name>-<sample>.png for each, with the path of the durations where the row was kept."""
         from audio.pictures import alignment_picture
         from text import symbols
@@ -84,50 +62,18 @@ class Worst:
             name = f"{reading.job.name}-{reading.job.sample}"
             folder.mkdir(exist_ok=True)
             alignment_picture(folder / (re.sub(r"[^\w.-]", "_", name)[:100] + ".png"), reading.alignment,
-                              [symbols[number] for number in reading.job.ids],
-                              None if reading.reason else durations(reading.alignment),
+                              [symbols[number] for number in reading.job.ids], reading.durations,
                               f"{name}: {reading.reason or f'kept, focus {reading.quality.focus:.2f}'}")
 
 
-class Teacher:
-    """Tacotron2 with what decides on its readings."""
+def keep(reading: "Reading", writer: "DistilledWriter") -> None:
+    """Adds a reading to the dataset."""
+    import torch
 
-    def __init__(self, model: "Tacotron2", options: argparse.Namespace, device: "torch.device") -> None:
-        from tacotron2.alignment import Limits, durations_argmax, durations_monotonic
-        self.model, self.device = model.to(device), device
-        self.seed, self.max_steps = options.seed, options.max_steps
-        self.limits = Limits(options.min_focus, options.min_coverage, options.max_jump, options.max_stay)
-        self.durations = {"monotonic": durations_monotonic, "argmax": durations_argmax}[options.durations]
-
-    def read(self, jobs: list[Job], attempt: int) -> Iterator[Reading]:
-        """Reads a batch; a row's seed, and so the row, depends on its name, sample and attempt alone."""
-        import torch
-        from torch.nn.utils.rnn import pad_sequence
-
-        from tacotron2.alignment import quality, reject_reason
-        seeds = [row_seed(self.seed, job.name, job.sample, attempt) for job in jobs]
-        ids = pad_sequence([torch.tensor(job.ids) for job in jobs], batch_first=True).to(self.device)
-        result = self.model.infer(ids, torch.tensor([len(job.ids) for job in jobs]),
-                                  [torch.Generator().manual_seed(seed) for seed in seeds], self.max_steps)
-        mels, features = result.mel.half().cpu(), result.encoder_outputs.half().cpu()
-        alignments, stopped = result.alignments.cpu().numpy(), result.stopped.tolist()
-        for row, (job, frames) in enumerate(zip(jobs, result.mel_lengths.tolist())):
-            mel, alignment = mels[row, :, :frames], alignments[row, :frames, :len(job.ids)]
-            found = quality(alignment, stopped[row])
-            reason = reject_reason(found, self.limits)
-            if reason is None and not torch.isfinite(mel).all():
-                reason = "mel is not finite"
-            yield Reading(job, seeds[row], mel, features[row, :len(job.ids)], alignment, found, reason)
-
-    def keep(self, reading: Reading, writer: "DistilledWriter") -> None:
-        """Adds a reading to the dataset."""
-        import torch
-
-        from lightspeech.distilled import DistilledRow
-        durations = torch.from_numpy(self.durations(reading.alignment))
-        features = reading.features if writer.manifest.features else None
-        writer.add(DistilledRow(reading.job.name, reading.job.sample, reading.seed, torch.tensor(reading.job.ids),
-                                durations, reading.mel, features, reading.quality._asdict()))
+    from lightspeech.distilled import DistilledRow
+    features = reading.features if writer.manifest.features else None
+    writer.add(DistilledRow(reading.job.name, reading.job.sample, reading.seed, torch.tensor(reading.job.ids),
+                            torch.from_numpy(reading.durations), reading.mel, features, reading.quality._asdict()))
 
 
 def share(texts: list[Text], samples: int, rank: int, count: int,
@@ -141,9 +87,10 @@ def share(texts: list[Text], samples: int, rank: int, count: int,
     return [(text, sample) for text, sample in rows[rank::count] if (text.name, sample) not in finished]
 
 
-def make_jobs(rows: list[tuple[Text, int]], teacher: Teacher, writer: "DistilledWriter") -> list[Job]:
+def make_jobs(rows: list[tuple[Text, int]], teacher: "Teacher", writer: "DistilledWriter") -> list["Job"]:
     """Turns texts into ids by the teacher's own text settings; rejects rows that cannot be read at all."""
     from text import read
+    from training.readings import Job
     jobs, dropped = [], ""
     for text, sample in rows:
         try:
@@ -161,8 +108,8 @@ def make_jobs(rows: list[tuple[Text, int]], teacher: Teacher, writer: "Distilled
     return jobs
 
 
-def read_all(jobs: list[Job], teacher: Teacher, writer: "DistilledWriter", worst: Worst, options: argparse.Namespace,
-             bar: Any, stopped: list[int]) -> bool:
+def read_all(jobs: list["Job"], teacher: "Teacher", writer: "DistilledWriter", worst: Worst,
+             options: argparse.Namespace, bar: Any, stopped: list[int]) -> bool:
     """Reads the jobs, longest first, and those that went wrong again; returns whether it came to the end."""
     budget = options.batch_symbols or BATCH_SYMBOLS[teacher.device.type]
     flushed = time.monotonic()
@@ -179,7 +126,7 @@ def read_all(jobs: list[Job], teacher: Teacher, writer: "DistilledWriter", worst
                 if reading.reason:
                     writer.reject(reading.job.name, reading.job.sample, reading.reason, reading.quality._asdict())
                 else:
-                    teacher.keep(reading, writer)
+                    keep(reading, writer)
                 bar.update()
             if time.monotonic() - flushed > FLUSH_SECONDS:
                 writer.close()
@@ -279,6 +226,7 @@ def run(options: argparse.Namespace) -> int:
     from lightspeech.distilled import DistilledWriter, Manifest, finished_rows
     from text import symbols
     from training.distributed import pick_device
+    from training.readings import Teacher
     device = pick_device(options.device, int(os.environ.get("LOCAL_RANK", "0")))
     path = newest_weights(_HERE / "tacotron2" / "pre_trained_model", options.weights,
                           "name a teacher's file with --weights, or make one with train.py --model tacotron2")
@@ -294,7 +242,7 @@ def run(options: argparse.Namespace) -> int:
             jobs = make_jobs(rows, teacher, writer)
             with tqdm(total=len(jobs), unit="row", disable=rank > 0 or None) as bar:
                 finished = read_all(jobs, teacher, writer, worst, options, bar, stopped)
-        worst.draw(options.out / "pictures", teacher.durations)
+        worst.draw(options.out / "pictures")
         wait()
     if rank == 0:
         summarise(options.out, write_rejected(options.out, texts), before, time.monotonic() - start)

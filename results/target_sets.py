@@ -16,8 +16,6 @@ phonemes that were spoken, where the corpus and the teacher have them, so ids fi
 A text of which one reading is rejected by the limits of preprocess.py is left out of all sets.
 """
 import hashlib
-import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,12 +29,11 @@ from hparams import AudioConfig
 from lightspeech.distilled import DistilledRow, DistilledWriter, Manifest
 from lightspeech.durations import change_speed
 from lightspeech.shards import paths
-from preprocess import Job, Reading, Teacher
-from tacotron2.alignment import quality, reject_reason
 from tacotron2.data import TeacherDataset, mels_from_waves
 from text import symbols
 from training.corpus import split_lines
-from training.inference import by_length, row_seed
+from training.inference import by_length
+from training.readings import Reading, Teacher
 
 SETS = ("recorded", "forced", "free", "free-scaled")
 REPEATED = ("forced", "free")  # what another run of the teacher makes differently
@@ -106,44 +103,23 @@ class Take(NamedTuple):
     durations: dict[str, Tensor]  # (N,) int64 frames by the set they belong to; none where it is left out
 
 
-@torch.no_grad()
 def both_readings(teacher: Teacher, dataset: TeacherDataset, sample: int) -> list[Take]:
     """A forced and a free reading of every row, in order; sample: the number of the run, another chance each."""
-    share = float(teacher.model.text.phonemes)
+    jobs = teacher.jobs_of(dataset, sample)
     takes: dict[int, Take] = {}
     for rows in by_length(dataset.mels.lengths.tolist(), FRAMES_AT_ONCE[teacher.device.type]):
-        jobs = [Job(dataset.lines[row].name, sample, dataset.read_row(row, share, random.Random(0))) for row in rows]
-        pairs = zip(rows, forced_readings(teacher, dataset, rows, jobs), teacher.read(jobs, 0), strict=True)
+        batch = [jobs[row] for row in rows]
+        pairs = zip(rows, teacher.listen(dataset, rows, batch, 0), teacher.read(batch, 0), strict=True)
         for row, forced, free in pairs:
             reason = forced.reason or free.reason
             takes[row] = Take(dataset.mels.row(row).t().half().cpu(), forced, free, reason,
-                              {} if reason else durations_of(teacher, forced, free))
+                              {} if reason else durations_of(forced, free))
     return [takes[row] for row in range(len(dataset))]
 
 
-def forced_readings(teacher: Teacher, dataset: TeacherDataset, rows: list[int], jobs: list[Job]) -> Iterator[Reading]:
-    """Teacher-forced readings of a batch, each frame told from the recorded ones before it.
-
-    The prenet's dropout is drawn for the batch as a whole. Recordings longer than a free run may be are rejected too.
-    """
-    frames, longest = int(dataset.mels.lengths[rows].max()), max(len(job.ids) for job in jobs)
-    share = float(teacher.model.text.phonemes)
-    batch = dataset.collate(rows, frames, longest, share, random.Random(0))
-    seed = row_seed("forced", teacher.seed, jobs[0].sample, *batch.names)
-    torch.manual_seed(seed)
-    result = teacher.model(batch.ids, batch.id_lengths, batch.mel, batch.mel_lengths)
-    mels, features = result.mel_postnet.half().cpu(), result.encoder_outputs.half().cpu()
-    alignments = result.alignments.cpu().numpy()
-    for index, (job, T) in enumerate(zip(jobs, batch.mel_lengths.tolist())):
-        alignment = alignments[index, :T, :len(job.ids)]
-        found = quality(alignment, stopped=T <= teacher.max_steps)
-        yield Reading(job, seed, mels[index, :, :T], features[index, :len(job.ids)], alignment, found,
-                      reject_reason(found, teacher.limits))
-
-
-def durations_of(teacher: Teacher, forced: Reading, free: Reading) -> dict[str, Tensor]:
-    """The durations (N,) int64 of all sets, from the alignments of the two readings of a text."""
-    aligned, own = (torch.from_numpy(teacher.durations(reading.alignment)) for reading in (forced, free))
+def durations_of(forced: Reading, free: Reading) -> dict[str, Tensor]:
+    """The durations (N,) int64 of all sets, from those of the two readings of a text."""
+    aligned, own = (torch.from_numpy(reading.durations) for reading in (forced, free))
     return {"recorded": aligned, "forced": aligned, "free": own, "free-scaled": rescaled(aligned, int(own.sum()))}
 
 

@@ -18,6 +18,7 @@ from lightspeech.distilled import DistilledDataset, finished_rows, records
 from tacotron2.alignment import quality
 from text import symbols
 from training.inference import by_length, read_texts, row_seed
+from training.readings import Job, Reading, Teacher
 
 ROOT = Path(__file__).resolve().parent.parent
 LETTERS = TextConfig("english_cleaners", phonemes=False)
@@ -121,14 +122,14 @@ def test_argmax_and_no_features(teacher, tmp_path):
 def test_resume_adds_nothing_twice(teacher, tmp_path, monkeypatch, capsys):
     texts = write(tmp_path / "lines.txt", *TEXTS, "\U0001f600")
     monkeypatch.setattr(preprocess, "FLUSH_SECONDS", 0.0)
-    read, calls = preprocess.Teacher.read, []
+    read, calls = Teacher.read, []
 
     def read_then_die(self, jobs, attempt):
         calls.append([job.name for job in jobs])
         if len(calls) == 3:
             raise MemoryError  # as good as any other sudden end
         return read(self, jobs, attempt)
-    monkeypatch.setattr(preprocess.Teacher, "read", read_then_die)
+    monkeypatch.setattr(Teacher, "read", read_then_die)
     command = script(teacher, tmp_path / "out", texts, "--batch-symbols", "20")
     with pytest.raises(MemoryError):
         preprocess.main(command)
@@ -151,8 +152,8 @@ def test_resume_adds_nothing_twice(teacher, tmp_path, monkeypatch, capsys):
 
 def test_batches_are_bounded_in_symbols_and_rows(teacher, tmp_path, monkeypatch):
     texts = write(tmp_path / "lines.txt", *TEXTS, "word " * 25)
-    read, sizes = preprocess.Teacher.read, []
-    monkeypatch.setattr(preprocess.Teacher, "read", lambda self, jobs, attempt: (
+    read, sizes = Teacher.read, []
+    monkeypatch.setattr(Teacher, "read", lambda self, jobs, attempt: (
         sizes.append([len(job.ids) for job in jobs]), read(self, jobs, attempt))[1])
     assert preprocess.main(script(teacher, tmp_path / "out", texts, "--batch-symbols", "200", "--retries", "0")) == 0
     assert sizes[0] == [124] and [len(rows) for rows in sizes] == [1, 1, 3, 3]  # 64 at least are counted a row
@@ -249,7 +250,7 @@ def test_worst_are_the_rejected_then_the_blurred(count, expected):
     for name, focus, reason in (("e", np.nan, None), ("b", 0.2, None), ("a", 0.9, None), ("c", 0.95, "jumps"),
                                 ("d", 0.5, None)):
         found = quality(np.ones((4, 2)) / 2, True)._replace(focus=focus)
-        worst.add(preprocess.Reading(preprocess.Job(name, 0, [1, 2]), 0, None, None, np.ones((4, 2)), found, reason))
+        worst.add(Reading(Job(name, 0, [1, 2]), 0, None, None, np.ones((4, 2)), found, reason, None))
     assert "".join(sorted(entry[1][0] for entry in worst._heap)) == expected
 
 
