@@ -2,16 +2,19 @@
 
     python preprocess.py LJSpeech-1.1/metadata.csv -o distilled
     torchrun --nproc-per-node 4 preprocess.py a.txt b.csv -o distilled --samples 2
+    python preprocess.py LJSpeech-1.1 -o student-mels --student lightspeech/pre_trained_model/mine.safetensors
 
 Texts are files with a text a line, or with id|text (or LJSpeech's id|text|normalised text) a line. A run that was
 stopped or killed goes on when the same command is given again; rows that are on disk are not read again. Readings that
 went wrong are tried again with another seed, then listed in OUT/rejected.csv; OUT/pictures/ shows the worst alignments.
+
+With --student the teacher listens to the recordings of a folder in place of reading, and the mels are what the student
+says with their durations and, where it tells pitch, their pitch: for train.py --model waveglow --mels.
 """
 import argparse
 import contextlib
 import csv
 import datetime
-import hashlib
 import heapq
 import io
 import math
@@ -24,11 +27,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hparams import AudioConfig, UserError
-from training.inference import Text, by_length, newest_weights, read_texts, report, write_text
+from training.inference import Text, by_length, identity, newest_weights, read_texts, report, write_text
 from training.signals import noted_signals
 
 if TYPE_CHECKING:
+    from lightspeech import LightSpeech
     from lightspeech.distilled import DistilledWriter
+    from tacotron2 import Tacotron2
+    from text import Line
     from training.readings import Job, Reading, Teacher
 
 BATCH_SYMBOLS = {"cpu": 1600, "cuda": 24000}  # padded, in a batch; about six mel frames a symbol come of them
@@ -186,6 +192,8 @@ def get_parser() -> argparse.ArgumentParser:
                         help="the dataset's folder, default: distilled")
     parser.add_argument("--weights", type=Path, metavar="PATH", help="the teacher's; default: the newest in "
                         "tacotron2/pre_trained_model/")
+    parser.add_argument("--student", type=Path, metavar="FILE", help="weights of a student that says the recordings "
+                        "of TEXTS, one folder in LJSpeech's layout, held-out ones too")
     parser.add_argument("--samples", type=int, default=1, metavar="K", help="readings of each text, default 1")
     parser.add_argument("--seed", type=int, default=0, help="of the teacher's chance, default 0")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
@@ -212,6 +220,27 @@ def _tell(line: str) -> None:
     print(f"preprocess.py: {line}", file=sys.stderr, flush=True)
 
 
+def recorded_lines(options: argparse.Namespace) -> list["Line"]:
+    """The lines, held-out ones too, of the folder whose recordings --student is to say; UserError if it is none."""
+    from training.corpus import split_lines
+    if len(options.texts) != 1 or not options.texts[0].is_dir():
+        raise UserError(f"--student: found {' '.join(map(str, options.texts))}, expected one folder in LJSpeech's "
+                        "layout; give it in place of files of texts")
+    if options.samples > 1:
+        raise UserError(f"--samples: found {options.samples}, expected 1 with --student, who says a recording once")
+    return [line for part in split_lines(options.texts[0]) for line in part]
+
+
+def load_student(path: Path, teacher: "Tacotron2") -> "LightSpeech":
+    """Loads the student. Raises UserError also for one that reads text in another way than the teacher."""
+    import lightspeech
+    student = lightspeech.load(path)
+    if student.text != teacher.text:
+        raise UserError(f"{path}: reads by {student.text}, expected {teacher.text} as the teacher does; name the "
+                        "teacher that it learned from with --weights")
+    return student
+
+
 def run(options: argparse.Namespace) -> int:
     """Does what the command line says; returns the exit status, 1 if it was stopped. Raises UserError."""
     for name, least in (("samples", 1), ("batch_symbols", 1), ("retries", 0), ("max_steps", 1)):
@@ -219,33 +248,39 @@ def run(options: argparse.Namespace) -> int:
         if value is not None and value < least:
             raise UserError(f"--{name.replace('_', '-')}: found {value}, expected at least {least}")
     rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    texts = read_texts(options.texts)
+    lines = recorded_lines(options) if options.student else []
+    texts = [Text(line.name, line.text) for line in lines] or read_texts(options.texts)
     from tqdm import tqdm
 
     import tacotron2
     from lightspeech.distilled import DistilledWriter, Manifest, finished_rows
     from text import symbols
     from training.distributed import pick_device
-    from training.readings import Teacher
+    from training.readings import Mimic, Teacher
     device = pick_device(options.device, int(os.environ.get("LOCAL_RANK", "0")))
     path = newest_weights(_HERE / "tacotron2" / "pre_trained_model", options.weights,
                           "name a teacher's file with --weights, or make one with train.py --model tacotron2")
     model = tacotron2.load(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    manifest = Manifest(AudioConfig(), model.text, symbols, f"{path.name} {digest}", options.samples, options.seed,
-                        not options.no_features)
-    teacher, worst, start = Teacher(model, options, device), Worst(PICTURES), time.monotonic()
-    before = len(finished_rows(options.out))
+    student = load_student(options.student, model) if options.student else None
+    makers = identity(path) + (f", {identity(options.student)}" if student else "")
+    manifest = Manifest(AudioConfig(), model.text, symbols, makers, options.samples, options.seed,
+                        not (options.no_features or student))
+    worst, start, done = Worst(PICTURES), time.monotonic(), finished_rows(options.out)
+    rows = share(texts, options.samples, rank, count, done)
+    teacher = Teacher(model, options, device)
+    if student and rows:
+        left = {text.name for text, _ in rows}
+        lines = [line for line in lines if line.name in left]
+        teacher = Mimic(model, options, device, student, options.texts[0], lines)
     with all_processes(count) as wait, noted_signals() as stopped:
         with DistilledWriter(options.out, manifest, rank) as writer:
-            rows = share(texts, options.samples, rank, count, finished_rows(options.out))
-            jobs = make_jobs(rows, teacher, writer)
+            jobs = teacher.jobs if isinstance(teacher, Mimic) else make_jobs(rows, teacher, writer)
             with tqdm(total=len(jobs), unit="row", disable=rank > 0 or None) as bar:
                 finished = read_all(jobs, teacher, writer, worst, options, bar, stopped)
         worst.draw(options.out / "pictures")
         wait()
     if rank == 0:
-        summarise(options.out, write_rejected(options.out, texts), before, time.monotonic() - start)
+        summarise(options.out, write_rejected(options.out, texts), len(done), time.monotonic() - start)
         if not finished:
             _tell("stopped before the last row; give the same command again to go on")
     return 0 if finished else 1

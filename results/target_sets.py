@@ -15,7 +15,6 @@ The teacher reads in eval mode: of all dropout only the prenet's is on, as in it
 phonemes that were spoken, where the corpus and the teacher have them, so ids fit the recordings and all sets alike.
 A text of which one reading is rejected by the limits of preprocess.py is left out of all sets.
 """
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +31,7 @@ from lightspeech.shards import paths
 from tacotron2.data import TeacherDataset, mels_from_waves
 from text import symbols
 from training.corpus import split_lines
-from training.inference import by_length
+from training.inference import by_length, identity
 from training.readings import Reading, Teacher
 
 SETS = ("recorded", "forced", "free", "free-scaled")
@@ -83,11 +82,6 @@ def make_part(source: Source, group: str, part: int, device: str) -> None:
         with DistilledWriter(folder, manifest, part, rows_per_shard=len(takes) + 1) as writer:
             for take in takes[:samples * len(lines)]:
                 _write(writer, take, name.removeprefix("repeats "))
-
-
-def identity(weights: Path) -> str:
-    """Name and content of a file of weights, in a few letters."""
-    return f"{weights.name} {hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
 
 
 def _count(lines: list) -> int:

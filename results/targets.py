@@ -50,7 +50,7 @@ from results import target_sets
 from results import target_statistics as measures
 from results.target_sets import REPEATED, SETS, Source
 from training.corpus import split_lines
-from training.inference import newest_weights, report, write_text
+from training.inference import identity, newest_weights, report, write_text
 from training.released import export
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,7 +101,7 @@ class Experiment:
 
     def weights(self) -> list[str]:
         """Which teacher and vocoder take part."""
-        return [target_sets.identity(path) for path in (self.teacher, self.vocoder)]
+        return [identity(path) for path in (self.teacher, self.vocoder)]
 
     def folder(self, name: str) -> Path:
         """Of a student or a reference, with what it says and figures.json."""

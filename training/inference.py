@@ -43,6 +43,11 @@ def weights_notes(path: Path) -> dict[str, Any]:
         return json.loads((file.metadata() or {}).get("lightspeech", "{}")).get("notes", {})
 
 
+def identity(weights: Path) -> str:
+    """Name and content of a file of weights, in a few letters."""
+    return f"{weights.name} {hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
+
+
 def by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Groups the numbers of rows so that rows of like length go together, shortest first.
 

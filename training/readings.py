@@ -1,7 +1,9 @@
 """How the teacher reads: texts by itself, or along with recordings; and how the student says these again."""
 import argparse
+import os
 import random
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from audio import read_corpus
+from hparams import AudioConfig
+from lightspeech import LightSpeech
+from lightspeech.pitch import measure_rows
 from tacotron2 import Tacotron2
 from tacotron2.alignment import Limits, Quality, durations_argmax, durations_monotonic, quality, reject_reason
-from tacotron2.data import TeacherDataset
+from tacotron2.data import TeacherDataset, mels_from_waves
+from text import Line
 from training.inference import row_seed
 
 DURATIONS = {"monotonic": durations_monotonic, "argmax": durations_argmax}
@@ -90,3 +97,45 @@ class Teacher:
             reason = "mel is not finite"
         return Reading(job, seed, mel, features, alignment, found, reason,
                        None if reason else self.durations(alignment))
+
+
+class Mimic(Teacher):
+    """A teacher that listens to recordings, and a student that says them again, frame by frame in step with them.
+
+    The student is given the durations of the teacher's alignment and, where it tells pitch, the pitch of the recording.
+    """
+
+    def __init__(self, model: Tacotron2, options: argparse.Namespace, device: torch.device, student: LightSpeech,
+                 folder: Path, lines: list[Line]) -> None:
+        """lines: those to be said, at least one, of a folder in LJSpeech's layout; raises UserError as its reading."""
+        super().__init__(model, options, device)
+        names = [line.name for line in lines]
+        waves = read_corpus(folder, names, AudioConfig().sample_rate, len(os.sched_getaffinity(0)))
+        self.dataset = TeacherDataset(lines, mels_from_waves(waves, device))
+        self.jobs = self.jobs_of(self.dataset, 0)
+        self.rows = {name: row for row, name in enumerate(names)}
+        self.student = student.to(device)
+        self.pitch = measure_rows(self.dataset.mels, student.ridges) if student.config.pitch else None
+
+    def read(self, jobs: list[Job], attempt: int) -> Iterator[Reading]:
+        """Listens to the recordings of a batch; a kept reading's mel is the student's, as long as the recording's."""
+        rows = [self.rows[job.name] for job in jobs]
+        readings = self.listen(self.dataset, rows, jobs, attempt)
+        kept = [index for index, reading in enumerate(readings) if reading.reason is None]
+        if kept:
+            mels = self._say([rows[index] for index in kept], [readings[index] for index in kept])
+            for index, mel in zip(kept, mels, strict=True):
+                readings[index] = readings[index]._replace(mel=mel)
+        yield from readings
+
+    @torch.no_grad()
+    def _say(self, rows: list[int], readings: list[Reading]) -> list[Tensor]:
+        """What the student says of these rows: mels (M, T) float16 on the CPU."""
+        ids, durations = (pad_sequence([torch.tensor(row) for row in values], batch_first=True).to(self.device)
+                          for values in ([reading.job.ids for reading in readings],
+                                         [reading.durations for reading in readings]))
+        id_lengths = torch.tensor([len(reading.job.ids) for reading in readings], device=self.device)
+        frames = self.dataset.mels.lengths[rows].tolist()
+        pitch = None if self.pitch is None else self.pitch.gather(torch.tensor(rows), max(frames))[..., 0]
+        mels = self.student(ids, id_lengths, durations, max(frames), pitch).mel.half().cpu()
+        return [mel[:, :T] for mel, T in zip(mels, frames)]
