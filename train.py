@@ -27,6 +27,8 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
     parser.add_argument("--model", choices=sorted(CONFIGS), default="lightspeech", help="default: lightspeech")
     parser.add_argument("--config", default="default", help=f"named settings: {', '.join(CONFIGS[model])}")
     parser.add_argument("--data", type=Path, help="a distilled dataset (lightspeech), or a folder in LJSpeech's layout")
+    parser.add_argument("--mels", type=Path, metavar="FOLDER", help="for waveglow: what the student says of --data, by "
+                        "preprocess.py --student; half of each batch is then spoken from these mels")
     parser.add_argument("--out", type=Path, help="the run's folder: checkpoints, log, TensorBoard files")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/latest.pt")
     parser.add_argument("--init", type=Path, metavar="FILE", help="start from released or published weights, such as "
@@ -71,12 +73,14 @@ def run(options: argparse.Namespace, model_config: Any, train_config: Any) -> in
     from training.tasks import make_task
     if options.sharpen is not None:
         raise UserError("--sharpen: is for finished weights; give --export too")
+    if options.mels and options.model != "waveglow":
+        raise UserError(f"--mels: is for waveglow, found --model {options.model}; leave it out")
     for name, what in (("data", "the folder to train on"), ("out", "the folder of the run")):
         if getattr(options, name) is None:
             raise UserError(f"--{name}: not given; name {what}")
     with workers(options.device) as place:
         task = make_task(options.model, model_config, train_config, options.data, AudioConfig(), place,
-                         fast=not options.plain)
+                         fast=not options.plain, mels=options.mels)
         if options.init and not options.resume:
             start_from(options.init, options.model, task.model)
         try:

@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 TEXTS = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense."]
 FEW = ["--config", "tiny", "--steps", "4", "--batch-size", "2", "--log-every", "2", "--validate-every", "4",
        "--device", "cpu"]
+LAX = ["--min-focus", 0, "--min-coverage", 0, "--max-jump", 1000, "--max-stay", 1000, "--max-steps", 200, "--device",
+       "cpu"]
 
 
 def script(*arguments: object, status: int = 0, processes: int = 1) -> subprocess.CompletedProcess:
@@ -56,8 +58,7 @@ def test_from_corpus_to_sound(corpus, tmp_path):
            "--sharpen", 1.15, "--export", weights / "teacher.safetensors")
 
     done = script("preprocess.py", corpus / "metadata.csv", "-o", tmp_path / "distilled", "--weights",
-                  weights / "teacher.safetensors", "--min-focus", 0, "--min-coverage", 0, "--max-jump", 1000,
-                  "--max-stay", 1000, "--max-steps", 200, "--samples", 2, "--device", "cpu")
+                  weights / "teacher.safetensors", "--samples", 2, *LAX)
     assert "8 rows kept" in done.stdout
     assert list(csv.reader(open(tmp_path / "distilled" / "rejected.csv")))[1:] == []
 
@@ -69,8 +70,12 @@ def test_from_corpus_to_sound(corpus, tmp_path):
     script("train.py", "--model", "waveglow", "--data", corpus, "--out", runs / "vocoder", *FEW, "--spectral-steps", 2)
     script("train.py", "--model", "waveglow", "--out", runs / "vocoder", "--export", weights / "vocoder.safetensors",
            "--preliminary", "a test of four steps")
-    script("train.py", "--model", "waveglow", "--data", corpus, "--out", runs / "tuned", *FEW, "--init",
-           weights / "vocoder.safetensors", "--learning-rate", 0, "--final-learning-rate", 0)
+    done = script("preprocess.py", corpus, "-o", tmp_path / "said", "--student", weights / "student.safetensors",
+                  "--weights", weights / "teacher.safetensors", *LAX)
+    assert "4 rows kept" in done.stdout
+    script("train.py", "--model", "waveglow", "--data", corpus, "--mels", tmp_path / "said", "--out", runs / "tuned",
+           *FEW, "--init", weights / "vocoder.safetensors", "--learning-rate", 0, "--final-learning-rate", 0)
+    assert '"student mel": ' in (runs / "tuned" / "log.jsonl").read_text()
     script("train.py", "--model", "waveglow", "--out", runs / "tuned", "--export", weights / "tuned.safetensors")
     tuned, vocoder = waveglow.load(weights / "tuned.safetensors"), waveglow.load(weights / "vocoder.safetensors")
     for name, tensor in vocoder.state_dict().items():
@@ -104,7 +109,8 @@ def one_line_error(*arguments: object) -> str:
     (["--data", "/nowhere"], "/nowhere: no such folder"),
     (["--model", "waveglow", "--objective", "magic"], "expected one of adversarial, likelihood"),
     (["--export", "/dev/null/x.safetensors"], "no checkpoint found there; give the folder of a run"),
-        (["--sharpen", "1.2", "--export", "x.safetensors"], "--sharpen: is for teacher and student"),
+    (["--mels", "."], "--mels: is for waveglow, found --model lightspeech"),
+    (["--sharpen", "1.2", "--export", "x.safetensors"], "--sharpen: is for teacher and student"),
     (["--sharpen", "1.2", "--data", "."], "--sharpen: is for finished weights"),
     (["--init", "/nowhere.safetensors", "--export", "x.safetensors"], "--init /nowhere.safetensors: no such file"),
     ([], "--data: not given")])

@@ -51,9 +51,23 @@ def distilled(tmp_path_factory) -> Path:
     return folder
 
 
-def task_of(model: str, data: Path, **changes: str) -> loop.Task:
+@pytest.fixture(scope="module")
+def said(corpus, tmp_path_factory) -> Path:
+    """What a student might say of the corpus, by preprocess.py --student."""
+    folder = tmp_path_factory.mktemp("said") / "mels"
+    manifest = Manifest(AudioConfig(), TextConfig(), list(symbols), "test", samples=1, seed=0, features=False)
+    with DistilledWriter(folder, manifest) as writer:
+        for number in range(len(TEXTS)):
+            frames = (11025 + 2000 * number) // 256 + 1
+            mel = torch.randn(80, frames, generator=torch.Generator().manual_seed(number)) - 4
+            writer.add(DistilledRow(f"clip-{number}", 0, 0, [1], torch.tensor([frames]), mel, None, {}))
+    return folder
+
+
+def task_of(model: str, data: Path, mels: Path | None = None, **changes: str) -> loop.Task:
     config, settings = named_config(model, "tiny")
-    return make_task(model, config, override(settings, {**SETTINGS[model], **changes}), data, AudioConfig(), CPU, True)
+    return make_task(model, config, override(settings, {**SETTINGS[model], **changes}), data, AudioConfig(), CPU, True,
+                     mels)
 
 
 def train(task: loop.Task, folder: Path, resume: bool = False) -> bool:
@@ -68,11 +82,12 @@ def leaves(value: object, path: str = "") -> dict[str, object]:
     return {name: leaf for key, part in parts for name, leaf in leaves(part, f"{path}/{key}").items()}
 
 
-@pytest.mark.parametrize("model", CONFIGS)
-def test_resume_equals_no_interruption(model, corpus, distilled, tmp_path):
+@pytest.mark.parametrize("model, tuned", [*((model, False) for model in CONFIGS), ("waveglow", True)])
+def test_resume_equals_no_interruption(model, tuned, corpus, distilled, said, tmp_path):
     data = distilled if model == "lightspeech" else corpus
-    assert train(task_of(model, data), tmp_path / "whole")
-    task = task_of(model, data)
+    mels = said if tuned else None
+    assert train(task_of(model, data, mels), tmp_path / "whole")
+    task = task_of(model, data, mels)
     step = task.train_step
 
     def stopped(number: int) -> dict[str, torch.Tensor]:
@@ -82,7 +97,7 @@ def test_resume_equals_no_interruption(model, corpus, distilled, tmp_path):
     task.train_step = stopped
     assert not train(task, tmp_path / "parts")
     torch.rand(5)  # whatever the new process drew before
-    assert train(task_of(model, data), tmp_path / "parts", resume=True)
+    assert train(task_of(model, data, mels), tmp_path / "parts", resume=True)
     for name in ("latest.pt", "best.pt"):
         whole, parts = (leaves(torch.load(tmp_path / run / name, weights_only=True)) for run in ("whole", "parts"))
         assert whole.keys() == parts.keys() and len(whole) > 50

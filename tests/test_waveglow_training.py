@@ -41,6 +41,24 @@ def test_segment_is_that_of_the_whole_recording():
         assert (segments.mel[0] - expected).abs().max() < 1e-3
 
 
+def test_other_mels_are_cut_at_the_frames_of_the_wave():
+    """With the recordings' own mels, half a louder, as the other ones: the same segments, but on the frames' grid."""
+    waves = corpus(2500, 1000, 9000, 4000)
+    whole = [mel_spectrogram(waves.row(row).float()[None] / 32768)[0].t() + 0.5 for row in range(4)]
+    sampler = SegmentSampler(waves, SEGMENT, CONTEXT, mels=Ragged.from_rows(whole))
+    plain = SegmentSampler(waves, SEGMENT, CONTEXT)
+    starts = {0: (0, 255, 452), 453: (0, 256, 6000, 6952), 453 + 6953: (300, 1952)}  # of the rows that are long enough
+    for first, places in starts.items():
+        for place in places:
+            cut = sampler.cut(torch.full((3,), first + place))
+            on_grid, as_it_is = (plain.cut(torch.tensor([first + at])) for at in (place // HOP * HOP, place))
+            inside = on_grid.mel[0] != SILENCE
+            for row, expected in enumerate((on_grid, as_it_is, on_grid)):
+                assert torch.equal(cut.wave[row], expected.wave[0])
+                other = 0.5 * inside if row != 1 else 0
+                assert (cut.mel[row] - expected.mel[0] - other).abs().max() < 1e-3
+
+
 def test_every_position_is_a_segment_of_one_recording():
     waves = corpus(2100, 2300, 100, 2048, 2000, 2200)
     sampler = SegmentSampler(waves, SEGMENT, CONTEXT)

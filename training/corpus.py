@@ -5,18 +5,23 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from torch import Tensor
+
 from audio import Ragged, read_corpus
 from hparams import AudioConfig, UserError
+from lightspeech.distilled import DistilledDataset
 from text import Line, read_metadata
 from training.distributed import Workers
 
 SHORTEST = 2048  # samples, 0.1 s: what the longest analysis window of the losses needs
+_MAKE_MELS = "make the mels of this corpus with preprocess.py --student"
 
 
 class Corpus(NamedTuple):
     """Lines of text and, at the same numbers, their waves (int16, at the mel definition's rate)."""
     lines: list[Line]
     waves: Ragged
+    mels: Ragged | None = None  # (T, M) float16, with the recordings' frames: the student's, where they are read
 
 
 def split_lines(folder: Path) -> tuple[list[Line], list[Line]]:
@@ -45,6 +50,35 @@ def read_folder(folder: Path, audio: AudioConfig) -> tuple[Corpus, Corpus]:
     """
     processes = len(os.sched_getaffinity(0))
     return tuple(_read_part(folder, part, audio.sample_rate, processes) for part in split_lines(folder))
+
+
+def read_with_mels(folder: Path, mels: Path, audio: AudioConfig, workers: Workers) -> tuple[Corpus, Corpus]:
+    """As read_folder, with the student's mels from a folder that preprocess.py --student made of these recordings.
+
+    Lines without a mel are left out, which is told. Raises UserError also where the mels are not of these recordings.
+    """
+    if not mels.is_dir():
+        raise UserError(f"--mels {mels}: no such folder; {_MAKE_MELS}")
+    said = DistilledDataset.read(mels, with_features=False)
+    row_of = {name: row for row, name in enumerate(said.names)}
+    parts = split_lines(folder)
+    kept = [[line for line in lines if line.name in row_of] for lines in parts]
+    for what, lines in zip(("training", "held-out"), kept):
+        if not lines:
+            raise UserError(f"--mels {mels}: found none of the {what} lines of {folder}, expected most; {_MAKE_MELS}")
+    total = sum(map(len, parts))
+    tell_left_out(total - sum(map(len, kept)), total, f"no mel in {mels}, see its rejected.csv", workers)
+    processes = len(os.sched_getaffinity(0))
+    return tuple(_with_mels(_read_part(folder, lines, audio.sample_rate, processes), audio.hop_length, mels,
+                            [said.mels.row(row_of[line.name]) for line in lines]) for lines in kept)
+
+
+def _with_mels(corpus: Corpus, hop_length: int, folder: Path, rows: list[Tensor]) -> Corpus:
+    for line, row, samples in zip(corpus.lines, rows, corpus.waves.lengths.tolist(), strict=True):
+        if len(row) != samples // hop_length + 1:
+            raise UserError(f"--mels {folder}: found {len(row)} mel frames of {line.name}, expected the "
+                            f"{samples // hop_length + 1} of its recording; {_MAKE_MELS}")
+    return corpus._replace(mels=Ragged.from_rows(rows))
 
 
 def _read_part(folder: Path, lines: list[Line], rate: int, processes: int) -> Corpus:

@@ -9,11 +9,11 @@ from training.loop import Task
 
 
 def make_task(model: str, config: Any, settings: Any, data: Path, audio: AudioConfig, workers: Workers,
-              fast: bool) -> Task:
+              fast: bool, mels: Path | None = None) -> Task:
     """Returns the training of `model` ("lightspeech", "tacotron2" or "waveglow") on `data`.
 
-    fast: use the fast paths where they can run. Raises UserError for data that cannot be trained on, and for a model
-    of other mels or symbols than the data's.
+    fast: use the fast paths where they can run; mels: for "waveglow" alone, see VocoderTask. Raises UserError for data
+    that cannot be trained on, and for a model of other mels or symbols than the data's.
     """
     for name, expected in (("n_mels", audio.n_mels), ("n_symbols", len(symbols))):
         if getattr(config, name, expected) != expected:
@@ -28,4 +28,4 @@ def make_task(model: str, config: Any, settings: Any, data: Path, audio: AudioCo
         from training.teacher import TeacherTask
         return TeacherTask(config, settings, data, audio, workers, fast)
     from training.vocoder import VocoderTask
-    return VocoderTask(config, settings, data, audio, workers, fast)
+    return VocoderTask(config, settings, data, audio, workers, fast, mels)

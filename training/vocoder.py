@@ -11,7 +11,7 @@ from torch import nn
 
 from audio import MelSpectrogram
 from hparams import AudioConfig, VocoderTraining, WaveGlowConfig
-from training.corpus import read_folder, tell_left_out
+from training.corpus import read_folder, read_with_mels, tell_left_out
 from training.distributed import Workers
 from training.graphs import Step, captured
 from training.journal import Journal
@@ -26,11 +26,15 @@ MOST_VALIDATION_ROWS = 16
 
 
 class VocoderTask:
-    """See loop.Task. On a GPU the flows' core is compiled and the whole step is one CUDA graph, unless not `fast`."""
+    """See loop.Task. On a GPU the flows' core is compiled and the whole step is one CUDA graph, unless not `fast`.
+
+    mels: a folder made by preprocess.py --student. Then one half of every batch is spoken from the student's mels, the
+    other from the recordings' own, so that the network stays good for these; both are compared with the recordings.
+    """
     model_name, text = "waveglow", None
 
     def __init__(self, config: WaveGlowConfig, settings: VocoderTraining, data: Path, audio: AudioConfig,
-                 workers: Workers, fast: bool) -> None:
+                 workers: Workers, fast: bool, mels: Path | None = None) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.workers, self.device, self.audio = settings, workers, workers.device, audio
         self.fast = fast and workers.device.type == "cuda"
@@ -39,9 +43,10 @@ class VocoderTask:
         if settings.objective == "adversarial":
             self.networks["discriminators"] = Discriminators().to(self.device)
             self.rates["discriminators"] = settings.discriminator_rate
-        training, self.validation = read_folder(data, audio)
+        training, self.validation = read_with_mels(data, mels, audio, workers) if mels else read_folder(data, audio)
         self.recordings = [line.name for line in training.lines]
-        self.sampler = SegmentSampler(training.waves.to(self.device), settings.segment, self.model.context, audio)
+        self.sampler = SegmentSampler(training.waves.to(self.device), settings.segment, self.model.context, audio,
+                                      training.mels and training.mels.to(self.device))
         tell_left_out(self.sampler.skipped, len(self.recordings), "too short, see --segment", workers)
         self.spectral = SpectralLoss(audio).to(self.device)
         self.mel = MelSpectrogram(audio).to(self.device)
@@ -135,20 +140,25 @@ class VocoderTask:
         return [self.recordings[row] for row in self.sampler.rows(self.positions)]
 
     def validate(self, model: nn.Module, step: int, journal: Journal) -> dict[str, float]:
-        """Speaks held-out recordings from their mels; the score is the multi-resolution mel distance.
+        """Speaks held-out recordings from their mels, and from the student's where there are any.
 
-        Before the discriminators have joined, a small distance means a blurred voice: the score is infinite there.
+        The score is the multi-resolution mel distance, of both the mean. Before the discriminators have joined, a small
+        distance means a blurred voice: the score is infinite there.
         """
-        figures, rows = {"mel": 0.0, "stft": 0.0}, min(MOST_VALIDATION_ROWS, len(self.validation.lines))
+        figures, rows = {}, min(MOST_VALIDATION_ROWS, len(self.validation.lines))
         model.core = coupling_network  # compiled, it would be compiled anew for every length
         for row in range(rows):
             wave = self.validation.waves.row(row).to(self.device).float()[None] / 32768
-            generator = torch.Generator().manual_seed(row)
-            spoken = model.infer(self.mel(wave), generator=generator)[:, :wave.shape[1]]
-            for name, value in self.spectral(spoken, wave[:, :spoken.shape[1]]).items():
-                figures[name] += value.item() / rows
-            if row < 2:
-                journal.sound(step, f"validation {row}", spoken[0], self.audio.sample_rate)
-                journal.picture(step, f"mel of validation {row}", self.mel(spoken)[0].cpu().numpy())
+            heard = {"": self.mel(wave)}
+            if self.validation.mels is not None:
+                heard["student "] = self.validation.mels.row(row).to(self.device).float().t()[None]
+            for kind, mel in heard.items():
+                spoken = model.infer(mel, generator=torch.Generator().manual_seed(row))[:, :wave.shape[1]]
+                for name, value in self.spectral(spoken, wave[:, :spoken.shape[1]]).items():
+                    figures[kind + name] = figures.get(kind + name, 0.0) + value.item() / rows
+                if row < 2:
+                    journal.sound(step, f"{kind}validation {row}", spoken[0], self.audio.sample_rate)
+                    journal.picture(step, f"mel of {kind}validation {row}", self.mel(spoken)[0].cpu().numpy())
         blurred = self.settings.objective == "adversarial" and step <= self.settings.spectral_steps
-        return {**figures, "score": math.inf if blurred else figures["mel"]}
+        distance = (figures["mel"] + figures.get("student mel", figures["mel"])) / 2
+        return {**figures, "score": math.inf if blurred else distance}

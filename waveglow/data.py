@@ -22,14 +22,17 @@ class SegmentSampler:
     at each side beyond the segment (WaveGlow.context). Inside a recording the mel equals that of the whole recording
     (on frames that meet its grid); beyond its ends the frames are silence, as WaveGlow continues a mel by itself.
     Recordings too short to cut are left out; `skipped` counts them. Raises UserError if none is left.
+    mels: other mels (T, M) of the same recordings, frame for frame, on the same device. Then every second row of a
+    batch, the first among them, has its mel from there, and begins on a frame: less than a hop before its position.
     """
 
-    def __init__(self, waves: Ragged, segment: int, context_frames: int, audio: AudioConfig = AudioConfig()) -> None:
+    def __init__(self, waves: Ragged, segment: int, context_frames: int, audio: AudioConfig = AudioConfig(),
+                 mels: Ragged | None = None) -> None:
         assert waves.flat.dtype == torch.int16
         if segment % audio.hop_length:
             raise UserError(f"segment: found {segment} samples, expected a multiple of {audio.hop_length}")
         device = waves.flat.device
-        self.waves, self.segment = waves, segment
+        self.waves, self.segment, self.mels = waves, segment, mels
         self.mel = MelSpectrogram(audio).to(device)
         self.silence = math.log(audio.log_floor)
         self.side = context_frames * audio.hop_length + audio.n_fft // 2  # samples beyond the segment that the mel sees
@@ -44,6 +47,9 @@ class SegmentSampler:
         self._ends = torch.cumsum(fits, 0).to(device)
         self._fits = fits.to(device)
         self._first, self._last = waves.starts[rows].to(device), (waves.lengths[rows] - 1).to(device)
+        if mels is not None:
+            assert torch.equal(mels.lengths, waves.lengths // audio.hop_length + 1)
+            self._first_frame = mels.starts[rows].to(device)
         self._offsets = torch.arange(segment + 2 * self.side - audio.hop_length, device=device) - self.side
         self._centres = torch.arange(segment // audio.hop_length + 2 * context_frames,
                                      device=device) * audio.hop_length - context_frames * audio.hop_length
@@ -66,11 +72,17 @@ class SegmentSampler:
         positions = positions.to(self._ends.device, non_blocking=True)
         row = torch.searchsorted(self._ends, positions, right=True)
         start = (positions - (self._ends[row] - self._fits[row]))[:, None]
+        if self.mels is not None:
+            start[::2] -= start[::2] % self.mel.config.hop_length
         last = self._last[row][:, None]
         # The wave goes on mirrored beyond its ends, as when the whole recording's mel is computed.
         index = last - (last - (start + self._offsets).abs()).abs()
         wave = self.waves.flat[self._first[row][:, None] + index].float() / 32768
         centres = start + self._centres
         inside = (centres >= 0) & (centres <= last + 1)
-        mel = torch.where(inside[:, None], self.mel.frames(wave), self.silence)
+        mel = self.mel.frames(wave)
+        if self.mels is not None:
+            frames = torch.where(inside, centres // self.mel.config.hop_length, 0)[::2]
+            mel[::2] = self.mels.flat[self._first_frame[row[::2]][:, None] + frames].transpose(1, 2).float()
+        mel = torch.where(inside[:, None], mel, self.silence)
         return Segments(wave[:, self.side:self.side + self.segment], mel)
