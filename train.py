@@ -3,6 +3,7 @@
     python train.py --data distilled --out runs/student
     python train.py --model tacotron2 --data LJSpeech-1.1 --out runs/teacher
     torchrun --nproc-per-node 4 train.py --model waveglow --data LJSpeech-1.1 --out runs/vocoder
+    python train.py --model waveglow --data LJSpeech-1.1 --mels student-mels --init vocoder.safetensors --out runs/tuned
     python train.py --model waveglow --out runs/vocoder --export waveglow/pre_trained_model/mine.safetensors
 
 Every setting of the model and of its training is an option; --help lists those of --model and --config, hparams.py
