@@ -189,6 +189,7 @@ def main() -> None:
     arguments = get_arguments()
     found = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(found if arguments.device == "auto" else arguments.device)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     machine = {**about(device), "cpu": cpu_name(), "date": time.strftime("%Y-%m-%d")}
     runs: dict[str, list[dict[str, Any]]] = {"process": process_rows(device.type, arguments.out)}
     for threads in (torch.get_num_threads(), 1) if device.type == "cpu" else (torch.get_num_threads(),):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 HERE = Path(__file__).resolve().parent
 PANELS = (("teacher", ("mel_postnet", "letters mel_postnet", "phonemes mel_postnet")),
-          ("student", ("mel", "duration", "feature")),
+          ("student", ("mel", "duration", "pitch", "feature")),
           ("vocoder", ("mel", "stft", "features")))
 
 
