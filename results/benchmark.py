@@ -28,10 +28,9 @@ from matplotlib.ticker import NullLocator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmark_teacher import about, synchronize
-
 from hparams import CONFIGS, WaveGlowConfig
 from lightspeech import LightSpeech, Prosody
+from results.machine import about, synchronize
 from synthesize import Synthesizer
 from training.sounds import Sounds
 from waveglow import WaveGlow
@@ -127,7 +126,8 @@ def process_rows(device: str, folder: Path) -> list[dict[str, Any]]:
     first = time.perf_counter() - start
     _, told = minute.communicate()
     after = float(re.search(rb"first sound after ([\d.]+) s", told)[1])
-    return [*rows, {"row": "first sound of a minute, cold process", "ms": 1e3 * first},
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # of the larger process so far
+    return [*rows, {"row": "first sound of a minute, cold process", "ms": 1e3 * first, "peak_memory_mb": peak},
             {"row": "first sound of a minute, once loaded", "ms": 1e3 * after}]
 
 

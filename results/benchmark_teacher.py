@@ -20,7 +20,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hparams import Tacotron2Config
-from results.machine import about
+from results.machine import about, synchronize
 from tacotron2 import Tacotron2
 from tacotron2.fused import FusedRecurrence, best_recurrence
 from tacotron2.loss import losses, total
@@ -63,12 +63,6 @@ def seconds(run: Callable[[], None], times: int, device: torch.device) -> float:
     return statistics.median(measured[2:])
 
 
-def synchronize(device: torch.device) -> None:
-    """Waits for the GPU, if there is one."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def measure_step(config: Tacotron2Config, batch: tuple[Tensor, ...], recurrence: PlainRecurrence | FusedRecurrence,
                  times: int) -> dict[str, float]:
     """Milliseconds a training step, mel frames a second, peak GPU memory in GiB."""
@@ -79,6 +73,7 @@ def measure_step(config: Tacotron2Config, batch: tuple[Tensor, ...], recurrence:
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, fused=device.type == "cuda")
 
     def step() -> None:
+        """Forward, backward and update on the one batch."""
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             output = model(ids, id_lengths, mel, mel_lengths, recurrence)
         optimizer.zero_grad(set_to_none=True)

@@ -1,4 +1,4 @@
-"""What every file of figures says of where it was made: machine, versions, commit."""
+"""The machine that figures are measured on: what every file of them says of it, and waiting for its GPU."""
 import platform
 import subprocess
 from pathlib import Path
@@ -22,3 +22,9 @@ def about(device: torch.device) -> dict[str, Any]:
             "python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda,
             "triton": triton and triton.__version__, "commit": git("rev-parse", "HEAD"),
             "changed_since": bool(git("status", "--porcelain", "--untracked-files=no"))}
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits for the GPU, if there is one."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

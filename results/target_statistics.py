@@ -285,6 +285,7 @@ def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, floa
     by_size = {size: [group for group in plain if group.size == size] for size in {group.size: 0 for group in plain}}
 
     def cells(axes: Any, name: str) -> None:
+        """A dot a cell, by its targets."""
         for group in groups:
             place = list(LABELS).index(group.targets) + 0.2 * group.features
             if not group.parameters and name in group.values:
@@ -295,6 +296,7 @@ def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, floa
         axes.set_xticks(range(len(LABELS)), list(LABELS), fontsize=7)
 
     def sizes(axes: Any, name: str) -> None:
+        """A line a target, by the number of parameters."""
         for number, (targets, own) in enumerate(by_targets.items()):
             _dots(axes, [group.parameters / 1e6 for group in own], own, name, targets, f"C{number}")
         axes.set(xscale="log", xlabel="million parameters")
@@ -303,6 +305,7 @@ def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, floa
         axes.minorticks_off()
 
     def variance(axes: Any, name: str) -> None:
+        """A line a size, by what context leaves open of the targets."""
         for number, (size, own) in enumerate(by_size.items()):
             own = sorted(own, key=lambda group: left_open[group.targets])
             _dots(axes, [left_open[group.targets] for group in own], own, name, size, f"C{number}")

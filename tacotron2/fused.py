@@ -43,6 +43,7 @@ class _Lstm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, chunk: LstmChunk, gates: Tensor, weight: Tensor, keep: Tensor | None,
                 keep_probability: float) -> Tensor:
+        """Takes and returns what PlainRecurrence.lstm does, and its chunk."""
         T = len(gates)
         totals = torch.empty_like(gates)
         states = gates.new_zeros(T + 1, *chunk.states.shape[1:])
@@ -61,6 +62,7 @@ class _Lstm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_states: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of `forward`'s arguments, in their order, from that of the states."""
         chunk = ctx.chunk
         weight, keep, totals, states, cells = ctx.saved_tensors
         d_gates = torch.empty_like(totals)
@@ -83,6 +85,7 @@ class _Attention(torch.autograd.Function):
     def forward(ctx: Any, chunk: AttentionChunk, gates: Tensor, memory: Tensor, processed_memory: Tensor,
                 weight: Tensor, query_weight: Tensor, location_weight: Tensor, v: Tensor, lengths: Tensor,
                 keep: Tensor | None, keep_probability: float) -> tuple[Tensor, Tensor]:
+        """Takes and returns what PlainRecurrence.attention does, and its chunk."""
         T = len(gates)
         totals = torch.empty_like(gates)
         states = gates.new_zeros(T + 1, *chunk.states.shape[1:])
@@ -106,6 +109,7 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_states: Tensor, d_alignments: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of `forward`'s arguments, in their order, from those of states and alignments."""
         chunk = ctx.chunk
         (memory, processed_memory, weight, query_weight, location_weight, v, lengths, keep,
          totals, states, cells, history, queries) = ctx.saved_tensors
