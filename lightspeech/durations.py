@@ -3,6 +3,7 @@
 Nothing here loops over rows or symbols, and nothing waits for the device.
 """
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,10 +36,9 @@ def to_frames(log_durations: Tensor, id_lengths: Tensor) -> Tensor:
 
 
 def at_least_one(durations: Tensor) -> Tensor:
-    """Gives the first symbol of every row without any frame one frame; durations: (B, N) int64."""
-    silent = durations.sum(1, keepdim=True) == 0
-    first = torch.arange(durations.shape[1], device=durations.device) == 0
-    return durations + (silent & first)
+    """Gives the first symbol of every row without any frame one frame, in place; durations: (B, N) int64."""
+    durations[:, 0] += durations.sum(1) == 0
+    return durations
 
 
 def change_speed(durations: Tensor, speed: float, pauses: Tensor | None = None) -> Tensor:
@@ -62,43 +62,56 @@ def change_speed(durations: Tensor, speed: float, pauses: Tensor | None = None) 
     return at_least_one(changed if pauses is None else torch.where(pauses, durations, changed))
 
 
-def regulate(features: Tensor, durations: Tensor, frames: int) -> Tensor:
-    """The length regulator (FastSpeech, Ren et al. 2019, arXiv 1905.09263): repeats each symbol for its frames.
+class Timeline(NamedTuple):
+    """Where each frame of a batch is; after the end of a row, as its last frame."""
+    symbol: Tensor  # (B, T) int64: the one that it belongs to
+    since: Tensor  # (B, T) float32 frames since its symbol began, from 0
+    length: Tensor  # (B, T) float32 frames of its symbol
+    beyond: Tensor  # (B, T) bool: True after the end of the row
 
-    features: (B, N, D); durations: (B, N) int64, at least 0, 0 in the padding; frames: T, at least the longest row's
-    sum of durations. Returns (B, T, D), zero after the end of a row. With N = 4 symbols a b c d and T = 8:
+
+def timeline(durations: Tensor, frames: int) -> Timeline:
+    """The length regulator (FastSpeech, Ren et al. 2019, arXiv 1905.09263): each symbol stays for its frames.
+
+    durations: (B, N) int64, at least 0, 0 in the padding; frames: T, at least the longest row's sum of durations.
+    With N = 4 symbols a b c d and T = 8:
 
         durations   1   3       0   2              ends (running sum)   1 4 4 6
         frame       0   1 2 3       4 5   6 7
-        symbol      a   b b b       d d   0 0      the first symbol whose end is above the frame's number
+        symbol      a   b b b       d d   d d      the first symbol whose end is above the frame's number
+        since       0   0 1 2       0 1   1 1
+    """
+    ends = durations.cumsum(1)
+    frame = torch.arange(frames, device=durations.device)
+    place = frame.minimum(ends[:, -1:] - 1)  # (B, T)
+    symbol = torch.searchsorted(ends, place, right=True)
+    start, length = torch.stack((ends - durations, durations)).gather(2, symbol.expand(2, -1, -1)).unbind()
+    return Timeline(symbol, (place - start).float(), length.float(), frame >= ends[:, -1:])
+
+
+def regulate(features: Tensor, line: Timeline) -> Tensor:
+    """Repeats features (B, N, D) of symbols for their frames: (B, T, D), zero after the end of a row.
 
     One indexed read, whose backward pass adds up in a fixed order also on the GPU (scatter_add would not).
     """
-    rows = torch.arange(len(durations), device=durations.device)[:, None]
-    spread = features[rows, symbols_of_frames(durations, frames)]
-    return spread.masked_fill(~real(durations.sum(1), frames)[..., None], 0.0)
+    rows = torch.arange(len(features), device=features.device)[:, None]
+    return features[rows, line.symbol].masked_fill(line.beyond[..., None], 0.0)
 
 
-def symbols_of_frames(durations: Tensor, frames: int) -> Tensor:
-    """Which symbol each frame belongs to, as in `regulate`: (B, frames) int64; the last one after the end of a row."""
-    time = torch.arange(frames, device=durations.device).expand(len(durations), -1).contiguous()
-    return torch.searchsorted(durations.cumsum(1), time, right=True).clamp(max=durations.shape[1] - 1)
+def share_passed(line: Timeline) -> Tensor:
+    """How much of its symbol has passed in the middle of each frame: (B, T) in 0 ... 1."""
+    return (line.since + 0.5) / line.length.clamp(min=1)
 
 
-def positions(durations: Tensor, frames: int) -> Tensor:
-    """Where in its symbol each frame is, as the decoder is told it: nothing here is learned.
+def positions(line: Timeline) -> Tensor:
+    """Where in its symbol each frame is, as the decoder is told it: (B, T, POSITIONS) float32; nothing here is learned.
 
-    durations and frames as for `regulate`. Returns (B, T, POSITIONS) float32, zero after the end of a row. For the
-    frame number k of a symbol of d frames: the logarithms of k + 1, d - k and d + 1 (scaled to about 1), and as waves
-    over the symbol's length the share f = (k + 1/2) / d that has passed: f, and cosine and sine of f and of 2 f half
-    turns.
+    For the frame number k of a symbol of d frames: the logarithms of k + 1, d - k and d + 1 (scaled to about 1), and as
+    waves over the symbol's length the share f = (k + 1/2) / d that has passed: f, and cosine and sine of f and of 2 f
+    half turns.
     """
-    symbol = symbols_of_frames(durations, frames)
-    starts = durations.cumsum(1) - durations
-    length, start = torch.stack((durations, starts)).float().gather(2, symbol.expand(2, -1, -1)).unbind()
-    since = torch.arange(frames, device=durations.device) - start
-    logs = torch.stack((since, (length - 1 - since).clamp(min=0), length), 2).log1p() / 3
-    share = (since + 0.5) / length.clamp(min=1)
+    logs = torch.stack((line.since, line.length - 1 - line.since, line.length), 2).log1p() / 3
+    share = share_passed(line)
     turn = math.pi * share
     waves = torch.stack((share, turn.cos(), turn.sin(), (2 * turn).cos(), (2 * turn).sin()), 2)
-    return torch.cat((logs, waves), 2).masked_fill(~real(durations.sum(1), frames)[..., None], 0.0)
+    return torch.cat((logs, waves), 2)

@@ -1,38 +1,50 @@
 """The student's inference, faster: what LightSpeech.infer computes, with the recurrences of `recurrence.py`."""
 import contextlib
+import functools
+import importlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lightspeech.durations import change_speed, real, symbols_of_frames, to_frames
+from lightspeech.durations import change_speed, timeline, to_frames
 from lightspeech.model import LightSpeech, LightSpeechInference
 from lightspeech.pitch import contour
-from lightspeech.recurrence import Recurrence, Steps, cpu_steps, one_thread
+from lightspeech.recurrence import Recurrence, one_thread
 
 SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths are padded to multiples of these on a GPU, to share recordings
+
+
+@dataclass(eq=False)
+class Told:
+    """What the first half of the work tells."""
+    durations: Tensor  # (B, N) int64 frames
+    mel_lengths: Tensor  # (B,) int64 frames
+    decode: Callable[[int], Tensor]  # the second half: from the number of frames to go to, to the mel (B, M, frames)
 
 
 class FastLightSpeech:
     """Speaks as the model does, to rounding; a snapshot of its weights on its device at this time.
 
-    steps: goes through a recurrence's steps on that device; replayed: None, or what makes a function of tensors and
-    integers into one that does the same, launched as a whole; for shapes that recur, so lengths are then padded.
+    recurrence: makes a Recurrence of a model's; replayed: None, or what makes a function of tensors and plain values
+    into one that does the same, launched as a whole, as training.graphs.Replay; for shapes that recur, so lengths are
+    then padded. What it hands out that is no tensor and no tuple of them may hold only until its next call.
     """
 
-    def __init__(self, model: LightSpeech, steps: Steps = cpu_steps,
+    def __init__(self, model: LightSpeech, recurrence: Callable[..., Recurrence] = Recurrence,
                  replayed: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None) -> None:
         self.model = model
-        self.encoder = Recurrence(model.encoder.ahead, model.encoder.back, steps)
-        self.decoder = Recurrence(model.decoder.ahead, model.decoder.back, steps, late=model.told)
+        self.encoder = recurrence(model.encoder.ahead, model.encoder.back)
+        self.decoder = recurrence(model.decoder.ahead, model.decoder.back, model.told)
         with torch.no_grad():
-            self.symbols = self.encoder.project(model.embedding.weight[None])  # (1, n_symbols + 1, 2, 4H)
+            self.symbols = self.encoder.project(model.embedding.weight[None])  # of all there are
         self.symbol_step, self.frame_step = (SYMBOL_STEP, FRAME_STEP) if replayed else (1, 1)
-        stages = (self.encode, self.decode)
-        self._encode, self._decode = map(replayed, stages) if replayed else stages
+        self.replayed = replayed or (lambda function: function)
+        self._encode = self.replayed(self.encode)
 
     @torch.inference_mode()
     def infer(self, ids: Tensor, id_lengths: Tensor, speed: float = 1.0,
@@ -44,32 +56,32 @@ class FastLightSpeech:
     def _infer(self, ids: Tensor, id_lengths: Tensor, speed: float, pauses: Tensor | None) -> LightSpeechInference:
         N = ids.shape[1]
         beyond = (0, -N % self.symbol_step)
-        features, durations, lines = self._encode(F.pad(ids, beyond), id_lengths)
-        durations = change_speed(durations, speed, pauses if pauses is None else F.pad(pauses, beyond))
-        mel_lengths = durations.sum(1)
+        told = self._encode(F.pad(ids, beyond), id_lengths, speed, pauses if pauses is None else F.pad(pauses, beyond))
+        durations, mel_lengths = told.durations[:, :N].clone(), told.mel_lengths.clone()
         frames = mel_lengths.tolist()
-        mel = self._decode(features, durations, lines, -(-max(frames) // self.frame_step) * self.frame_step)
-        return LightSpeechInference(mel[:, :, :max(frames)], mel_lengths, durations[:, :N], frames)
+        mel = told.decode(-(-max(frames) // self.frame_step) * self.frame_step)
+        return LightSpeechInference(mel[:, :, :max(frames)], mel_lengths, durations, frames)
 
-    def encode(self, ids: Tensor, id_lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns the features of LightSpeech.encode, (B, N, D), the durations at usual speed, (B, N) int64, and the
-        lines of pitch, (B, N, 2)."""
-        states = self.encoder.run(self.symbols, id_lengths, ids)
-        features = self.model.encoder_linear(states).masked_fill(~real(id_lengths, ids.shape[1])[..., None], 0.0)
+    def encode(self, ids: Tensor, id_lengths: Tensor, speed: float, pauses: Tensor | None) -> Told:
+        """LightSpeech.encode and predict, and the durations at this speed; arguments as for `infer`."""
+        features = self.model.encoder_linear(self.encoder.run(self.symbols, id_lengths, ids))  # anything in the padding
         log_durations, lines = self.model.predict(features, id_lengths)
-        return features, to_frames(log_durations, id_lengths), lines
+        durations = change_speed(to_frames(log_durations, id_lengths), speed, pauses)
+        mel_lengths = durations.sum(1)
+        return Told(durations, mel_lengths,
+                    self.replayed(functools.partial(self.decode, features, durations, lines, mel_lengths)))
 
-    def decode(self, features: Tensor, durations: Tensor, lines: Tensor, frames: int) -> Tensor:
+    def decode(self, features: Tensor, durations: Tensor, lines: Tensor, mel_lengths: Tensor, frames: int) -> Tensor:
         """As LightSpeech.decode after `spread`: mel (B, M, T), zero in the padding.
 
-        features, lines: of `encode`; durations: (B, N) int64 frames; frames: T, at least the longest row's sum.
+        features (B, N, D) and lines (B, N, 2): what LightSpeech.encode and predict told; durations: (B, N) int64
+        frames; mel_lengths: (B,) int64, their sums; frames: T, at least the longest.
         """
-        mel_lengths = durations.sum(1)
         gates = self.decoder.project(features[..., :features.shape[2] - self.model.told])
-        shown = self.model.shown(durations, contour(lines, durations, frames))
-        states = self.decoder.run(gates, mel_lengths, symbols_of_frames(durations, frames), shown)
-        mel = self.model.mel_linear(states)
-        return mel.masked_fill(~real(mel_lengths, frames)[..., None], 0.0).transpose(1, 2)
+        line = timeline(durations, frames)
+        shown = self.model.shown(line, contour(lines, line))
+        mel = self.model.mel_linear(self.decoder.run(gates, mel_lengths, line.symbol, shown))
+        return mel.masked_fill(line.beyond[..., None], 0.0).transpose(1, 2)
 
 
 def fastest(model: LightSpeech, replayed: Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -81,15 +93,20 @@ def fastest(model: LightSpeech, replayed: Callable[[Callable[..., Any]], Callabl
     device = model.embedding.weight.device
     if device.type == "cpu":
         return FastLightSpeech(model)
-    try:
-        from lightspeech import gpu
-        sizes = {model.config.encoder_dim, model.config.decoder_dim}
-        problem = "" if all(gpu.suits(H, device) for H in sizes) else f"not made for this GPU or sizes of {sizes}"
-        problem = problem or next((f"a size of {H} is off by {error:.1e}" for H in sizes
-                                   if not (error := gpu.discrepancy(H, device)) <= gpu.ALLOWED), "")
-    except Exception as error:  # noqa: BLE001, whatever Triton, its compiler or the driver may raise
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
-    if not problem:
-        return FastLightSpeech(model, gpu.gpu_steps, replayed)
-    logging.getLogger(__name__).warning("fast student: %s; speaking by the plain one, some ten times slower", problem)
+    problems = []
+    for way in ("cuda", "kernels"):  # the faster one first
+        try:
+            from lightspeech import gpu
+            steps = importlib.import_module(f"lightspeech.{way}")
+            problem = next(filter(None, (gpu.problem(steps, H, device) for H in {model.config.encoder_dim,
+                                                                                 model.config.decoder_dim})), "")
+        except Exception as error:  # noqa: BLE001, whatever a compiler, its bindings or the driver may raise
+            problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        if not problem:
+            recurrence = functools.partial(gpu.GpuRecurrence, steps=steps.steps)
+            return FastLightSpeech(model, recurrence, replayed)
+        problems.append(problem)
+        logging.getLogger(__name__).info("fast student: %s", problem)
+    logging.getLogger(__name__).warning("fast student: %s; speaking by the plain one, some ten times slower",
+                                        "; ".join(problems))
     return model

@@ -1,57 +1,68 @@
-"""The recurrence's steps on an NVIDIA GPU, by the kernels of `kernels.py`. Import it only where Triton is installed."""
+"""The recurrence of a finished BidirectionalGRU on an NVIDIA GPU, by the kernel of `cuda.py` or that of `kernels.py`."""
+from collections.abc import Callable
+from types import ModuleType
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from lightspeech import kernels
-from lightspeech.recurrence import plain_steps
+from lightspeech.durations import real
+from lightspeech.recurrence import Recurrence
 
-ROWS = 16  # of a program on the tensor cores, which take no fewer
-WHOLE = 128  # a direction of so many units fits into one multiprocessor; a larger one is shared out,
-PART = 32  # so many units to each
-LARGEST = 256
 ALLOWED = 5e-3  # difference of states in [-1, 1] from float32: the products take float16, as precise as TF32
 
-
-def suits(H: int, device: torch.device) -> bool:
-    """True if a recurrence of H units, a power of two, can run on this GPU, of compute capability 8.0 or more."""
-    return 16 <= H <= LARGEST and H & (H - 1) == 0 and torch.cuda.get_device_capability(device) >= (8, 0)
-
-
-def gpu_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
-    """As `recurrence.plain_steps`, up to the longest row's end; never waits for the GPU. Float32 for one row."""
-    L, _, B, width = gates.shape
-    H = width // 4
-    assert gates[0, 0].is_contiguous() and hidden.is_contiguous()
-    parts = 1 if H <= WHOLE else H // PART
-    most = ROWS * (_multiprocessors(gates.device) // (2 * parts)) if parts > 1 else B  # all programs must run at once
-    if B > most:
-        rows = zip(gates.split(most, 2), lengths.split(most))
-        return torch.cat([gpu_steps(some.contiguous(), hidden, own) for some, own in rows], 2)
-    states = torch.full((L + 1, 2, B, H), kernels.UNWRITTEN.value, dtype=torch.int32, device=gates.device)
-    states[0] = 0
-    last, apart = lengths.amax(0, keepdim=True), gates.stride()[:2]
-    with torch.cuda.device_of(gates):
-        if B == 1:
-            kernels.steps_of_one[(parts, 2, B)](gates, *apart, hidden, states, last, B, H, H // parts, num_warps=8)
-        else:
-            hidden = hidden.transpose(1, 2).half().contiguous()
-            kernels.steps_of_rows[(parts, 2, -(-B // ROWS))](gates, *apart, hidden, states, last, B, H, H // parts,
-                                                             ROWS, num_warps=8 if parts == 1 else 4)
-    return states[1:].view(torch.float32)
+# gates (B, L, 2, 3H), hidden (2, 3H, H) float16, scaled_bias (2, H), lengths (B,) int64, at least 1
+# -> states (B, L, 2, H), float32, each at its place, also of the direction that begins at a row's end; anything in the
+# padding. Never waits for the GPU.
+GpuSteps = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
-def _multiprocessors(device: torch.device) -> int:
-    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1 << 10
+class GpuRecurrence(Recurrence):
+    """As Recurrence, with fewer launches: its kernels find their way through a row themselves, from both ends.
+
+    Its gates are (B, N, 6H), as nn.GRU knows them, ahead first. steps: what goes through the steps.
+    """
+
+    def __init__(self, ahead: nn.GRU, back: nn.GRU, late: int = 0, *, steps: GpuSteps) -> None:
+        super().__init__(ahead, back, late)
+        self.gpu_steps = steps
+        self.half = self.hidden.transpose(1, 2).half().contiguous()  # (2, 3H, H)
+        late_inputs = slice(ahead.input_size - late, None)
+        self.late_weight = torch.cat([way.weight_ih_l0.detach()[:, late_inputs].t() for way in (ahead, back)], 1)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """inputs: (B, N, D - late) -> gates (B, N, 6H)."""
+        return torch.addmm(self.bias, inputs.flatten(0, 1), self.weight.t()).unflatten(0, inputs.shape[:2])
+
+    def run(self, gates: Tensor, lengths: Tensor, source: Tensor, late: Tensor | None = None) -> Tensor:
+        """As Recurrence.run, with the gates of this class's `project`."""
+        (B, L), (own, N, width) = source.shape, gates.shape
+        if own > 1:
+            source = source + torch.arange(0, B * N, N, device=gates.device)[:, None]
+        taken = gates.flatten(0, 1).index_select(0, source.flatten())  # (B * L, 6H)
+        if late is not None and late.shape[2]:
+            taken.addmm_(late.flatten(0, 1), self.late_weight)
+        return self.gpu_steps(taken.view(B, L, 2, width // 2), self.half, self.scaled_bias, lengths).flatten(2)
 
 
-def discrepancy(H: int, device: torch.device) -> float:
-    """The largest difference of `gpu_steps` from the plain steps for 1 and for ROWS + 1 rows; NaN if any is one."""
-    generator = torch.Generator().manual_seed(0)
+def problem(way: ModuleType, H: int, device: torch.device) -> str:
+    """Why a recurrence of H units cannot run by this module's steps on this GPU; "" if it can."""
+    if not way.suits(H, device):
+        return f"{way.__name__} is not made for this GPU or {H} units"
+    error = discrepancy(way.steps, H, device)
+    return "" if error <= ALLOWED else f"{way.__name__} is off by {error:.1e} with {H} units"
+
+
+@torch.no_grad()
+def discrepancy(steps: GpuSteps, H: int, device: torch.device) -> float:
+    """The largest difference of a GpuRecurrence from the plain one on the CPU, for 1 and for 17 rows; NaN if any is."""
     largest = []
-    for B in (1, ROWS + 1):
-        gates = torch.randn(9, 2, B, 4 * H, generator=generator)
-        hidden = torch.randn(2, H, 3 * H, generator=generator) * H ** -0.5
-        lengths = torch.full((B,), 9)
-        found = gpu_steps(gates.to(device), hidden.to(device), lengths.to(device)).cpu()
-        largest.append((found - plain_steps(gates, hidden, lengths)).abs().max())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        ways, inputs = [nn.GRU(8, H) for _ in range(2)], torch.randn(17, 9, 8)
+    plain, found = Recurrence(*ways), GpuRecurrence(*[way.to(device) for way in ways], steps=steps)
+    for B in (1, 17):
+        lengths, source = 9 - torch.arange(B) % 9, torch.arange(9).expand(B, -1)
+        expected = plain.run(plain.project(inputs[:B]), lengths, source)
+        states = found.run(found.project(inputs[:B].to(device)), lengths.to(device), source.to(device)).cpu()
+        largest.append((states - expected)[real(lengths, 9)].abs().max())
     return torch.stack(largest).max().item()

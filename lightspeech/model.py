@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hparams import LightSpeechConfig, TextConfig, UserError
-from lightspeech.durations import POSITIONS, change_speed, positions, real, regulate, to_frames
+from lightspeech.durations import POSITIONS, Timeline, change_speed, positions, real, regulate, timeline, to_frames
 from lightspeech.pitch import RIDGES, Ridges, contour
 from lightspeech.recurrence import reorder, reversed_places
 
@@ -107,25 +107,23 @@ class LightSpeech(nn.Module):
         lines = told[..., 1:] + TYPICAL_PITCH if self.told else told.new_zeros(*told.shape[:2], 2)
         return Prosody(told[..., 0].masked_fill(~real(id_lengths, features.shape[1]), 0.0), lines)
 
-    def shown(self, durations: Tensor, pitch: Tensor) -> Tensor:
+    def shown(self, line: Timeline, pitch: Tensor) -> Tensor:
         """What the decoder is shown beside the features, of each frame.
 
-        durations: (B, N) int64 frames, 0 in the padding; pitch: (B, T) log Hz. Returns (B, T, self.told) float32, zero
-        after the end of a row; of no width without config.pitch.
+        line: where the frames are; pitch: (B, T) log Hz. Returns (B, T, self.told) float32, zero after the end of a
+        row; of no width without config.pitch.
         """
         if not self.told:
             return pitch.new_zeros(*pitch.shape, 0)
-        frames = pitch.shape[1]
-        ridges = self.ridges(pitch).masked_fill(~real(durations.sum(1), frames)[..., None], 0.0)
-        return torch.cat((ridges, positions(durations, frames)), 2)
+        return torch.cat((self.ridges(pitch), positions(line)), 2).masked_fill(line.beyond[..., None], 0.0)
 
-    def spread(self, features: Tensor, durations: Tensor, pitch: Tensor) -> Tensor:
+    def spread(self, features: Tensor, line: Timeline, pitch: Tensor) -> Tensor:
         """The length regulator: `regulate`, with the last features giving way to what is `shown`.
 
-        features: (B, N, D) of `encode`; durations and pitch as for `shown`. Returns (B, T, D), zero after a row's end.
+        features: (B, N, D) of `encode`; line and pitch as for `shown`. Returns (B, T, D), zero after a row's end.
         """
-        kept = regulate(features[..., :features.shape[2] - self.told], durations, pitch.shape[1])
-        return torch.cat((kept, self.shown(durations, pitch).to(features.dtype)), 2)
+        kept = regulate(features[..., :features.shape[2] - self.told], line)
+        return torch.cat((kept, self.shown(line, pitch).to(features.dtype)), 2)
 
     def decode(self, regulated: Tensor, mel_lengths: Tensor) -> Tensor:
         """regulated: (B, T, D) of `spread`; mel_lengths: (B,) int64. Returns mel (B, M, T), zero in the padding."""
@@ -144,8 +142,9 @@ class LightSpeech(nn.Module):
         mel_lengths = durations.sum(1)
         features = self.encode(ids, id_lengths)
         log_durations, lines = self.predict(features, id_lengths)
-        own = contour(lines, durations, frames)
-        mel = self.decode(self.spread(features, durations, own if pitch is None else pitch), mel_lengths)
+        line = timeline(durations, frames)
+        own = contour(lines, line)
+        mel = self.decode(self.spread(features, line, own if pitch is None else pitch), mel_lengths)
         return LightSpeechOutput(mel, mel_lengths, log_durations, features, own)
 
     @torch.no_grad()
@@ -162,5 +161,6 @@ class LightSpeech(nn.Module):
         durations = change_speed(to_frames(log_durations, id_lengths), speed, pauses)
         mel_lengths = durations.sum(1)
         frames = mel_lengths.tolist()
-        mel = self.decode(self.spread(features, durations, contour(lines, durations, max(frames))), mel_lengths)
+        line = timeline(durations, max(frames))
+        mel = self.decode(self.spread(features, line, contour(lines, line)), mel_lengths)
         return LightSpeechInference(mel, mel_lengths, durations, frames)

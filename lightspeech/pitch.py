@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from audio import Ragged, mel_corners
 from hparams import AudioConfig
+from lightspeech.durations import Timeline, share_passed
 
 RIDGES = 48  # bands that are shown, from the lowest on; above, a band holds several harmonics
 LOWEST, HIGHEST, CANDIDATES = 65.0, 450.0, 256  # Hz; 0.76 % apart
@@ -30,14 +31,14 @@ class Ridges(nn.Module):
         super().__init__()
         corners = torch.from_numpy(mel_corners(audio.n_mels, audio.f_min, audio.f_max)).float()[:RIDGES + 2]
         self.register_buffer("centres", corners[1:-1], persistent=False)  # Hz
-        self.register_buffer("halves", (corners[2:] - corners[:-2]) / 2, persistent=False)  # of the triangles' feet
+        self.register_buffer("quarters", (corners[2:] - corners[:-2]) / 4, persistent=False)  # of the triangles' feet
 
     def forward(self, pitch: Tensor) -> Tensor:
         """pitch: (...) natural log of Hz, taken into LOWEST ... HIGHEST -> (..., RIDGES) in [-1, 1]: a cosine seen
         through triangles, sinc squared."""
-        period = pitch.float().clamp(math.log(LOWEST), math.log(HIGHEST)).neg().exp()[..., None]
-        width = math.pi * self.halves * period  # never 0; torch.sinc, which asks, takes several times as long
-        return torch.cos(2 * math.pi * self.centres * period) * (width.sin() / width).square()
+        turn = (math.log(2 * math.pi) - pitch.float().clamp(math.log(LOWEST), math.log(HIGHEST))).exp()[..., None]
+        width = self.quarters * turn  # never 0; torch.sinc, which asks, takes several times as long
+        return torch.cos(self.centres * turn) * (width.sin() / width).square()
 
 
 class Pitch(NamedTuple):
@@ -99,19 +100,15 @@ def measure_rows(mels: Ragged, ridges: Ridges) -> Ragged:
     return Ragged.from_rows(found)
 
 
-def contour(lines: Tensor, durations: Tensor, frames: int) -> Tensor:
+def contour(lines: Tensor, line: Timeline) -> Tensor:
     """The pitch of each frame: each symbol's own goes straight from its start to its end, joined by a moving average.
 
-    lines: (B, N, 2), log Hz at each symbol's start and end; durations: (B, N) int64 frames; frames: T, at least the
-    longest row's sum. Returns (B, T) float32; after the end of a row its last value goes on.
+    lines: (B, N, 2), log Hz at each symbol's start and end. Returns (B, T) float32; after the end of a row its last
+    value goes on.
     """
-    ends = durations.cumsum(1)
-    time = torch.arange(frames, device=durations.device).minimum(ends[:, -1:] - 1)  # (B, T)
-    symbol = torch.searchsorted(ends, time, right=True).clamp(max=durations.shape[1] - 1)
-    since = time - (ends - durations).gather(1, symbol)
-    share = (since + 0.5) / durations.gather(1, symbol).clamp(min=1)
-    start, end = lines.float()[torch.arange(len(lines), device=lines.device)[:, None], symbol].unbind(2)
-    path = F.pad((start + share * (end - start))[:, None], (SMOOTH // 2, SMOOTH // 2), mode="replicate")
+    rows = torch.arange(len(lines), device=lines.device)[:, None]
+    start, end = lines.float()[rows, line.symbol].unbind(2)
+    path = F.pad(torch.lerp(start, end, share_passed(line))[:, None], (SMOOTH // 2, SMOOTH // 2), mode="replicate")
     return F.avg_pool1d(path, SMOOTH, 1)[:, 0]
 
 

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from lightspeech.durations import real
 
-# gates, hidden, lengths (B,) -> states, as `plain_steps` but that those after a row's end may be anything.
-Steps = Callable[[Tensor, Tensor, Tensor], Tensor]
+# gates, hidden -> states, as `plain_steps`.
+Steps = Callable[[Tensor, Tensor], Tensor]
 
 
 def reversed_places(lengths: Tensor, width: int) -> Tensor:
@@ -38,12 +38,12 @@ def reorder(rows: Tensor, order: Tensor) -> Tensor:
     return rows.gather(1, order[..., None].expand(-1, -1, rows.shape[2]))
 
 
-def plain_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
+def plain_steps(gates: Tensor, hidden: Tensor) -> Tensor:
     """Goes through the steps of a GRU (Cho et al. 2014, arXiv 1406.1078, in cuDNN's form) from a state of zeros.
 
     gates: (L, 2, B, 4H), for each direction what is known before: of the reset and the update gate, of the candidate's
-    part that the reset gate scales, and of its other part; hidden: (2, H, 3H), the states' weights for the first three;
-    lengths: (B,), not looked at. Returns the states (L, 2, B, H). Plain enough for TorchScript.
+    part that the reset gate scales, and of its other part; hidden: (2, H, 3H), the states' weights for the first three.
+    Returns the states (L, 2, B, H). Plain enough for TorchScript.
     """
     L, ways, B, width = gates.shape
     H = width // 4
@@ -84,20 +84,20 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def cpu_steps(gates: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
+def cpu_steps(gates: Tensor, hidden: Tensor) -> Tensor:
     """As `plain_steps`, on one thread."""
     with one_thread():
-        return _scripted()(gates, hidden, lengths)
+        return _scripted()(gates, hidden)
 
 
 class Recurrence:
     """A snapshot of a BidirectionalGRU's weights; what is done to the module afterwards does not reach it.
 
-    ahead, back: the nn.GRU of each direction; steps: what goes through the steps, as `plain_steps`; late: how many of
-    the inputs, the last, differ from step to step where the others repeat: `run` is given them.
+    ahead, back: the nn.GRU of each direction; late: how many of the inputs, the last, differ from step to step where
+    the others repeat: `run` is given them; steps: what goes through the steps, as `plain_steps`.
     """
 
-    def __init__(self, ahead: nn.GRU, back: nn.GRU, steps: Steps, late: int = 0) -> None:
+    def __init__(self, ahead: nn.GRU, back: nn.GRU, late: int = 0, steps: Steps = cpu_steps) -> None:
         self.steps = steps
         self.size = ahead.hidden_size
         ways = [[weight.detach() for weight in (way.weight_ih_l0, way.bias_ih_l0, way.weight_hh_l0, way.bias_hh_l0)]
@@ -135,7 +135,7 @@ class Recurrence:
         if late is not None and late.shape[2]:
             shown = torch.stack((late, reorder(late, order))).transpose(1, 2).flatten(1, 2)  # (2, L * B, late)
             steps.baddbmm_(shown, self.late_weight)
-        states = self.steps(steps.view(2, L, B, width).transpose(0, 1), self.hidden, lengths)
+        states = self.steps(steps.view(2, L, B, width).transpose(0, 1), self.hidden)
         place = torch.stack((torch.arange(L, device=gates.device).expand(B, L), order), 2)  # (B, L, 2)
         found = ((place * 2 + way) * B + row[:, None, None]).flatten()
         return states.flatten(0, 2).index_select(0, found).view(B, L, -1)

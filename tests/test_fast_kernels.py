@@ -1,4 +1,5 @@
 """The fused kernels of inference against the plain paths: in Triton's interpreter, and on a GPU where there is one."""
+import importlib
 import os
 import subprocess
 import sys
@@ -10,37 +11,34 @@ import torch
 import lightspeech
 import waveglow
 from hparams import CONFIGS, LightSpeechConfig, WaveGlowConfig
-from lightspeech.recurrence import plain_steps
+from lightspeech.durations import real
+from lightspeech.recurrence import Recurrence
 from training.graphs import Replay
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = """
 import torch
 from lightspeech import gpu, kernels
-from lightspeech.recurrence import plain_steps
-assert gpu.discrepancy(16, torch.device("cpu")) < gpu.ALLOWED
-L, H = 5, 32
-for B in (1, 3):  # in two parts, which find in the buffer what the other would have written
-    gates, hidden, lengths = torch.randn(L, 2, B, 4 * H), torch.randn(2, H, 3 * H) / H**0.5, torch.full((B,), L)
-    expected = plain_steps(gates, hidden, lengths)
-    states = torch.cat((torch.zeros(1, 2, B, H), expected)).view(torch.int32)
-    if B == 1:
-        kernels.steps_of_one[(2, 2, 1)](gates, *gates.stride()[:2], hidden, states, lengths[:1], B, H, H // 2)
-    else:
-        hidden = hidden.transpose(1, 2).half().contiguous()
-        kernels.steps_of_rows[(2, 2, 1)](gates, *gates.stride()[:2], hidden, states, lengths[:1], B, H, H // 2, 16)
-    assert (states[1:].view(torch.float32) - expected).abs().max() < (1e-5 if B == 1 else gpu.ALLOWED)
+assert gpu.discrepancy(kernels.steps, 16, torch.device("cpu")) < gpu.ALLOWED
+B, L, H = 3, 5, 32
+gates, bias, lengths = torch.randn(B, L, 2, 3 * H), torch.randn(2, H), torch.tensor([2, 5, 4])
+hidden = (torch.randn(2, 3 * H, H) / H**0.5).half()
+expected = kernels.steps(gates, hidden, bias, lengths)
+states = expected.clone()  # in two parts, which find in the buffer what the other would have written
+kernels.steps_of_rows[(2, 2, 1)](gates, hidden, bias, lengths, states.view(torch.int32), B, L, H, H // 2, 16)
+torch.testing.assert_close(states, expected, equal_nan=True)
+assert states.isnan().sum() == 4 * 2 * H  # nothing is written in the padding
 """
 STUDENT = """
-import torch, lightspeech
+import functools, torch, lightspeech
 from hparams import LightSpeechConfig
-from lightspeech import gpu
-from training.graphs import Replay
+from lightspeech import gpu, kernels
 torch.manual_seed(0)
 model = lightspeech.LightSpeech(LightSpeechConfig(embedding_dim=16, encoder_dim=16, decoder_dim=16)).eval()
 with torch.no_grad():
     model.duration_head[2].bias.fill_(1.2)
-fast = lightspeech.FastLightSpeech(model, gpu.gpu_steps, Replay)
+recurrence = functools.partial(gpu.GpuRecurrence, steps=kernels.steps)
+fast = lightspeech.FastLightSpeech(model, recurrence, lambda function: function)
 ids, lengths, pauses = torch.randint(1, 148, (3, 7)), torch.tensor([7, 2, 5]), torch.rand(3, 7) < 0.3
 for rows in (slice(0, 1), slice(0, 3)):
     found, expected = (speaker.infer(ids[rows], lengths[rows], 0.8, pauses[rows]) for speaker in (fast, model))
@@ -102,13 +100,25 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
 @pytest.mark.gpu
 @needs_gpu
-@pytest.mark.parametrize("H, B", [(128, 1), (128, 5), (256, 1), (256, 17), (256, 300), (16, 2)])
-def test_gpu_steps_are_the_plain_ones(H, B) -> None:
+@pytest.mark.parametrize("way, largest", [("cuda", 1e-5), ("kernels", 5e-3)])
+@pytest.mark.parametrize("H, B, L", [(128, 1, 577), (128, 5, 9), (256, 1, 101), (256, 17, 9), (256, 300, 3), (32, 2, 1)])
+def test_gpu_steps_are_the_plain_ones(way, largest, H, B, L) -> None:
     from lightspeech import gpu
-    gates, hidden = torch.randn(20, 2, B, 4 * H), torch.randn(2, H, 3 * H) / H**0.5
-    lengths = torch.full((B,), 20)
-    found = gpu.gpu_steps(gates.cuda(), hidden.cuda(), lengths.cuda())
-    torch.testing.assert_close(found.cpu(), plain_steps(gates, hidden, lengths), rtol=0, atol=gpu.ALLOWED)
+    steps = importlib.import_module(f"lightspeech.{way}")
+    if not steps.suits(H, torch.device("cuda")):
+        pytest.skip("not for this GPU")
+    torch.manual_seed(0)
+    ways = [torch.nn.GRU(8, H) for _ in range(2)]
+    for half in (ways[0].weight_hh_l0, ways[1].weight_hh_l0):
+        half.data = half.data.half().float()  # as released weights are
+    inputs, lengths, source = torch.randn(B, L, 8), L - torch.arange(B) % L, torch.arange(L).expand(B, -1)
+    with torch.no_grad():
+        plain = Recurrence(*ways)
+        expected = plain.run(plain.project(inputs), lengths, source)
+        fast = gpu.GpuRecurrence(*(gru.cuda() for gru in ways), steps=steps.steps)
+        found = fast.run(fast.project(inputs.cuda()), lengths.cuda(), source.cuda()).cpu()
+    inside = real(lengths, L)
+    torch.testing.assert_close(found[inside], expected[inside], rtol=0, atol=largest)
 
 
 @pytest.mark.gpu
@@ -118,14 +128,17 @@ def test_student_says_on_the_gpu_what_it_says_on_the_cpu() -> None:
     model = lightspeech.LightSpeech(LightSpeechConfig()).eval()
     with torch.no_grad():
         model.duration_head[2].bias.fill_(1.6)
-    ids, lengths = torch.randint(1, 148, (3, 50)), torch.tensor([50, 7, 31])
-    expected = lightspeech.FastLightSpeech(model).infer(ids, lengths)
+    given = [(torch.randint(1, 148, (len(lengths), 50)), torch.tensor(lengths), speed)
+             for lengths, speed in (([50, 7, 31], 1.0), ([50, 7, 31], 1.2), ([44], 1.0), ([1, 50, 50], 1.0))]
+    plain = lightspeech.FastLightSpeech(model)
+    expected = [plain.infer(*texts) for texts in given]
     fast = lightspeech.fastest(model.cuda(), Replay)
     assert isinstance(fast, lightspeech.FastLightSpeech)
-    for _ in range(3):  # as it is, recorded, replayed
-        found = fast.infer(ids.cuda(), lengths.cuda())
-        assert found.frames == expected.frames
-        torch.testing.assert_close(found.mel.cpu(), expected.mel, rtol=0, atol=2e-2)
+    found = [fast.infer(ids.cuda(), lengths.cuda(), speed) for _ in range(3)  # as it is, recorded, replayed
+             for ids, lengths, speed in given]
+    for said, true in zip(found, 3 * expected):  # when all is said: nobody's result is overwritten by the next one
+        assert said.frames == true.frames == said.mel_lengths.tolist() and said.durations.cpu().equal(true.durations)
+        torch.testing.assert_close(said.mel.cpu(), true.mel, rtol=0, atol=2e-2)
 
 
 @pytest.mark.gpu

@@ -10,7 +10,17 @@ import lightspeech
 from audio import covariance_map
 from hparams import HALF_FROM, AudioConfig, LightSpeechConfig, StudentTraining, TextConfig, UserError, save_weights
 from lightspeech.data import StudentBatch
-from lightspeech.durations import MAX_FRAMES, POSITIONS, change_speed, positions, real, regulate, to_frames, to_log
+from lightspeech.durations import (
+    MAX_FRAMES,
+    POSITIONS,
+    change_speed,
+    positions,
+    real,
+    regulate,
+    timeline,
+    to_frames,
+    to_log,
+)
 from lightspeech.loss import student_loss
 from lightspeech.model import BidirectionalGRU, LightSpeech
 from lightspeech.pitch import RIDGES, Ridges
@@ -55,7 +65,10 @@ def test_published_size() -> None:
 
 def test_length_regulator_example() -> None:
     features = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 4, 1).requires_grad_()
-    regulated = regulate(features, torch.tensor([[1, 3, 0, 2]]), 8)
+    line = timeline(torch.tensor([[1, 3, 0, 2]]), 8)
+    assert line.symbol.tolist() == [[0, 1, 1, 1, 3, 3, 3, 3]] and line.since.tolist() == [[0, 0, 1, 2, 0, 1, 1, 1]]
+    assert line.length.tolist() == [[1, 3, 3, 3, 2, 2, 2, 2]] and line.beyond.tolist() == [[False] * 6 + [True] * 2]
+    regulated = regulate(features, line)
     assert regulated.flatten().tolist() == [1, 2, 2, 2, 4, 4, 0, 0]
     regulated.sum().backward()
     assert features.grad.flatten().tolist() == [1, 3, 0, 2]
@@ -266,20 +279,20 @@ def test_truncated_and_missing_weights(tmp_path) -> None:
 
 
 def test_positions_example() -> None:
-    told = positions(torch.tensor([[2, 0, 1], [3, 1, 0]]), 4)
-    assert told.shape == (2, 4, POSITIONS) and told[0, 3].abs().sum() == 0  # after the end of the row
-    torch.testing.assert_close(told[0, :, 3], torch.tensor([0.25, 0.75, 0.5, 0]))  # the share that has passed
+    told = positions(timeline(torch.tensor([[2, 0, 1], [3, 1, 0]]), 4))
+    assert told.shape == (2, 4, POSITIONS)
+    torch.testing.assert_close(told[0, :3, 3], torch.tensor([0.25, 0.75, 0.5]))  # the share that has passed
     torch.testing.assert_close(told[1, :, 0] * 3, torch.tensor([1.0, 2, 3, 1]).log())  # since the symbol began
     torch.testing.assert_close(told[1, :, 1] * 3, torch.tensor([3.0, 2, 1, 1]).log())  # until it ends
 
 
 def test_the_decoder_is_shown_positions_and_ridges_in_place_of_features() -> None:
     model = tiny_model()
-    durations, pitch = torch.tensor([[2, 3]]), torch.full((1, 6), 5.0)
-    spread = model.spread(torch.ones(1, 2, 64), durations, pitch)
+    line, pitch = timeline(torch.tensor([[2, 3]]), 6), torch.full((1, 6), 5.0)
+    spread = model.spread(torch.ones(1, 2, 64), line, pitch)
     assert (spread[0, :5, :64 - POSITIONS - RIDGES] == 1).all() and (spread[0, 5] == 0).all()
     torch.testing.assert_close(spread[0, :5, 64 - POSITIONS - RIDGES:-POSITIONS], Ridges()(pitch)[0, :5])
-    assert torch.equal(spread[0, :, -POSITIONS:], positions(durations, 6)[0])
+    assert torch.equal(spread[0, :5, -POSITIONS:], positions(line)[0, :5])
 
 
 def test_it_speaks_at_the_pitch_it_is_given_and_tells_its_own() -> None:

@@ -35,7 +35,7 @@ def test_a_recurrence_is_that_of_the_module(steps) -> None:
     source = torch.tensor([[0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 8]] * 3)
     repeated = inputs[torch.arange(3)[:, None], source]
     with torch.inference_mode():
-        found = Recurrence(module.ahead, module.back, steps)
+        found = Recurrence(module.ahead, module.back, steps=steps)
         found = found.run(found.project(inputs), lengths + 2, source)
         expected = module(repeated, lengths + 2)
     for row, length in enumerate((lengths + 2).tolist()):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from audio import Ragged, mel_spectrogram
+from lightspeech.durations import timeline
 from lightspeech.pitch import RIDGES, Ridges, contour, measure, measure_rows, pitch_loss
 
 
@@ -48,7 +49,7 @@ def test_a_row_is_measured_as_alone() -> None:
 
 def test_contour_example() -> None:
     lines = torch.tensor([[[1.0, 3.0], [9.0, 9.0], [3.0, 3.0]], [[2.0, 2.0], [7.0, 7.0], [7.0, 7.0]]])
-    found = contour(lines, torch.tensor([[4, 0, 6], [3, 0, 0]]), 12)  # the second symbol has no frame
+    found = contour(lines, timeline(torch.tensor([[4, 0, 6], [3, 0, 0]]), 12))  # the second symbol has no frame
     straight = torch.tensor([1.25, 1.75, 2.25, 2.75] + [3.0] * 8)
     expected = torch.nn.functional.avg_pool1d(torch.nn.functional.pad(straight[None], (2, 2), mode="replicate"), 5, 1)
     torch.testing.assert_close(found[:1], expected)

@@ -1,4 +1,5 @@
 """Work on a GPU as one CUDA graph: launched by one call instead of many."""
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -37,27 +38,34 @@ class Replay:
     """A function of tensors and plain values that launches its work as one CUDA graph once its shapes have come before.
 
     A recording costs many times a run, so what comes once is not recorded. function: takes tensors on the current GPU
-    and plain values, returns a tensor or a tuple of them, and never waits for the GPU.
+    and plain values, never waits for the GPU, and returns a tensor, a tuple of them, or an object of its own that holds
+    some. All replays share their memory: no two of them may run at the same time.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self.recordings: dict[tuple, tuple[list[Any], Step] | None] = {}  # None: has come once
-        self.pool = torch.cuda.graph_pool_handle() if torch.cuda.is_available() else None
 
     def __call__(self, *given: Any) -> Any:
-        """What `function` gives, in tensors of the caller's own."""
+        """What `function` gives, in tensors of the caller's own; but an object's hold until the next call."""
         key = tuple((value.shape, value.dtype) if torch.is_tensor(value) else value for value in given)
-        if key not in self.recordings or not given[0].is_cuda:
+        if key not in self.recordings or not all(value.is_cuda for value in given if torch.is_tensor(value)):
             if len(self.recordings) < MOST_RECORDINGS:
                 self.recordings[key] = None
             return self.function(*given)
         if self.recordings[key] is None:
             inputs = [value.clone() if torch.is_tensor(value) else value for value in given]
-            self.recordings[key] = inputs, captured(lambda: self.function(*inputs), 1, self.pool)
+            self.recordings[key] = inputs, captured(lambda: self.function(*inputs), 1, _pool())
         inputs, replay = self.recordings[key]
         for place, value in zip(inputs, given):
             if torch.is_tensor(value):
                 place.copy_(value)
         results = replay()
-        return results.clone() if torch.is_tensor(results) else tuple(result.clone() for result in results)
+        if isinstance(results, tuple):
+            return tuple(result.clone() for result in results)
+        return results.clone() if torch.is_tensor(results) else results
+
+
+@functools.cache
+def _pool() -> Any:
+    return torch.cuda.graph_pool_handle()
