@@ -16,6 +16,7 @@ ROWS = 4  # of a block
 WHOLE = 128  # a direction of so many units fits into one multiprocessor; a larger one is shared out,
 PART = 64  # so many units to each
 LARGEST = 256
+ALLOWED = 2e-4  # difference of states in [-1, 1] from float32, for weights that float16 does not hold
 ARGUMENTS = (ctypes.c_void_p,) * 5 + (ctypes.c_int,) * 2
 
 

@@ -37,7 +37,7 @@ def to_frames(log_durations: Tensor, id_lengths: Tensor) -> Tensor:
 
 def at_least_one(durations: Tensor) -> Tensor:
     """Gives the first symbol of every row without any frame one frame, in place; durations: (B, N) int64."""
-    durations[:, 0] += durations.sum(1) == 0
+    durations[:, 0].add_(durations.sum(1) == 0)
     return durations
 
 
@@ -67,6 +67,7 @@ class Timeline(NamedTuple):
     symbol: Tensor  # (B, T) int64: the one that it belongs to
     since: Tensor  # (B, T) float32 frames since its symbol began, from 0
     length: Tensor  # (B, T) float32 frames of its symbol
+    share: Tensor  # (B, T) float32: how much of its symbol has passed in its middle, in 0 ... 1
     beyond: Tensor  # (B, T) bool: True after the end of the row
 
 
@@ -85,8 +86,9 @@ def timeline(durations: Tensor, frames: int) -> Timeline:
     frame = torch.arange(frames, device=durations.device)
     place = frame.minimum(ends[:, -1:] - 1)  # (B, T)
     symbol = torch.searchsorted(ends, place, right=True)
-    start, length = torch.stack((ends - durations, durations)).gather(2, symbol.expand(2, -1, -1)).unbind()
-    return Timeline(symbol, (place - start).float(), length.float(), frame >= ends[:, -1:])
+    start, length = torch.stack((ends - durations, durations)).gather(2, symbol.expand(2, -1, -1)).float().unbind()
+    since = place - start
+    return Timeline(symbol, since, length, (since + 0.5) / length.clamp(min=1), frame >= ends[:, -1:])
 
 
 def regulate(features: Tensor, line: Timeline) -> Tensor:
@@ -98,11 +100,6 @@ def regulate(features: Tensor, line: Timeline) -> Tensor:
     return features[rows, line.symbol].masked_fill(line.beyond[..., None], 0.0)
 
 
-def share_passed(line: Timeline) -> Tensor:
-    """How much of its symbol has passed in the middle of each frame: (B, T) in 0 ... 1."""
-    return (line.since + 0.5) / line.length.clamp(min=1)
-
-
 def positions(line: Timeline) -> Tensor:
     """Where in its symbol each frame is, as the decoder is told it: (B, T, POSITIONS) float32; nothing here is learned.
 
@@ -111,7 +108,6 @@ def positions(line: Timeline) -> Tensor:
     half turns.
     """
     logs = torch.stack((line.since, line.length - 1 - line.since, line.length), 2).log1p() / 3
-    share = share_passed(line)
-    turn = math.pi * share
-    waves = torch.stack((share, turn.cos(), turn.sin(), (2 * turn).cos(), (2 * turn).sin()), 2)
+    turn = math.pi * line.share
+    waves = torch.stack((line.share, turn.cos(), turn.sin(), (2 * turn).cos(), (2 * turn).sin()), 2)
     return torch.cat((logs, waves), 2)

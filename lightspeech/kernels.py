@@ -17,6 +17,7 @@ ROWS = 16  # of a program on the tensor cores, which take no fewer
 WHOLE = 128  # a direction of so many units fits into one multiprocessor; a larger one is shared out,
 PART = 32  # so many units to each
 LARGEST = 256
+ALLOWED = 5e-3  # difference of states in [-1, 1] from float32: the products take float16, as precise as TF32
 UNWRITTEN = tl.constexpr(-1)  # as int32: a NaN that no arithmetic gives
 MOST_READS = tl.constexpr(1 << 16)  # some tens of milliseconds
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from audio import Ragged, mel_corners
 from hparams import AudioConfig
-from lightspeech.durations import Timeline, share_passed
+from lightspeech.durations import Timeline
 
 RIDGES = 48  # bands that are shown, from the lowest on; above, a band holds several harmonics
 LOWEST, HIGHEST, CANDIDATES = 65.0, 450.0, 256  # Hz; 0.76 % apart
@@ -108,7 +108,7 @@ def contour(lines: Tensor, line: Timeline) -> Tensor:
     """
     rows = torch.arange(len(lines), device=lines.device)[:, None]
     start, end = lines.float()[rows, line.symbol].unbind(2)
-    path = F.pad(torch.lerp(start, end, share_passed(line))[:, None], (SMOOTH // 2, SMOOTH // 2), mode="replicate")
+    path = F.pad(torch.lerp(start, end, line.share)[:, None], (SMOOTH // 2, SMOOTH // 2), mode="replicate")
     return F.avg_pool1d(path, SMOOTH, 1)[:, 0]
 
 

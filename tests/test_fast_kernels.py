@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STEPS = """
 import torch
 from lightspeech import gpu, kernels
-assert gpu.discrepancy(kernels.steps, 16, torch.device("cpu")) < gpu.ALLOWED
+assert gpu.discrepancy(kernels.steps, 16, torch.device("cpu")) < kernels.ALLOWED
 B, L, H = 3, 5, 32
 gates, bias, lengths = torch.randn(B, L, 2, 3 * H), torch.randn(2, H), torch.tensor([2, 5, 4])
 hidden = (torch.randn(2, 3 * H, H) / H**0.5).half()
@@ -101,7 +101,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.gpu
 @needs_gpu
 @pytest.mark.parametrize("way, largest", [("cuda", 1e-5), ("kernels", 5e-3)])
-@pytest.mark.parametrize("H, B, L", [(128, 1, 577), (128, 5, 9), (256, 1, 101), (256, 17, 9), (256, 300, 3), (32, 2, 1)])
+@pytest.mark.parametrize("H, B, L", [(128, 1, 577), (128, 5, 9), (256, 1, 99), (256, 17, 9), (256, 300, 3), (32, 2, 1)])
 def test_gpu_steps_are_the_plain_ones(way, largest, H, B, L) -> None:
     from lightspeech import gpu
     steps = importlib.import_module(f"lightspeech.{way}")
