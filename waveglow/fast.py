@@ -34,7 +34,7 @@ class Tile(NamedTuple):
 LAYER = Tile(64, WHOLE, 4, 3)  # of a small network
 GATED = Tile(128, 128, 8, 4)  # of a large one, and for what would leave half of the multiprocessors or more idle:
 REST = Tile(128, 64, 4, 4)  # as many frames, fewer units
-RESIDUAL = Tile(128, 128, 8, 3)
+RESIDUAL = Tile(64, 128, 8, 3)
 TURN = Tile(16, 256, 4, 1)
 
 
