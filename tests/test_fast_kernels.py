@@ -1,4 +1,5 @@
 """The fused kernels of inference against the plain paths: in Triton's interpreter, and on a GPU where there is one."""
+import gc
 import importlib
 import os
 import subprocess
@@ -96,6 +97,16 @@ def test_a_replay_without_a_gpu_is_the_function() -> None:
 
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_replays_go_on_when_all_before_are_gone() -> None:
+    for _ in range(2):
+        replay = Replay(lambda tensor: tensor + 1)
+        assert [replay(torch.ones(3, device="cuda")).sum().item() for _ in range(4)] == [6] * 4
+        del replay
+        gc.collect()
 
 
 @pytest.mark.gpu

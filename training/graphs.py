@@ -55,7 +55,8 @@ class Replay:
             return self.function(*given)
         if self.recordings[key] is None:
             inputs = [value.clone() if torch.is_tensor(value) else value for value in given]
-            self.recordings[key] = inputs, captured(lambda: self.function(*inputs), 1, _pool())
+            pool = _pool_holder(torch.cuda.current_device()).pool()
+            self.recordings[key] = inputs, captured(lambda: self.function(*inputs), 1, pool)
         inputs, replay = self.recordings[key]
         for place, value in zip(inputs, given):
             if torch.is_tensor(value):
@@ -67,5 +68,9 @@ class Replay:
 
 
 @functools.cache
-def _pool() -> Any:
-    return torch.cuda.graph_pool_handle()
+def _pool_holder(device: int) -> torch.cuda.CUDAGraph:
+    """Holds the memory that all replays on a device share; without a graph of its own it would go with the last one."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        torch.zeros(1, device=device)
+    return graph
