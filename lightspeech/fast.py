@@ -50,7 +50,7 @@ class FastLightSpeech:
     def infer(self, ids: Tensor, id_lengths: Tensor, speed: float = 1.0,
               pauses: Tensor | None = None) -> LightSpeechInference:
         """As LightSpeech.infer, which says what goes in and comes out, and what is refused."""
-        with one_thread() if len(ids) == 1 else contextlib.nullcontext():
+        with one_thread() if len(ids) == 1 and not ids.is_cuda else contextlib.nullcontext():
             return self._infer(ids, id_lengths, speed, pauses)
 
     def _infer(self, ids: Tensor, id_lengths: Tensor, speed: float, pauses: Tensor | None) -> LightSpeechInference:
