@@ -212,8 +212,6 @@ class VocoderTraining(TrainConfig):
             raise UserError(f"segment: found {self.segment}, expected at least 2048, a window of the spectral losses")
 
 
-SMALL_WAVEGLOW = WaveGlowConfig(n_channels=64, conditioning="frame")
-
 # model -> name of a configuration -> (the model's, its training's)
 CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
     "tacotron2": {
@@ -222,16 +220,18 @@ CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
                                  decoder_rnn_dim=64, attention_dim=16, location_n_filters=8, postnet_dim=32),
                  TeacherTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200))},
     "waveglow": {
-        "default": (SMALL_WAVEGLOW, VocoderTraining()),
-        "published": (WaveGlowConfig(), VocoderTraining(objective="likelihood", batch_size=12, learning_rate=1e-4,
-                                                        beta1=0.9, beta2=0.999,
-                                                        segment=16128)),  # the published 16,000 in whole frames
+        "default": (WaveGlowConfig(n_channels=64, conditioning="frame"), VocoderTraining()),
+        "published": (WaveGlowConfig(), VocoderTraining(
+            objective="likelihood", batch_size=12, learning_rate=1e-4, beta1=0.9, beta2=0.999,
+            segment=16128)),  # the published 16,000 in whole frames
         "tiny": (WaveGlowConfig(n_flows=4, n_early_every=2, n_layers=3, n_channels=16, conditioning="frame",
                                 cond_channels=16),
                  VocoderTraining(steps=400, batch_size=4, segment=4096, warmup_steps=20, spectral_steps=200,
                                  validate_every=200))},
     "lightspeech": {
-        "default": (LightSpeechConfig(pitch=True), StudentTraining()),
+        "default": (LightSpeechConfig(pitch=True),
+                    StudentTraining(adversarial_weight=0.2, matching_weight=0.5, adversarial_from=0.1,
+                                    discriminator_rate=0.5, beta1=0.8, beta2=0.99)),
         "tiny": (LightSpeechConfig(embedding_dim=32, encoder_dim=32, decoder_dim=32, pitch=True),
                  StudentTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200, feature_weight=0.0))},
 }

@@ -16,10 +16,8 @@ from torch import Tensor, nn
 
 from hparams import LightSpeechConfig, TextConfig, UserError
 from lightspeech.durations import POSITIONS, Timeline, change_speed, positions, real, regulate, timeline, to_frames
-from lightspeech.pitch import RIDGES, Ridges, contour
+from lightspeech.pitch import RIDGES, TYPICAL_PITCH, Ridges, contour
 from lightspeech.recurrence import reorder, reversed_places
-
-TYPICAL_PITCH = 5.2  # log Hz, 181 Hz: where an untrained head begins
 
 
 class LightSpeechOutput(NamedTuple):

@@ -3,7 +3,9 @@
 A voiced sound has harmonics at the multiples of its pitch F. On the bands of a mel they stand as ridges, at frequency f
 about cos(2 pi f / F), the flatter the wider the band. Where they lie is a function of the pitch alone, and no text says
 the pitch for certain: a network that learns to be near on average draws no ridges, and its voice is hoarse. Given the
-pitch it can draw them (FastPitch, Łańcucki 2021, arXiv 2006.06873, embeds the pitch instead). Nothing here is learned.
+pitch it can draw them (FastPitch, Łańcucki 2021, arXiv 2006.06873, embeds the pitch instead). Where there is no voice,
+a pitch measured on the noise would tell of the noise, which no text can: there it goes straight from voice to voice.
+Nothing here is learned.
 """
 import math
 from typing import NamedTuple
@@ -21,6 +23,9 @@ LOWEST, HIGHEST, CANDIDATES = 65.0, 450.0, 256  # Hz; 0.76 % apart
 STEP_COST, MOST_STEPS, JUMP_COST = 0.016, 8, 0.6  # of a path of pitch from frame to frame, in units of correlation
 ENVELOPE = 13  # bands over which a mel is averaged to find its ridges
 SMOOTH = 5  # frames over which the lines of neighbouring symbols are joined
+TYPICAL_PITCH = 5.2  # log Hz, 181 Hz: where an untrained head begins, and the pitch of a row without any voice
+VOICED = 0.3  # strength from which a frame's pitch is its own
+UNVOICED_WEIGHT = 0.05  # in the loss, of what a frame without voice tells
 FRAMES_AT_ONCE = 2**16  # that are measured together
 
 
@@ -43,7 +48,7 @@ class Ridges(nn.Module):
 
 class Pitch(NamedTuple):
     """What was measured on a batch of mels."""
-    log_hz: Tensor  # (B, T) float32, natural log; without a voice, the way from the pitch before to that after
+    log_hz: Tensor  # (B, T) float32, natural log; without a voice, straight from the pitch before to that after
     strength: Tensor  # (B, T) float32 in [0, 1]: how much the ridges of this pitch are there
 
 
@@ -60,7 +65,20 @@ def measure(mel: Tensor, ridges: Ridges) -> Pitch:
     scores = relief / (relief.norm(dim=2, keepdim=True) + 1) @ patterns.t()  # (B, T, K); faint reliefs count less
     path = _best_path(scores)
     strength = scores.gather(2, path[..., None])[..., 0].clamp(0, 1)
-    return Pitch(candidates[path], strength)
+    return Pitch(_bridged(candidates[path], strength), strength)
+
+
+def _bridged(log_hz: Tensor, strength: Tensor) -> Tensor:
+    """log_hz, strength (B, T) -> log_hz (B, T), with straight lines over what is not voiced; level at a row's ends."""
+    T = log_hz.shape[1]
+    voiced, place = strength > VOICED, torch.arange(T, device=log_hz.device)
+    last = torch.where(voiced, place, -1).cummax(1).values  # -1: none yet
+    following = torch.where(voiced, place, T).flip(1).cummin(1).values.flip(1)  # T: none any more
+    before = torch.where(last < 0, following, last).clamp(max=T - 1)
+    after = torch.where(following >= T, last, following).clamp(min=0)
+    share = (place - before) / (after - before).clamp(min=1)
+    path = torch.lerp(log_hz.gather(1, before), log_hz.gather(1, after), share)
+    return torch.where(voiced.any(1, keepdim=True), path, TYPICAL_PITCH)
 
 
 def _relief(mel: Tensor) -> Tensor:
@@ -118,5 +136,5 @@ def pitch_loss(told: Tensor, measured: Tensor, frames: Tensor) -> Tensor:
     told: (B, T); measured: (B, T, 2) of `measure_rows`; frames: (B, T) bool, True on real frames.
     """
     log_hz, strength = measured.masked_fill(~frames[..., None], 0.0).unbind(2)
-    weight = strength.square()
+    weight = strength.square() + UNVOICED_WEIGHT * frames
     return ((told - log_hz).abs() * weight).sum() / weight.sum().clamp(min=1e-3)

@@ -92,7 +92,8 @@ class Experiment:
     spoken: int = 24  # of the held-out texts, those that are also heard
     repeats: int = 4  # readings of a text by the teacher, for the spread over them
     reading: tuple[str, ...] = ()  # options of preprocess.py
-    training: tuple[str, ...] = ("--mel-loss", "l2")  # options of train.py, the same for all students
+    training: tuple[str, ...] = ("--mel-loss", "l2", "--adversarial-weight", "0", "--beta1", "0.9", "--beta2",
+                                 "0.999")  # options of train.py, the same for all students
 
     @property
     def source(self) -> Source:

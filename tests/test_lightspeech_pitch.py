@@ -6,7 +6,7 @@ import torch
 
 from audio import Ragged, mel_spectrogram
 from lightspeech.durations import timeline
-from lightspeech.pitch import RIDGES, Ridges, contour, measure, measure_rows, pitch_loss
+from lightspeech.pitch import RIDGES, TYPICAL_PITCH, Ridges, contour, measure, measure_rows, pitch_loss
 
 
 def glide(start: float, end: float, frames: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
@@ -26,11 +26,20 @@ def test_the_pitch_of_a_buzz(start: float, end: float) -> None:
     assert found.strength[0, 2:-2].min() > 0.6
 
 
-def test_noise_has_faint_pitch_and_no_leaps_to_get_it() -> None:
+def test_pitch_goes_straight_over_what_has_no_voice() -> None:
+    low, high, none = glide(120, 120)[0][..., 5:-5], glide(240, 240)[0][..., 5:-5], torch.full((1, 80, 30), -9.0)
+    found = measure(torch.cat((none[..., :8], low, none, high), 2), Ridges())
+    assert (found.strength[0, 60:86] < 0.3).all()
+    straight = torch.linspace(math.log(120), math.log(240), 32)  # from the last frame with voice to the next
+    assert (found.log_hz[0, 57:89] - straight).abs().max() < 0.05
+    assert (found.log_hz[0, :8].exp() - 120).abs().max() < 3
+
+
+def test_noise_has_faint_pitch_and_silence_a_typical_one() -> None:
     torch.manual_seed(0)
     found = measure(mel_spectrogram(torch.randn(1, 256 * 80) * 0.1), Ridges())
     assert found.strength.mean() < 0.35
-    assert (found.log_hz.diff().abs() > 0.07).float().mean() < 0.2
+    assert (measure(torch.full((1, 80, 9), -11.5), Ridges()).log_hz == TYPICAL_PITCH).all()
 
 
 def test_pitch_leaps_where_the_voice_does() -> None:
@@ -71,5 +80,5 @@ def test_loss_by_hand() -> None:
     told = torch.tensor([[5.0, 5.2, 9.0]])
     measured = torch.tensor([[[5.1, 1.0], [5.0, 0.5], [0.0, 1.0]]])
     found = pitch_loss(told, measured, torch.tensor([[True, True, False]]))
-    assert found.item() == pytest.approx((0.1 * 1 + 0.2 * 0.25) / 1.25, rel=1e-5)
+    assert found.item() == pytest.approx((0.1 * 1.05 + 0.2 * 0.3) / 1.35, rel=1e-5)
     assert pitch_loss(told, measured, torch.zeros(1, 3, dtype=torch.bool)) == 0
