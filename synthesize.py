@@ -60,7 +60,7 @@ class Stream(NamedTuple):
 
 class _Voice(NamedTuple):
     """What the student made of one piece."""
-    mel: np.ndarray  # (M, T) float32
+    mel: "torch.Tensor"  # (M, T) float32, on the speaker's device
     durations: np.ndarray  # (N,) int64 frames, summing to T
 
 
@@ -165,9 +165,8 @@ class Synthesizer:
             lengths = torch.tensor([len(reading.ids) for reading in chosen])
             ids, pauses, lengths = (tensor.to(self.device) for tensor in (ids, pauses, lengths))
             result = self.fast.infer(ids, lengths, speed, pauses)
-            mels, durations = result.mel.float().cpu().numpy(), result.durations.cpu().numpy()
-            for row, mel, frames, count, spans in zip(rows, mels, result.frames, lengths.tolist(), durations):
-                voices[row] = _Voice(mel[:, :frames].copy(), spans[:count].copy())
+            for row, reading, mel, frames, durations in zip(rows, chosen, result.mel, result.frames, result.durations):
+                voices[row] = _Voice(mel[:, :frames], durations[:len(reading.ids)].numpy())
         return [voices[row] for row in range(len(readings))]
 
     def _layout(self, voices: list[_Voice], silences: list[float]) -> tuple[list[int], int]:
@@ -192,7 +191,7 @@ class Synthesizer:
         mel = np.full((self.audio.n_mels, -(-length // hop)), np.log(self.audio.log_floor), np.float32)
         for voice, start in zip(voices, starts):
             first = round(start / hop)
-            mel[:, first:first + voice.mel.shape[1]] = voice.mel
+            mel[:, first:first + voice.mel.shape[1]] = voice.mel.cpu().numpy()
         return mel
 
 

@@ -57,8 +57,8 @@ class FastLightSpeech:
         N = ids.shape[1]
         beyond = (0, -N % self.symbol_step)
         told = self._encode(F.pad(ids, beyond), id_lengths, speed, pauses if pauses is None else F.pad(pauses, beyond))
-        durations, mel_lengths = told.durations[:, :N].clone(), told.mel_lengths.clone()
-        frames = mel_lengths.tolist()
+        durations, mel_lengths = told.durations[:, :N].cpu(), told.mel_lengths.clone()
+        frames = durations.sum(1).tolist()
         mel = told.decode(-(-max(frames) // self.frame_step) * self.frame_step)
         return LightSpeechInference(mel[:, :, :max(frames)], mel_lengths, durations, frames)
 

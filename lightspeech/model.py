@@ -33,8 +33,8 @@ class LightSpeechInference(NamedTuple):
     """What synthesis gets; zero in the padding."""
     mel: Tensor  # (B, M, T) float, natural log
     mel_lengths: Tensor  # (B,) int64 frames, at least 1, on the model's device
-    durations: Tensor  # (B, N) int64 frames, summing to mel_lengths
-    frames: list[int]  # mel_lengths on the host, from the one copy that inference makes
+    durations: Tensor  # (B, N) int64 frames, summing to mel_lengths, on the CPU: the one copy that inference makes
+    frames: list[int]  # mel_lengths on the host
 
 
 class BidirectionalGRU(nn.Module):
@@ -157,8 +157,8 @@ class LightSpeech(nn.Module):
         features = self.encode(ids, id_lengths)
         log_durations, lines = self.predict(features, id_lengths)
         durations = change_speed(to_frames(log_durations, id_lengths), speed, pauses)
-        mel_lengths = durations.sum(1)
-        frames = mel_lengths.tolist()
+        mel_lengths, known = durations.sum(1), durations.cpu()
+        frames = known.sum(1).tolist()
         line = timeline(durations, max(frames))
         mel = self.decode(self.spread(features, line, contour(lines, line)), mel_lengths)
-        return LightSpeechInference(mel, mel_lengths, durations, frames)
+        return LightSpeechInference(mel, mel_lengths, known, frames)

@@ -107,7 +107,7 @@ def check(line: Line, synthesizer: Synthesizer, ranges: dict[str, list[float]]) 
         ids = torch.tensor([reading.ids], device=synthesizer.device)
         spoken = synthesizer.student.infer(ids, torch.tensor([ids.shape[1]], device=synthesizer.device))
         numbers = np.array(reading.ids)
-        faults += faults_of(line.name, numbers, spoken.durations[0].cpu().numpy(), spoken.mel[0].cpu().numpy(), ranges)
+        faults += faults_of(line.name, numbers, spoken.durations[0].numpy(), spoken.mel[0].cpu().numpy(), ranges)
         sounds, frames = sounds + int(_SOUND[numbers].sum()), frames + spoken.frames[0]
     return faults, sounds, frames
 

@@ -148,7 +148,7 @@ def test_student_says_on_the_gpu_what_it_says_on_the_cpu() -> None:
     found = [fast.infer(ids.cuda(), lengths.cuda(), speed) for _ in range(4)  # as it is, half recorded, whole, replayed
              for ids, lengths, speed in given]
     for said, true in zip(found, 4 * expected):  # when all is said: nobody's result is overwritten by the next one
-        assert said.frames == true.frames == said.mel_lengths.tolist() and said.durations.cpu().equal(true.durations)
+        assert said.frames == true.frames == said.mel_lengths.tolist() and said.durations.equal(true.durations)
         torch.testing.assert_close(said.mel.cpu(), true.mel, rtol=0, atol=2e-2)
 
 

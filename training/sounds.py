@@ -29,8 +29,8 @@ MARGIN = 24
 class Sounds:
     """A vocoder on a device: WaveGlow, or None for Griffin-Lim. What `whole` and `parts` take:
 
-    mels: (M, T) float32, each with a seed for its noise. sigma: scale of WaveGlow's noise, None for what it was trained
-    with; denoise: how much of its constant noise is taken away, 0 none, 0.1 much.
+    mels: (M, T) float32 on any one device, each with a seed for its noise. sigma: scale of WaveGlow's noise, None for
+    what it was trained with; denoise: how much of its constant noise is taken away, 0 none, 0.1 much.
     A wave has (T + TAIL_FRAMES) * hop samples of float32, the tail said to silence, and is faded at both ends.
     Both raise UserError where the weights give no finite sound.
     """
@@ -42,7 +42,7 @@ class Sounds:
             from waveglow import fastest
             self.fast = fastest(vocoder, Replay)
 
-    def whole(self, mels: Sequence[np.ndarray], seeds: Sequence[int], sigma: float | None,
+    def whole(self, mels: Sequence["torch.Tensor"], seeds: Sequence[int], sigma: float | None,
               denoise: float) -> Iterator[tuple[int, np.ndarray]]:
         """Yields (number of the mel, its wave), mels of like length together, so not in order."""
         lengths = [mel.shape[1] + TAIL_FRAMES for mel in mels]
@@ -53,7 +53,7 @@ class Sounds:
             for row, wave in zip(rows, waves):
                 yield row, _faded(wave[:lengths[row] * self.audio.hop_length])
 
-    def parts(self, mel: np.ndarray, seed: int, sigma: float | None, denoise: float) -> Iterator[np.ndarray]:
+    def parts(self, mel: "torch.Tensor", seed: int, sigma: float | None, denoise: float) -> Iterator[np.ndarray]:
         """Yields the wave that `whole` gives for a mel, to rounding, part by part."""
         hop, total = self.audio.hop_length, mel.shape[1] + TAIL_FRAMES
         padded, noise = self._padded([mel]), self._padded_noise([self._noise(total, seed)])
@@ -72,14 +72,15 @@ class Sounds:
         import torch
         if self.vocoder is None:
             from audio import griffin_lim
-            return griffin_lim(mel, self.audio).numpy()
+            return griffin_lim(mel.cpu(), self.audio).numpy()
         with torch.inference_mode():
             wave = self.fast.infer(mel.to(self.device), sigma, noise=noise.to(self.device),
                                    mel_lengths=torch.tensor(frames))
             wave = self._denoiser(wave, denoise) if denoise else wave
-        if not wave.isfinite().all():
+        found = wave.float().cpu().numpy()
+        if not np.isfinite(found).all():
             raise UserError("the weights give a sound that is not finite; copy or train them again")
-        return wave.float().cpu().numpy()
+        return found
 
     @functools.cached_property
     def _denoiser(self) -> "Denoiser":
@@ -95,13 +96,12 @@ class Sounds:
     def _group(self) -> int:
         return self.vocoder.config.n_group if self.vocoder is not None else self.audio.hop_length
 
-    def _padded(self, mels: Sequence[np.ndarray]) -> "torch.Tensor":
-        """(B, M, T) with at least TAIL_FRAMES of silence after each mel."""
-        import torch
+    def _padded(self, mels: Sequence["torch.Tensor"]) -> "torch.Tensor":
+        """(B, M, T) with at least TAIL_FRAMES of silence after each mel, on the mels' device."""
         width = max(mel.shape[1] for mel in mels) + TAIL_FRAMES
-        batch = torch.full((len(mels), self.audio.n_mels, width), float(np.log(self.audio.log_floor)))
+        batch = mels[0].new_full((len(mels), self.audio.n_mels, width), float(np.log(self.audio.log_floor)))
         for place, mel in zip(batch, mels):
-            place[:, :mel.shape[1]] = torch.from_numpy(mel)
+            place[:, :mel.shape[1]] = mel
         return batch
 
     def _noise(self, frames: int, seed: int) -> "torch.Tensor":
