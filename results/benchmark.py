@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as synthesize.py
 
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -177,6 +177,7 @@ def draw(runs: dict[str, list[dict[str, Any]]], path: Path) -> None:
     for axes, ticks in ((over_batch, batches), (over_length, lengths)):
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks([place for place, _ in ticks], [f"{place}" for place, _ in ticks])
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.yaxis.set_major_formatter("{x:,g}")
         axes.yaxis.set_minor_formatter("{x:,g}")
         axes.grid(alpha=0.3, which="both")

@@ -1,4 +1,4 @@
-"""Draws the course of the three trainings from their logs.
+"""Draws the course of the trainings from their logs.
 
     python results/plot_training.py        # results/training/*.jsonl -> results/training.png
 
@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 HERE = Path(__file__).resolve().parent
 PANELS = (("teacher", ("mel_postnet", "letters mel_postnet", "phonemes mel_postnet")),
           ("student", ("mel", "duration", "pitch", "feature")),
-          ("vocoder", ("mel", "stft", "features")))
+          ("vocoder", ("mel", "stft", "features")),
+          ("tuned", ("mel", "stft", "features", "student mel", "student stft")))  # the vocoder, to the student's mels
 
 
 def read_log(path: Path) -> dict[tuple[str, str], tuple[list[int], list[float]]]:
@@ -30,7 +31,7 @@ def read_log(path: Path) -> dict[tuple[str, str], tuple[list[int], list[float]]]
 
 def main() -> None:
     """Draws a panel a training: thin lines for training batches, thick ones for held-out rows."""
-    figure = Figure(figsize=(13, 4), layout="constrained")
+    figure = Figure(figsize=(16, 4), layout="constrained")
     for axes, (model, names) in zip(figure.subplots(1, len(PANELS)), PANELS):
         for (kind, name), (steps, values) in read_log(HERE / "training" / f"{model}.jsonl").items():
             if name in names:
