@@ -1,5 +1,6 @@
 """The student's inference, faster: what LightSpeech.infer computes, with the recurrences of `recurrence.py`."""
 import contextlib
+import copy
 import functools
 import importlib
 import logging
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightspeech.durations import change_speed, timeline, to_frames
 from lightspeech.model import LightSpeech, LightSpeechInference
@@ -37,9 +38,10 @@ class FastLightSpeech:
 
     def __init__(self, model: LightSpeech, recurrence: Callable[..., Recurrence] = Recurrence,
                  replayed: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None) -> None:
-        self.model = model
+        self.model = _without_encoder_linear(model)
         self.encoder = recurrence(model.encoder.ahead, model.encoder.back)
         self.decoder = recurrence(model.decoder.ahead, model.decoder.back, model.told)
+        self.decoder.absorb(model.encoder_linear)
         with torch.no_grad():
             self.symbols = self.encoder.project(model.embedding.weight[None])  # of all there are
         self.symbol_step, self.frame_step = (SYMBOL_STEP, FRAME_STEP) if replayed else (1, 1)
@@ -64,24 +66,36 @@ class FastLightSpeech:
 
     def encode(self, ids: Tensor, id_lengths: Tensor, speed: float, pauses: Tensor | None) -> Told:
         """LightSpeech.encode and predict, and the durations at this speed; arguments as for `infer`."""
-        features = self.model.encoder_linear(self.encoder.run(self.symbols, id_lengths, ids))  # anything in the padding
-        log_durations, lines = self.model.predict(features, id_lengths)
+        states = self.encoder.run(self.symbols, id_lengths, ids)  # anything in the padding
+        log_durations, lines = self.model.predict(states, id_lengths)
         durations = change_speed(to_frames(log_durations, id_lengths), speed, pauses)
         mel_lengths = durations.sum(1)
         return Told(durations, mel_lengths,
-                    self.replayed(functools.partial(self.decode, features, durations, lines, mel_lengths)))
+                    self.replayed(functools.partial(self.decode, states, durations, lines, mel_lengths)))
 
-    def decode(self, features: Tensor, durations: Tensor, lines: Tensor, mel_lengths: Tensor, frames: int) -> Tensor:
+    def decode(self, states: Tensor, durations: Tensor, lines: Tensor, mel_lengths: Tensor, frames: int) -> Tensor:
         """As LightSpeech.decode after `spread`: mel (B, M, T), zero in the padding.
 
-        features (B, N, D) and lines (B, N, 2): what LightSpeech.encode and predict told; durations: (B, N) int64
+        states (B, N, D): of the encoder; lines (B, N, 2): what LightSpeech.predict told; durations: (B, N) int64
         frames; mel_lengths: (B,) int64, their sums; frames: T, at least the longest.
         """
-        gates = self.decoder.project(features[..., :features.shape[2] - self.model.told])
+        gates = self.decoder.project(states)
         line = timeline(durations, frames)
         shown = self.model.shown(line, contour(lines, line))
         mel = self.model.mel_linear(self.decoder.run(gates, mel_lengths, line.symbol, shown))
         return mel.masked_fill(line.beyond[..., None], 0.0).transpose(1, 2)
+
+
+def _without_encoder_linear(model: LightSpeech) -> LightSpeech:
+    """The same model, but its `predict` takes what encoder_linear takes: the layer after it is linear too."""
+    before, after = model.encoder_linear, model.duration_head[0]
+    weight = after.weight.detach().double()
+    both = nn.utils.skip_init(nn.Linear, before.in_features, after.out_features, device=weight.device)
+    both.weight.data = (weight @ before.weight.detach().double()).float()
+    both.bias.data = (weight @ before.bias.detach().double() + after.bias.detach()).float()
+    model = copy.copy(model)
+    model._modules = {**model._modules, "duration_head": nn.Sequential(both, *model.duration_head[1:])}
+    return model
 
 
 def fastest(model: LightSpeech, replayed: Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -28,7 +28,7 @@ class GpuRecurrence(Recurrence):
         self.late_weight = torch.cat([way.weight_ih_l0.detach()[:, late_inputs].t() for way in (ahead, back)], 1)
 
     def project(self, inputs: Tensor) -> Tensor:
-        """inputs: (B, N, D - late) -> gates (B, N, 6H)."""
+        """inputs: (B, N, D - late), or what an absorbed layer takes -> gates (B, N, 6H)."""
         return torch.addmm(self.bias, inputs.flatten(0, 1), self.weight.t()).unflatten(0, inputs.shape[:2])
 
     def run(self, gates: Tensor, lengths: Tensor, source: Tensor, late: Tensor | None = None) -> Tensor:

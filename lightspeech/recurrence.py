@@ -111,8 +111,16 @@ class Recurrence:
         self.hidden = torch.stack([weight.t() for _, _, weight, _ in ways]).contiguous()  # (2, H, 3H)
         self.scaled_bias = torch.stack([state_bias[2 * self.size:] for _, _, _, state_bias in ways])  # (2, H)
 
+    def absorb(self, before: nn.Linear) -> None:
+        """From now on `project` takes what this layer takes in place of what it gives: two products become one."""
+        early = self.weight.shape[1]
+        weight, bias = (tensor.detach()[:early].double() for tensor in (before.weight, before.bias))
+        self.bias = (self.bias + self.weight.double() @ bias).float()
+        self.weight = (self.weight.double() @ weight).float()
+
     def project(self, inputs: Tensor) -> Tensor:
-        """inputs: (B, N, D - late) -> gates (B, N, 2, 4H), laid out as `plain_steps` takes them."""
+        """inputs: (B, N, D - late), or what an absorbed layer takes -> gates (B, N, 2, 4H), laid out as for `plain_steps`.
+        """
         gates = F.linear(inputs, self.weight, self.bias).unflatten(2, (2, -1))
         return self._with_scaled(gates, self.scaled_bias.expand(*gates.shape[:3], -1))
 

@@ -135,7 +135,8 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
     """The rows of one device with its present number of threads."""
     most, slow = (1, 1) if tiny else (50, 10)
     speaker = Synthesizer(device=device.type)
-    fix_durations(speaker.student)
+    for model in {speaker.student, getattr(speaker.fast, "model", speaker.student)}:  # the fast one has its own
+        fix_durations(model)
     rows = [mel_row(speaker, 1, SYMBOLS, plain, most) for plain in (False, True)]
     rows += [mel_row(speaker, batch, SYMBOLS, False, slow) for batch in BATCHES[device.type][1:2 if tiny else None]]
     lengths = [symbols for symbols in LENGTHS[:1 if tiny else None] if symbols != SYMBOLS]

@@ -202,7 +202,7 @@ def test_hundred_thousand_characters(steady, monkeypatch):
         (len(mel), mel.shape[2] * HOP), np.float32))
     text = ("A quick brown fox, " * 3 + "jumps. ") * 1500
     text = text[:100_000]
-    monkeypatch.setattr(steady.student, "predict", lambda features, lengths: Prosody(
+    monkeypatch.setattr(steady.fast.model, "predict", lambda features, lengths: Prosody(
         torch.zeros(features.shape[:2]), torch.full((*features.shape[:2], 2), 5.0)))
     speech = steady.speak(text)
     assert len(speech.words) > 15_000 and len(speech.wave) > 30_000 * HOP
