@@ -119,7 +119,7 @@ class Recurrence:
         self.weight = (self.weight.double() @ weight).float()
 
     def project(self, inputs: Tensor) -> Tensor:
-        """inputs: (B, N, D - late), or what an absorbed layer takes -> gates (B, N, 2, 4H), laid out as for `plain_steps`.
+        """inputs: (B, N, D - late), or what an absorbed layer takes -> gates (B, N, 2, 4H), as `plain_steps` likes.
         """
         gates = F.linear(inputs, self.weight, self.bias).unflatten(2, (2, -1))
         return self._with_scaled(gates, self.scaled_bias.expand(*gates.shape[:3], -1))
