@@ -86,13 +86,13 @@ class FastLightSpeech:
         return mel.masked_fill(line.beyond[..., None], 0.0).transpose(1, 2)
 
 
+@torch.no_grad()
 def _without_encoder_linear(model: LightSpeech) -> LightSpeech:
     """The same model, but its `predict` takes what encoder_linear takes: the layer after it is linear too."""
-    before, after = model.encoder_linear, model.duration_head[0]
-    weight = after.weight.detach().double()
-    both = nn.utils.skip_init(nn.Linear, before.in_features, after.out_features, device=weight.device)
-    both.weight.data = (weight @ before.weight.detach().double()).float()
-    both.bias.data = (weight @ before.bias.detach().double() + after.bias.detach()).float()
+    before, both = model.encoder_linear, copy.deepcopy(model.duration_head[0])
+    weight = both.weight.detach()
+    both.bias.data = both.bias + weight @ before.bias
+    both.weight.data = weight @ before.weight
     model = copy.copy(model)
     model._modules = {**model._modules, "duration_head": nn.Sequential(both, *model.duration_head[1:])}
     return model

@@ -114,9 +114,9 @@ class Recurrence:
     def absorb(self, before: nn.Linear) -> None:
         """From now on `project` takes what this layer takes in place of what it gives: two products become one."""
         early = self.weight.shape[1]
-        weight, bias = (tensor.detach()[:early].double() for tensor in (before.weight, before.bias))
-        self.bias = (self.bias + self.weight.double() @ bias).float()
-        self.weight = (self.weight.double() @ weight).float()
+        weight, bias = (tensor.detach()[:early] for tensor in (before.weight, before.bias))
+        self.bias = self.bias + self.weight @ bias
+        self.weight = self.weight @ weight
 
     def project(self, inputs: Tensor) -> Tensor:
         """inputs: (B, N, D - late), or what an absorbed layer takes -> gates (B, N, 2, 4H), as `plain_steps` likes.
