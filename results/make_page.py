@@ -45,9 +45,10 @@ PUBLISHED_QUALITY = (  # MOS predicted by DistillMOS 0.9.1, mean over the sound 
     ("FastSpeech (xcmyz) with WaveGlow, its own samples", 6, 2.88),
     ("Tacotron2 with WaveGlow (NVIDIA), its own sample", 1, 4.17),
     ("FastSpeech 2 with HiFi-GAN, its own samples", 10, 4.29), ("LJSpeech, recordings of a person", 10, 4.39))
-QUALITY_NOTE = ("MOS, 1 to 5, is predicted by DistillMOS 0.9.1; the word error rate is that of Whisper base. Systems "
-                "of others were judged by the samples that they publish: other sentences and voices, so that only "
-                "large differences mean something.")
+QUALITY_NOTE = ("MOS, 1 to 5, is predicted by DistillMOS 0.9.1; the word error rate is that of Whisper base. The "
+                "outside vocoder is HiFi-GAN V2 with public weights, which never heard this voice. Systems of others "
+                "were judged by the samples that they publish: other sentences and voices, so that only large "
+                "differences mean something.")
 # Pictures that other scripts draw: file, what it shows for who cannot see it, caption.
 SPECTRUM = ("vocoder_spectrum.png", "Long-term average spectrum of recordings and vocoder, and their difference",
             "Long-term average spectrum over the held-out recordings; the difference should stay within the red lines.")

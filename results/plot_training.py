@@ -31,8 +31,8 @@ def read_log(path: Path) -> dict[tuple[str, str], tuple[list[int], list[float]]]
 
 def main() -> None:
     """Draws a panel a training: thin lines for training batches, thick ones for held-out rows."""
-    figure = Figure(figsize=(16, 4), layout="constrained")
-    for axes, (model, names) in zip(figure.subplots(1, len(PANELS)), PANELS):
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    for axes, (model, names) in zip(figure.subplots(2, 2).flat, PANELS):
         for (kind, name), (steps, values) in read_log(HERE / "training" / f"{model}.jsonl").items():
             if name in names:
                 axes.plot(steps, values, label=f"{name} ({kind})", linewidth=0.6 if kind == "train" else 2)
