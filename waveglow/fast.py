@@ -18,7 +18,7 @@ from hparams import WaveGlowConfig
 from waveglow.composed import Flow, Layer, chunk_depth, compose, given, group_width
 from waveglow.model import LOG_S_BOUND, WaveGlow
 
-FRAME_STEP = 32  # mels are padded to a multiple of this, to share recordings
+FRAME_STEP = 64  # mels are padded to a multiple of this, to share recordings
 ALLOWED = 2e-2  # relative error of a wave against float32
 WHOLE = 64  # channels up to which one program does a whole layer
 
