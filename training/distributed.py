@@ -61,6 +61,8 @@ def workers(device_name: str) -> Iterator[Workers]:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Workers(rank, count, device)
+        if count > 1 and device.type == "cpu":
+            dist.barrier()  # a thread of gloo that still holds a tensor of the last exchange would abort Python's exit
     finally:
         if count > 1:
             dist.destroy_process_group()
