@@ -57,7 +57,8 @@ def measure(mel: Tensor, ridges: Ridges) -> Pitch:
     """The pitch whose ridges correlate best with the mel's, on the best path through time (Viterbi).
 
     mel: (B, M, T) natural log, of zeros after a row's end. A row's result does not depend on the others. The path pays
-    STEP_COST for each candidate that it moves by, up to MOST_STEPS a frame, or JUMP_COST to go anywhere.
+    STEP_COST for each candidate that it moves by, up to MOST_STEPS a frame, or JUMP_COST to go anywhere. Where its
+    strength is at most VOICED, what is returned goes straight from voice to voice.
     """
     candidates = torch.linspace(math.log(LOWEST), math.log(HIGHEST), CANDIDATES, device=mel.device)
     patterns = F.normalize(ridges(candidates) - ridges(candidates).mean(1, keepdim=True), dim=1)  # (K, RIDGES)
@@ -121,8 +122,8 @@ def measure_rows(mels: Ragged, ridges: Ridges) -> Ragged:
 def contour(lines: Tensor, line: Timeline) -> Tensor:
     """The pitch of each frame: each symbol's own goes straight from its start to its end, joined by a moving average.
 
-    lines: (B, N, 2), log Hz at each symbol's start and end. Returns (B, T) float32; after the end of a row its last
-    value goes on.
+    lines: (B, N, 2), log Hz at each symbol's start and end; line: where the frames are. Returns (B, T) float32; after
+    the end of a row its last value goes on.
     """
     rows = torch.arange(len(lines), device=lines.device)[:, None]
     start, end = lines.float()[rows, line.symbol].unbind(2)
@@ -131,7 +132,7 @@ def contour(lines: Tensor, line: Timeline) -> Tensor:
 
 
 def pitch_loss(told: Tensor, measured: Tensor, frames: Tensor) -> Tensor:
-    """Mean absolute difference in log Hz, each frame weighed by the square of its strength.
+    """Mean absolute difference in log Hz, each frame weighed by the square of its strength and UNVOICED_WEIGHT more.
 
     told: (B, T); measured: (B, T, 2) of `measure_rows`; frames: (B, T) bool, True on real frames.
     """
