@@ -61,6 +61,7 @@ class Stream(NamedTuple):
 class _Voice(NamedTuple):
     """What the student made of one piece."""
     mel: "torch.Tensor"  # (M, T) float32, on the speaker's device
+    on_host: "torch.Tensor"  # the same on the host, where it is once the device has been waited for
     durations: np.ndarray  # (N,) int64 frames, summing to T
 
 
@@ -111,12 +112,12 @@ class Synthesizer:
         plan = self._plan(text, speed, pause, sigma, denoise)
         voices = self._voices(plan.readings, speed)
         starts, length = self._layout(voices, plan.silences)
-        wave = np.zeros(length, np.float32)
         seeds = [row_seed(seed, row) for row in range(len(voices))]
-        for row, sound in self.sounds.whole([voice.mel for voice in voices], seeds, sigma, denoise):
-            wave[starts[row]:starts[row] + len(sound)] = sound
-        return Speech(np.clip(wave, -1.0, 1.0, out=wave), self.audio.sample_rate, self._words(plan, voices, starts),
-                      self._mel(voices, starts, length), plan.dropped)
+        sounds = self.sounds.whole([voice.mel for voice in voices], seeds, sigma, denoise)
+        words, wave = self._words(plan, voices, starts), np.zeros(length, np.float32)
+        for row, sound in sounds:
+            np.clip(sound, -1.0, 1.0, out=wave[starts[row]:starts[row] + len(sound)])
+        return Speech(wave, self.audio.sample_rate, words, self._mel(voices, starts, length), plan.dropped)
 
     def stream(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,
                sigma: float | None = None, denoise: float = 0.0) -> Stream:
@@ -163,10 +164,12 @@ class Synthesizer:
             ids = pad_sequence([torch.tensor(reading.ids) for reading in chosen], batch_first=True)
             pauses = pad_sequence([torch.tensor(reading.pauses) for reading in chosen], batch_first=True)
             lengths = torch.tensor([len(reading.ids) for reading in chosen])
-            ids, pauses, lengths = (tensor.to(self.device) for tensor in (ids, pauses, lengths))
+            ids, pauses, lengths = (tensor.to(self.device, non_blocking=True) for tensor in (ids, pauses, lengths))
             result = self.fast.infer(ids, lengths, speed, pauses)
-            for row, reading, mel, frames, durations in zip(rows, chosen, result.mel, result.frames, result.durations):
-                voices[row] = _Voice(mel[:, :frames], durations[:len(reading.ids)].numpy())
+            on_host = result.mel.to("cpu", non_blocking=True)
+            for place, row in enumerate(rows):
+                mel, same = (mels[place, :, :result.frames[place]] for mels in (result.mel, on_host))
+                voices[row] = _Voice(mel, same, result.durations[place, :len(readings[row].ids)].numpy())
         return [voices[row] for row in range(len(readings))]
 
     def _layout(self, voices: list[_Voice], silences: list[float]) -> tuple[list[int], int]:
@@ -191,7 +194,7 @@ class Synthesizer:
         mel = np.full((self.audio.n_mels, -(-length // hop)), np.log(self.audio.log_floor), np.float32)
         for voice, start in zip(voices, starts):
             first = round(start / hop)
-            mel[:, first:first + voice.mel.shape[1]] = voice.mel.cpu().numpy()
+            mel[:, first:first + voice.mel.shape[1]] = voice.on_host.numpy()
         return mel
 
 

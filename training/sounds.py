@@ -1,6 +1,7 @@
 """From finished mels to waves, whole and in parts, for the scripts that speak."""
 import functools
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,13 +45,23 @@ class Sounds:
 
     def whole(self, mels: Sequence["torch.Tensor"], seeds: Sequence[int], sigma: float | None,
               denoise: float) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields (number of the mel, its wave), mels of like length together, so not in order."""
+        """Yields (number of the mel, its wave), mels of like length together, so not in order.
+
+        A GPU is set to work by the call already, and waited for when the first wave is asked for.
+        """
         lengths = [mel.shape[1] + TAIL_FRAMES for mel in mels]
-        for rows in by_length(lengths, FRAMES_AT_ONCE[self.device.type]):
-            batch = self._padded([mels[row] for row in rows])
+
+        def begin(rows: list[int]) -> "torch.Tensor":
             noise = self._padded_noise([self._noise(lengths[row], seeds[row]) for row in rows])
-            waves = self.waves(batch, noise, [lengths[row] for row in rows], sigma, denoise)
-            for row, wave in zip(rows, waves):
+            return self._begin(self._padded([mels[row] for row in rows]), noise, [lengths[row] for row in rows], sigma,
+                               denoise)
+        begun = ((rows, begin(rows)) for rows in by_length(lengths, FRAMES_AT_ONCE[self.device.type]))
+        return self._finished(itertools.chain([next(begun)], begun), lengths)
+
+    def _finished(self, begun: Iterable[tuple[list[int], "torch.Tensor"]], lengths: list[int]
+                  ) -> Iterator[tuple[int, np.ndarray]]:
+        for rows, waves in begun:
+            for row, wave in zip(rows, self._arrived(waves)):
                 yield row, _faded(wave[:lengths[row] * self.audio.hop_length])
 
     def parts(self, mel: "torch.Tensor", seed: int, sigma: float | None, denoise: float) -> Iterator[np.ndarray]:
@@ -62,22 +73,29 @@ class Sounds:
             stop = start + size if total - start > 2 * size else total
             low, high = max(0, start - MARGIN), min(total, stop + MARGIN)
             steps = slice(low * self._steps, high * self._steps)
-            wave, = self.waves(padded[:, :, low:high], noise[:, :, steps], [high - low], sigma, denoise)
+            wave, = self._arrived(self._begin(padded[:, :, low:high], noise[:, :, steps], [high - low], sigma, denoise))
             yield _faded(wave[(start - low) * hop:(stop - low) * hop], start == 0, stop == total)
             start, size = stop, 2 * size
 
-    def waves(self, mel: "torch.Tensor", noise: "torch.Tensor", frames: list[int], sigma: float | None,
-              denoise: float) -> np.ndarray:
-        """mel (B, M, T), rows of so many frames, and unit noise (B, n_group, steps) to waves (B, T * hop)."""
+    def _begin(self, mel: "torch.Tensor", noise: "torch.Tensor", frames: list[int], sigma: float | None,
+               denoise: float) -> "torch.Tensor":
+        """mel (B, M, T), rows of so many frames, and unit noise (B, n_group, steps) to waves (B, T * hop) on the host,
+        where they are once `_arrived` has waited for them."""
         import torch
         if self.vocoder is None:
             from audio import griffin_lim
-            return griffin_lim(mel.cpu(), self.audio).numpy()
+            return griffin_lim(mel.cpu(), self.audio)
         with torch.inference_mode():
             wave = self.fast.infer(mel.to(self.device), sigma, noise=noise.to(self.device),
                                    mel_lengths=torch.tensor(frames))
             wave = self._denoiser(wave, denoise) if denoise else wave
-        found = wave.float().cpu().numpy()
+            return wave.float().to("cpu", non_blocking=True)
+
+    def _arrived(self, waves: "torch.Tensor") -> np.ndarray:
+        import torch
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+        found = waves.numpy()
         if not np.isfinite(found).all():
             raise UserError("the weights give a sound that is not finite; copy or train them again")
         return found
@@ -117,9 +135,8 @@ class Sounds:
 
 
 def _faded(wave: np.ndarray, start: bool = True, end: bool = True) -> np.ndarray:
-    """wave (S,) float32 with its first FADE_SAMPLES brought up from silence and its last brought down to it."""
+    """wave (S,) float32, its first FADE_SAMPLES now brought up from silence and its last brought down to it."""
     ramp = np.linspace(0.0, 1.0, min(FADE_SAMPLES, len(wave) // 2), dtype=np.float32)
-    wave = wave.copy()
     if start:
         wave[:len(ramp)] *= ramp
     if end:
