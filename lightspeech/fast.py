@@ -83,7 +83,7 @@ class FastLightSpeech:
         line = timeline(durations, frames)
         shown = self.model.shown(line, contour(lines, line))
         mel = self.model.mel_linear(self.decoder.run(gates, mel_lengths, line.symbol, shown))
-        return mel.masked_fill(line.beyond[..., None], 0.0).transpose(1, 2)
+        return mel.masked_fill_(line.beyond[..., None], 0.0).transpose(1, 2)
 
 
 @torch.no_grad()
@@ -92,7 +92,7 @@ def _without_encoder_linear(model: LightSpeech) -> LightSpeech:
     before, both = model.encoder_linear, copy.deepcopy(model.duration_head[0])
     weight = both.weight.detach()
     both.bias.data = both.bias + weight @ before.bias
-    both.weight.data = weight @ before.weight
+    both.weight.data = (before.weight.t() @ weight.t()).t()  # as in Recurrence.absorb
     model = copy.copy(model)
     model._modules = {**model._modules, "duration_head": nn.Sequential(both, *model.duration_head[1:])}
     return model

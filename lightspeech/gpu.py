@@ -23,7 +23,7 @@ class GpuRecurrence(Recurrence):
     def __init__(self, ahead: nn.GRU, back: nn.GRU, late: int = 0, *, steps: GpuSteps) -> None:
         super().__init__(ahead, back, late)
         self.gpu_steps = steps
-        self.half = self.hidden.transpose(1, 2).half().contiguous()  # (2, 3H, H)
+        self.half = torch.stack([way.weight_hh_l0.detach() for way in (ahead, back)]).half()  # (2, 3H, H)
         late_inputs = slice(ahead.input_size - late, None)
         self.late_weight = torch.cat([way.weight_ih_l0.detach()[:, late_inputs].t() for way in (ahead, back)], 1)
 

@@ -1,4 +1,4 @@
-"""The recurrence of a finished BidirectionalGRU, for inference: both directions run together, step by step.
+"""The recurrence of a finished BidirectionalGRU, for inference: its steps with less around them.
 
 The same function as `model.BidirectionalGRU` computes, split where the work can be saved:
 
@@ -6,8 +6,9 @@ The same function as `model.BidirectionalGRU` computes, split where the work can
   decoder's runs once a symbol instead of once a frame.
 - `run`: gathers those rows in the order of the steps, the backward direction's reversed, and goes through the steps.
 
-A step costs one small product and four operations on it, all into buffers that are there already. What nn.GRU spends on
-the CPU beside the arithmetic, some ten tensors a step and direction, is three quarters of its time.
+A step of both directions costs one small product and four operations on it, all into buffers that are there already.
+What nn.GRU spends on the CPU beside the arithmetic, some ten tensors a step and direction, is three quarters of its
+time.
 """
 import contextlib
 import functools
@@ -22,6 +23,8 @@ from lightspeech.durations import real
 
 # gates, hidden -> states, as `plain_steps`.
 Steps = Callable[[Tensor, Tensor], Tensor]
+
+CACHED = 2**18  # weights (1 MiB) that stay in a core's cache from step to step beside all else
 
 
 def reversed_places(lengths: Tensor, width: int) -> Tensor:
@@ -41,24 +44,31 @@ def reorder(rows: Tensor, order: Tensor) -> Tensor:
 def plain_steps(gates: Tensor, hidden: Tensor) -> Tensor:
     """Goes through the steps of a GRU (Cho et al. 2014, arXiv 1406.1078, in cuDNN's form) from a state of zeros.
 
-    gates: (L, 2, B, 4H), for each direction what is known before: of the reset and the update gate, of the candidate's
-    part that the reset gate scales, and of its other part; hidden: (2, H, 3H), the states' weights for the first three.
-    Returns the states (L, 2, B, H). Plain enough for TorchScript.
+    gates: (L, 2, B, 4H), for each direction what is known before: of the candidate's part that the reset gate scales,
+    of the reset and the update gate, and of the candidate's other part; hidden: (2, H, 3H), the states' weights for the
+    first three. Returns the states (L, 2, B, H). Plain enough for TorchScript.
     """
     L, ways, B, width = gates.shape
     H = width // 4
     states = gates.new_empty(L, ways, B, H)
-    total = gates.new_empty(ways, B, 3 * H)
-    candidate = gates.new_empty(ways, B, H)
     state = gates.new_zeros(ways, B, H)
-    reset_and_update = total[..., :2 * H]
-    reset, update, scaled = total[..., :H], total[..., H:2 * H], total[..., 2 * H:]
-    for known, other, place in zip(gates[..., :3 * H].unbind(0), gates[..., 3 * H:].unbind(0), states.unbind(0)):
-        torch.baddbmm(known, state, hidden, out=total)
-        reset_and_update.sigmoid_()
-        torch.addcmul(other, reset, scaled, out=candidate)
-        candidate.tanh_()
-        state = torch.lerp(candidate, state, update, out=place)
+    # Views of each step's own rows would cost as much as another operation: the steps work in the same places, in turn.
+    slots = max(2, min(16, 64 // B))  # as many as stay in the cache
+    total = gates.new_empty(slots, ways, B, 3 * H)
+    candidate, reached = gates.new_empty(slots, ways, B, H), gates.new_empty(slots, ways, B, H)
+    totals, candidates, places = total.unbind(0), candidate.unbind(0), reached.unbind(0)
+    scaled, reset, update = [part.unbind(0) for part in total.split(H, 3)]
+    reset_and_update = total[..., H:].unbind(0)
+    for first in range(0, L, slots):
+        known = gates[first:first + slots]
+        total[:len(known)] = known[..., :3 * H]
+        candidate[:len(known)] = known[..., 3 * H:]
+        for slot in range(len(known)):
+            totals[slot].baddbmm_(state, hidden)
+            reset_and_update[slot].sigmoid_()
+            candidates[slot].addcmul_(reset[slot], scaled[slot]).tanh_()
+            state = torch.lerp(candidates[slot], state, update[slot], out=places[slot])
+        states[first:first + slots] = reached[:len(known)]
     return states
 
 
@@ -85,9 +95,12 @@ def one_thread() -> Iterator[None]:
 
 
 def cpu_steps(gates: Tensor, hidden: Tensor) -> Tensor:
-    """As `plain_steps`, on one thread."""
+    """As `plain_steps`, on one thread; one direction after the other where the cache would not hold both weights."""
+    steps = _scripted()
     with one_thread():
-        return _scripted()(gates, hidden)
+        if hidden.numel() <= CACHED:
+            return steps(gates, hidden)
+        return torch.cat([steps(*way) for way in zip(gates.split(1, 1), hidden.split(1))], 1)
 
 
 class Recurrence:
@@ -104,11 +117,11 @@ class Recurrence:
                 for way in (ahead, back)]
         early = ahead.input_size - late
         self.weight = torch.cat([weight[:, :early] for weight, _, _, _ in ways])  # (2 * 3H, early)
-        late_weight = torch.stack([weight[:, early:].t() for weight, _, _, _ in ways])  # (2, late, 3H)
-        self.late_weight = self._with_scaled(late_weight, late_weight.new_zeros(2, late, self.size))  # (2, late, 4H)
+        self.late_weight = torch.stack([weight[:, early:].t() for weight, _, _, _ in ways])  # (2, late, 3H)
         self.bias = torch.cat([bias + F.pad(state_bias[:2 * self.size], (0, self.size))
                                for _, bias, _, state_bias in ways])
-        self.hidden = torch.stack([weight.t() for _, _, weight, _ in ways]).contiguous()  # (2, H, 3H)
+        hidden = torch.stack([weight.roll(self.size, 0).t() for _, _, weight, _ in ways])  # the scaled part comes first
+        self.hidden = hidden.contiguous()  # (2, H, 3H)
         self.scaled_bias = torch.stack([state_bias[2 * self.size:] for _, _, _, state_bias in ways])  # (2, H)
 
     def absorb(self, before: nn.Linear) -> None:
@@ -116,17 +129,13 @@ class Recurrence:
         early = self.weight.shape[1]
         weight, bias = (tensor.detach()[:early] for tensor in (before.weight, before.bias))
         self.bias = self.bias + self.weight @ bias
-        self.weight = self.weight @ weight
+        self.weight = (weight.t() @ self.weight.t()).t()  # in this order in memory a CPU's product is faster
 
     def project(self, inputs: Tensor) -> Tensor:
         """inputs: (B, N, D - late), or what an absorbed layer takes -> gates (B, N, 2, 4H), as `plain_steps` likes.
         """
         gates = F.linear(inputs, self.weight, self.bias).unflatten(2, (2, -1))
-        return self._with_scaled(gates, self.scaled_bias.expand(*gates.shape[:3], -1))
-
-    def _with_scaled(self, gates: Tensor, scaled: Tensor) -> Tensor:
-        """gates (..., 3H) as nn.GRU has them, scaled (..., H) -> (..., 4H) as `plain_steps` takes them."""
-        return torch.cat((gates[..., :2 * self.size], scaled, gates[..., 2 * self.size:]), -1)
+        return torch.cat((self.scaled_bias.expand(*gates.shape[:3], -1), gates), 3)
 
     def run(self, gates: Tensor, lengths: Tensor, source: Tensor, late: Tensor | None = None) -> Tensor:
         """gates: (B, N, 2, 4H) of `project`, or (1, N, 2, 4H) for all rows; source: (B, L) int64, whose gates each step
@@ -142,7 +151,8 @@ class Recurrence:
         steps = gates.flatten(0, 2).index_select(0, (taken * 2 + way[:, None, None]).flatten()).view(2, L * B, width)
         if late is not None and late.shape[2]:
             shown = torch.stack((late, reorder(late, order))).transpose(1, 2).flatten(1, 2)  # (2, L * B, late)
-            steps.baddbmm_(shown, self.late_weight)
+            for part, inputs, weight in zip(steps[..., self.size:], shown, self.late_weight):
+                part.addmm_(inputs, weight)
         states = self.steps(steps.view(2, L, B, width).transpose(0, 1), self.hidden)
         place = torch.stack((torch.arange(L, device=gates.device).expand(B, L), order), 2)  # (B, L, 2)
         found = ((place * 2 + way) * B + row[:, None, None]).flatten()

@@ -1,5 +1,6 @@
 """The student's fast inference gives what the plain one gives."""
 import dataclasses
+import sys
 
 import pytest
 import torch
@@ -31,15 +32,22 @@ def test_reversed_places() -> None:
 def test_a_recurrence_is_that_of_the_module(steps) -> None:
     torch.manual_seed(0)
     module = BidirectionalGRU(5, 7)
-    inputs, lengths = torch.randn(3, 9, 5), torch.tensor([9, 1, 4])
-    source = torch.tensor([[0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 8]] * 3)
+    inputs, lengths = torch.randn(3, 9, 5), torch.tensor([44, 3, 16])
+    source = torch.tensor([[0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 8] * 4] * 3)  # more steps than are prepared together
     repeated = inputs[torch.arange(3)[:, None], source]
     with torch.inference_mode():
         found = Recurrence(module.ahead, module.back, steps=steps)
-        found = found.run(found.project(inputs), lengths + 2, source)
-        expected = module(repeated, lengths + 2)
-    for row, length in enumerate((lengths + 2).tolist()):
+        found = found.run(found.project(inputs), lengths, source)
+        expected = module(repeated, lengths)
+    for row, length in enumerate(lengths.tolist()):
         torch.testing.assert_close(found[row, :length], expected[row, :length])
+
+
+def test_directions_one_after_the_other_give_the_same(monkeypatch) -> None:
+    gates, hidden = torch.randn(20, 2, 3, 4 * 7), torch.randn(2, 7, 3 * 7)
+    together = cpu_steps(gates, hidden)
+    monkeypatch.setattr(recurrence, "CACHED", 0)
+    torch.testing.assert_close(cpu_steps(gates, hidden), together)
 
 
 @pytest.mark.parametrize("speed", [1.0, 1.7])
@@ -58,6 +66,12 @@ def test_threads_are_as_before(model) -> None:
     before = torch.get_num_threads()
     lightspeech.FastLightSpeech(model).infer(torch.tensor([[5, 6]]), torch.tensor([2]))
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="TorchScript is not made for this Python")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_takes_the_steps() -> None:  # where it refused them, they would be plain, and slower, unnoticed
+    assert isinstance(torch.jit.script(plain_steps), torch.jit.ScriptFunction)
 
 
 def test_without_torchscript_the_steps_are_plain(monkeypatch) -> None:
