@@ -1,20 +1,23 @@
-"""The target sets of targets.py: what the shipped teacher makes of a corpus, in four ways, as distilled datasets.
+"""The target sets of targets.py: what the teacher makes of a corpus, in five ways, as distilled datasets.
 
-    set          mels                                durations
-    recorded     of the recordings                   alignment of the teacher-forced reading
-    forced       of the teacher-forced reading       the same alignment
-    free         of the free-running reading         alignment of that very run
-    free-scaled  of the free-running reading         those of the forced reading, brought to the free run's length
+    set                mels                                durations
+    recorded           of the recordings                   alignment of the teacher-forced reading
+    recorded-training  of the recordings                   alignment of a teacher-forced reading in training mode
+    forced             of the teacher-forced reading       the same alignment
+    free               of the free-running reading         alignment of that very run
+    free-scaled        of the free-running reading         those of the forced reading, brought to the free run's length
 
 Recorded and teacher-forced mels share their frames, so for both "the same run" is the teacher-forced one. A free run
 has a length of its own, and durations must sum to it: the forced reading's ends of symbols are divided by the ratio of
 the two lengths and rounded. So the pace of the whole text is right and only the timing inside of it is another run's;
 what this costs is a lower bound of what foreign durations cost.
 
-The teacher reads in eval mode: of all dropout only the prenet's is on, as in its free runs. Texts are read by the
-phonemes that were spoken, where the corpus and the teacher have them, so ids fit the recordings and all sets alike.
+In training mode all of the teacher's dropout is on and its batch norm takes the statistics of the batch; in the other
+readings of all dropout only the prenet's is on. Each set has the encoder features of its own reading. Texts are read by
+the phonemes that were spoken, where the corpus and the teacher have them, so ids fit the recordings and all sets alike.
 A text of which one reading is rejected by the limits of preprocess.py is left out of all sets.
 """
+import copy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +37,8 @@ from training.corpus import split_lines
 from training.inference import by_length, identity
 from training.readings import Reading, Teacher
 
-SETS = ("recorded", "forced", "free", "free-scaled")
+SETS = ("recorded", "recorded-training", "forced", "free", "free-scaled")
+MEL_TARGETS = ("recorded", "forced", "free")  # each with the durations of its own run
 REPEATED = ("forced", "free")  # what another run of the teacher makes differently
 GROUPS = ("train", "heldout")  # in the order of split_lines
 PART = 256  # lines made by one call: some seconds of a GPU, and what a kill can undo
@@ -74,7 +78,7 @@ def make_part(source: Source, group: str, part: int, device: str) -> None:
     lines = lines[part::_count(lines)]
     waves = read_corpus(source.data, [line.name for line in lines], AudioConfig().sample_rate)
     dataset = TeacherDataset(lines, mels_from_waves(waves, device))
-    takes = [take for sample in range(repeated) for take in both_readings(teacher, dataset, sample)]
+    takes = [take for sample in range(repeated) for take in all_readings(teacher, dataset, sample)]
     for name, folder in missing.items():
         samples = repeated if name.startswith("repeats") else 1
         manifest = Manifest(AudioConfig(), teacher.model.text, symbols, identity(source.weights), samples, options.seed,
@@ -89,32 +93,34 @@ def _count(lines: list) -> int:
 
 
 class Take(NamedTuple):
-    """A text as it was recorded and as the teacher read it in both ways."""
+    """A text as it was recorded and as the teacher read it."""
     recorded: Tensor  # mel (M, T) float16
-    forced: Reading
-    free: Reading
-    reason: str | None  # why the text is left out
-    durations: dict[str, Tensor]  # (N,) int64 frames by the set they belong to; none where it is left out
+    readings: dict[str, Reading]  # by the set they belong to
+    durations: dict[str, Tensor]  # likewise, (N,) int64 frames; none where the text is left out
+    reason: str | None  # why it is
 
 
-def both_readings(teacher: Teacher, dataset: TeacherDataset, sample: int) -> list[Take]:
-    """A forced and a free reading of every row, in order; sample: the number of the run, another chance each."""
+def all_readings(teacher: Teacher, dataset: TeacherDataset, sample: int) -> list[Take]:
+    """The forced and free readings of every row, in order; sample: the number of the run, another chance each."""
+    training = copy.copy(teacher)
+    training.model = copy.deepcopy(teacher.model).train()  # a copy: it takes note of the batches' statistics
     jobs = teacher.jobs_of(dataset, sample)
     takes: dict[int, Take] = {}
     for rows in by_length(dataset.mels.lengths.tolist(), FRAMES_AT_ONCE[teacher.device.type]):
         batch = [jobs[row] for row in rows]
-        pairs = zip(rows, teacher.listen(dataset, rows, batch, 0), teacher.read(batch, 0), strict=True)
-        for row, forced, free in pairs:
-            reason = forced.reason or free.reason
-            takes[row] = Take(dataset.mels.row(row).t().half().cpu(), forced, free, reason,
-                              {} if reason else durations_of(forced, free))
+        forced, trained = (one.listen(dataset, rows, batch, 0) for one in (teacher, training))
+        for row, *own in zip(rows, forced, trained, forced, teacher.read(batch, 0), strict=True):
+            readings = dict(zip(SETS, (*own, own[-1]), strict=True))
+            reason = next((reading.reason for reading in own if reading.reason), None)
+            takes[row] = Take(dataset.mels.row(row).t().half().cpu(), readings,
+                              {} if reason else durations_of(readings), reason)
     return [takes[row] for row in range(len(dataset))]
 
 
-def durations_of(forced: Reading, free: Reading) -> dict[str, Tensor]:
-    """The durations (N,) int64 of all sets, from those of the two readings of a text."""
-    aligned, own = (torch.from_numpy(reading.durations) for reading in (forced, free))
-    return {"recorded": aligned, "forced": aligned, "free": own, "free-scaled": rescaled(aligned, int(own.sum()))}
+def durations_of(readings: dict[str, Reading]) -> dict[str, Tensor]:
+    """The durations (N,) int64 of all sets, from those of a text's readings."""
+    own = {name: torch.from_numpy(reading.durations) for name, reading in readings.items()}
+    return {**own, "free-scaled": rescaled(own["forced"], int(own["free"].sum()))}
 
 
 def rescaled(durations: Tensor, frames: int) -> Tensor:
@@ -124,12 +130,12 @@ def rescaled(durations: Tensor, frames: int) -> Tensor:
 
 def _write(writer: DistilledWriter, take: Take, name: str) -> None:
     """Adds what belongs into the set called `name`, or the reason why this text is in none."""
-    reading = take.free if name.startswith("free") else take.forced
+    reading = take.readings[name]
     job, known = reading.job, reading.quality._asdict()
     if take.reason:
         writer.reject(job.name, job.sample, take.reason, known)
         return
-    mel = take.recorded if name == "recorded" else reading.mel
+    mel = take.recorded if name.startswith("recorded") else reading.mel
     features = reading.features if writer.manifest.features else None
     writer.add(DistilledRow(job.name, job.sample, reading.seed, torch.tensor(job.ids), take.durations[name], mel,
                             features, known))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hparams import AudioConfig, UserError
 from lightspeech.distilled import DistilledDataset
+from results.target_sets import MEL_TARGETS
 
 PLACES = 4  # relative positions looked at in a symbol
 N_CEPSTRA = 13  # without the zeroth, which is loudness
@@ -199,8 +200,10 @@ STATISTICS = {"rows": ("texts", 1, 0), "variance": ("mels: variance", 1, 1),
               "spread": ("mels: spread over runs, %", 100, 1),
               "duration_unexplained": ("log durations: unexplained, %", 100, 1),
               "duration_spread_ms": ("durations: spread over runs, ms", 1, 1), "focus": ("focus", 1, 3)}
-LABELS = {"recorded": ("recorded", "forced reading = same run"), "forced": ("teacher-forced", "same run"),
-          "free": ("free-running", "same run"), "free-scaled": ("free-running", "forced reading, rescaled")}
+LABELS = {"recorded": ("recorded", "forced reading = same run"),
+          "recorded-training": ("recorded", "forced reading in training mode"),
+          "forced": ("teacher-forced", "same run"), "free": ("free-running", "same run"),
+          "free-scaled": ("free-running", "forced reading, rescaled")}
 
 
 def merge_scores(figures: dict[str, dict[str, Any]], path: Path) -> None:
@@ -278,8 +281,8 @@ def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, floa
     cells.png: students of the published size, and the targets themselves as dashes; sizes.png: mel targets by the
     student's size; variance.png: students by what context leaves open of their targets, which two letters name.
     """
-    plain = [group for group in groups if group.parameters and not group.features and group.targets != "free-scaled"]
-    by_targets = {name: [group for group in plain if group.targets == name] for name in LABELS}
+    plain = [group for group in groups if group.parameters and not group.features and group.targets in MEL_TARGETS]
+    by_targets = {name: [group for group in plain if group.targets == name] for name in MEL_TARGETS}
     left_open = {name: math.nan if found["unexplained"] is None else 100 * found["unexplained"]
                  for name, found in statistics.items()}
     by_size = {size: [group for group in plain if group.size == size] for size in {group.size: 0 for group in plain}}
@@ -293,7 +296,7 @@ def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, floa
             elif group.size == "published":
                 _dots(axes, [place], [group], name, "with features" if group.features else "without",
                       "C1" if group.features else "C0")
-        axes.set_xticks(range(len(LABELS)), list(LABELS), fontsize=7)
+        axes.set_xticks(range(len(LABELS)), [name.replace("-", "-\n") for name in LABELS], fontsize=7)
 
     def sizes(axes: Any, name: str) -> None:
         """A line a target, by the number of parameters."""

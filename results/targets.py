@@ -2,35 +2,27 @@
 
     python results/targets.py --data corpus                          # all of it, into results/targets/
     python results/targets.py --data corpus --scores scores.json     # the tables again, with scores measured elsewhere
+    python results/targets.py --data corpus --teacher mine.safetensors --cells 'f*-published' --work runs/mine --out out
 
 Students of one recipe learn from each of the target sets of target_sets.py, with and without the loss on the
 teacher's encoder output, and from three of them also at two other sizes; each with three seeds. The recipe is the
 published one where the question is about squared error: MSE on the mel, a fixed number of steps, the averaged weights
 of the last. All are judged on the held-out texts by measures that do not depend on their targets
 (target_statistics.py), through the one vocoder that ships. Whatever is done already is not done again: a command that
-was stopped goes on. Tables, plots and all figures go to results/targets/.
+was stopped goes on. Tables, plots and all figures go to --out.
 
 Scores that need other packages are measured on WORK/students/*/speech/*.flac, whose texts are in WORK/lines.csv, and
 come back as {"<name of the folder>": {"wer": 0.05, "mos": 3.2}, ...}.
 
-Time: the published size trains at some 55 steps/s alone on an H200, held up by launches more than by arithmetic, so
-several trainings share a GPU (--at-once). 42 trainings of 3,000 steps are 38 minutes one after the other at that pace,
-the nine large ones somewhat more; on four GPUs some 11 minutes if sharing gained nothing, 6 if it doubled the pace.
-Making the sets and judging add about 2. This is reckoned, not measured.
+Several trainings share a GPU (--at-once), which gains most under NVIDIA's MPS: start nvidia-cuda-mps-control -d before.
 """
 import argparse
 import contextlib
 import dataclasses
+import fnmatch
 import json
-import multiprocessing
 import os
-import signal
 import sys
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,7 +40,8 @@ from hparams import LightSpeechConfig, UserError
 from lightspeech.distilled import DistilledDataset, records
 from results import target_sets
 from results import target_statistics as measures
-from results.target_sets import REPEATED, SETS, Source
+from results.processes import run_jobs
+from results.target_sets import MEL_TARGETS, REPEATED, SETS, Source
 from training.corpus import split_lines
 from training.inference import identity, newest_weights, report, write_text
 from training.released import export
@@ -57,7 +50,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"small": LightSpeechConfig(embedding_dim=100, encoder_dim=100, decoder_dim=50),
          "published": LightSpeechConfig(),
          "large": LightSpeechConfig(embedding_dim=536, encoder_dim=536, decoder_dim=268)}
-MEL_TARGETS = ("recorded", "forced", "free")  # each with the durations of its own run
 
 
 class Cell(NamedTuple):
@@ -85,7 +77,7 @@ class Experiment:
     out: Path  # tables and plots
     teacher: Path
     vocoder: Path
-    steps: int = 3000
+    steps: int = 6000
     seeds: tuple[int, ...] = (0, 1, 2)
     cells: tuple[Cell, ...] = CELLS
     sizes: dict[str, LightSpeechConfig] = dataclasses.field(default_factory=lambda: SIZES)
@@ -208,50 +200,6 @@ def make_statistics(experiment: Experiment, device: str) -> None:
     write_text(experiment.work / "statistics.json", json.dumps(plain, indent=1))
 
 
-Job = tuple[Callable[..., None], ...]  # a function and what it is called with, before the device
-
-
-def run_jobs(jobs: list[Job], devices: list[str], at_once: int, what: str) -> None:
-    """Runs jobs, so many at once on each device, in processes of their own; a single one at a time in this process.
-
-    The first error ends it, once the jobs under way have come to their end.
-    """
-    free, running, waiting = devices * at_once, {}, list(jobs)
-    if len(free) == 1:
-        for number, (function, *arguments) in enumerate(jobs, 1):
-            function(*arguments, free[0])
-            report(f"{what}: {number} of {len(jobs)}", sys.stdout)
-        return
-    with ProcessPoolExecutor(len(free), multiprocessing.get_context("spawn"), _end_with_parent) as pool:
-        while waiting or running:
-            while waiting and free:
-                (function, *arguments), device = waiting.pop(0), free.pop(0)
-                running[pool.submit(_on_device, function, arguments, device)] = device
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                free.append(running.pop(future))
-                try:
-                    future.result()
-                except BrokenProcessPool:
-                    raise UserError(f"{what}: a process was killed; if memory is short, lower --at-once") from None
-                report(f"{what}: {len(jobs) - len(waiting) - len(running)} of {len(jobs)}", sys.stdout)
-
-
-def _end_with_parent() -> None:
-    """Has this process end when the command that started it was killed; a training is left the time to be saved."""
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(30)
-        os._exit(1)
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _on_device(function: Callable[..., None], arguments: list, device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device)
-    function(*arguments, device)
-
-
 def run(experiment: Experiment, devices: list[str], at_once: int, scores: Path | None) -> None:
     """Does all that is not done yet. Raises UserError for a user's mistake."""
     statistics = experiment.work / "statistics.json"
@@ -312,9 +260,15 @@ def get_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="corpus in LJSpeech's layout")
-    parser.add_argument("--work", type=Path, default=Path("runs/targets"), help="default: %(default)s")
-    parser.add_argument("--steps", type=int, default=Experiment.steps, help="of each training (default %(default)s)")
-    parser.add_argument("--at-once", type=int, default=4, help="processes a GPU (default %(default)s)")
+    parser.add_argument("--teacher", type=Path, metavar="PATH", help="its weights; default: the newest in "
+                        "tacotron2/pre_trained_model/")
+    parser.add_argument("--cells", default="*", metavar="PATTERN", help="only students of such names, TARGETS-SIZE or "
+                        "TARGETS-SIZE-features; * stands for anything; default: all")
+    parser.add_argument("--work", type=Path, default=Path("runs/targets"), help="large; default: %(default)s")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "targets", help="for tables and plots; default: "
+                        "results/targets")
+    parser.add_argument("--steps", type=int, default=Experiment.steps, help="of each training; default: %(default)s")
+    parser.add_argument("--at-once", type=int, default=4, help="processes a GPU; default: %(default)s")
     parser.add_argument("--scores", type=Path, help="word error rates and MOS that were measured elsewhere")
     return parser
 
@@ -331,9 +285,13 @@ def main(argv: list[str] | None = None) -> int:
         for name in ("steps", "at_once"):
             if getattr(options, name) < 1:
                 raise UserError(f"--{name.replace('_', '-')}: found {getattr(options, name)}, expected at least 1")
-        experiment = Experiment(options.data, options.work, ROOT / "results" / "targets",
-                                newest_weights(ROOT / "tacotron2" / "pre_trained_model", None, advice),
-                                newest_weights(ROOT / "waveglow" / "pre_trained_model", None, advice), options.steps)
+        cells = tuple(cell for cell in CELLS if fnmatch.fnmatchcase(cell.name, options.cells))
+        if not cells:
+            raise UserError(f"--cells: {options.cells!r} fits none of {', '.join(cell.name for cell in CELLS)}")
+        experiment = Experiment(options.data, options.work, options.out,
+                                newest_weights(ROOT / "tacotron2" / "pre_trained_model", options.teacher, advice),
+                                newest_weights(ROOT / "waveglow" / "pre_trained_model", None, advice), options.steps,
+                                cells=cells)
         run(experiment, devices or ["cpu"], at_once, options.scores)
         return 0
     except UserError as error:

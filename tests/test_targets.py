@@ -17,8 +17,9 @@ import tacotron2
 from hparams import CONFIGS, LightSpeechConfig, TextConfig, UserError
 from lightspeech import LightSpeech
 from lightspeech.distilled import DistilledDataset
-from results.target_sets import GROUPS, SETS, make_part, rescaled
-from results.targets import CELLS, SIZES, Cell, Experiment, main, run, run_jobs, spoken_rows, train_student
+from results.processes import run_jobs
+from results.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescaled
+from results.targets import CELLS, SIZES, Cell, Experiment, main, run, spoken_rows, train_student
 from training.inference import weights_notes
 
 ROOT = Path(__file__).parents[1]
@@ -68,8 +69,10 @@ def test_target_sets_share_what_they_should(done):
     for group, count in zip(GROUPS, (5, 2)):
         sets = {name: rows(done, group, name) for name in SETS}
         for key in sets["free"]:
-            (_, aligned, recorded, features), forced, free, scaled = (sets[name][key] for name in SETS)
+            (_, aligned, recorded, features), trained, forced, free, scaled = (sets[name][key] for name in SETS)
             assert torch.equal(aligned, forced[1]) and recorded.shape == forced[2].shape
+            assert torch.equal(trained[2], recorded) and trained[1].sum() == aligned.sum()
+            assert not torch.equal(trained[3], features)
             assert not torch.equal(recorded, forced[2]) and torch.equal(free[2], scaled[2])
             assert torch.equal(scaled[1], rescaled(aligned.long(), len(free[2])))
             torch.testing.assert_close(features, free[3], atol=2e-3, rtol=2e-3)
@@ -172,7 +175,7 @@ def linger(path: Path, device: str) -> None:
 
 def test_workers_end_with_the_command(tmp_path):
     code = (f"import sys; sys.path[:0] = {[str(path) for path in (ROOT, ROOT / 'tests')]}\n"
-            "from pathlib import Path\nfrom results.targets import run_jobs\nfrom test_targets import linger\n"
+            "from pathlib import Path\nfrom results.processes import run_jobs\nfrom test_targets import linger\n"
             f"run_jobs([(linger, Path({str(tmp_path / 'pid')!r}))], ['cpu', 'cpu'], 1, 'lingering')")
     command = subprocess.Popen([sys.executable, "-c", code])
     wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
@@ -194,13 +197,16 @@ def wait_for(condition: Callable[[], object]) -> None:
 def test_what_is_fixed():
     counts = {size: sum(p.numel() for p in LightSpeech(config).parameters()) for size, config in SIZES.items()}
     assert counts == {"small": 300_381, "published": 1_867_089, "large": 8_036_329}
-    assert len(set(CELLS)) == len(CELLS) == 14
+    assert len(set(CELLS)) == len(CELLS) == 16
+    assert [cell.name for cell in CELLS if cell.size == "small"] == [f"{name}-small" for name in MEL_TARGETS]
     assert spoken_rows(100, 4) == [0, 25, 50, 75] and spoken_rows(3, 24) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("arguments, expected", [
     (["--data", "/nowhere"], "/nowhere/metadata.csv"), (["--data", "x", "--steps", "0"], "--steps: found 0"),
-    (["--data", "x", "--at-once", "0"], "--at-once: found 0")])
+    (["--data", "x", "--at-once", "0"], "--at-once: found 0"),
+    (["--data", "x", "--cells", "none*"], "--cells: 'none*' fits none of recorded-large, "),
+    (["--data", "x", "--teacher", "/nowhere.safetensors"], "/nowhere.safetensors")])
 def test_mistakes_are_told_in_one_line(arguments, expected, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
