@@ -292,7 +292,7 @@ def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, floa
         for group in groups:
             place = list(LABELS).index(group.targets) + 0.2 * group.features
             if not group.parameters and name in group.values:
-                axes.hlines(group.values[name], place - 0.2, place + 0.4, linestyle="dashed", color="grey")
+                axes.hlines(_scaled(group, name), place - 0.2, place + 0.4, linestyle="dashed", color="grey")
             elif group.size == "published":
                 _dots(axes, [place], [group], name, "with features" if group.features else "without",
                       "C1" if group.features else "C0")
@@ -313,18 +313,22 @@ def draw(folder: Path, groups: list[Group], statistics: dict[str, dict[str, floa
             own = sorted(own, key=lambda group: left_open[group.targets])
             _dots(axes, [left_open[group.targets] for group in own], own, name, size, f"C{number}")
         for group in (group for group in plain if name in group.values):
-            axes.annotate(group.targets[:2], (left_open[group.targets], MEASURES[name][1] * group.values[name].mean()),
-                          (3, 3), textcoords="offset points", fontsize=7)
+            axes.annotate(group.targets[:2], (left_open[group.targets], _scaled(group, name).mean()), (3, 3),
+                          textcoords="offset points", fontsize=7)
         axes.set(xlabel="unexplained variance of the targets, %")
 
     for path, panel in (("cells.png", cells), ("sizes.png", sizes), ("variance.png", variance)):
         _panels(folder / path, panel, [name for name in MEASURES if any(name in group.values for group in plain)])
 
 
+def _scaled(group: Group, name: str) -> np.ndarray:
+    """A measure's values in the unit of its heading."""
+    return MEASURES[name][1] * group.values[name]
+
+
 def _dots(axes: Any, places: list[float], groups: list[Group], name: str, label: str, colour: str) -> None:
     """A line through the means of a measure, with the standard deviations, labelled once a panel."""
-    _, factor, _ = MEASURES[name]
-    there = [(place, factor * group.values[name]) for place, group in zip(places, groups) if name in group.values]
+    there = [(place, _scaled(group, name)) for place, group in zip(places, groups) if name in group.values]
     if there:
         label = label if label not in axes.get_legend_handles_labels()[1] else None
         axes.errorbar([place for place, _ in there], [values.mean() for _, values in there],
