@@ -194,6 +194,22 @@ def test_sigma_and_denoise(speaker):
     assert (usual == speaker.speak("Hello.", denoise=0.0).wave).all()
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no GPU")])])
+def test_speech_is_whole_and_stays_as_it_is(student, vocoder, device):
+    speaker = Synthesizer(student, vocoder_weights=vocoder, device=device)
+    text, speeches = "One, two. Three, four, five. Six!", []
+    for _ in range(4):  # on a GPU it is recorded from the second on
+        speeches.append(speaker.speak(text))
+        before = [part.copy() for part in (speeches[0].wave, speeches[0].mel)]
+        speaker.speak("Something else in between.")
+        assert all((part == kept).all() for part, kept in zip((speeches[0].wave, speeches[0].mel), before))
+    alone = np.concatenate(list(speaker.stream(text).chunks))
+    for speech in speeches:  # nothing was read before it was there
+        np.testing.assert_allclose(speech.wave, alone, atol=2e-2 * np.abs(alone).max())
+        np.testing.assert_allclose(speech.mel, speeches[0].mel, atol=1e-3)
+
+
 def test_hundred_thousand_characters(steady, monkeypatch):
     sizes = []
     monkeypatch.setattr(sounds, "FRAMES_AT_ONCE", {"cpu": 2000})

@@ -47,7 +47,7 @@ class Sounds:
               denoise: float) -> Iterator[tuple[int, np.ndarray]]:
         """Yields (number of the mel, its wave), mels of like length together, so not in order.
 
-        A GPU is set to work by the call already, and waited for when the first wave is asked for.
+        The call itself sets the device to work at the first of them; a GPU is not waited for until a wave is asked for.
         """
         lengths = [mel.shape[1] + TAIL_FRAMES for mel in mels]
 
@@ -56,7 +56,7 @@ class Sounds:
             return self._begin(self._padded([mels[row] for row in rows]), noise, [lengths[row] for row in rows], sigma,
                                denoise)
         begun = ((rows, begin(rows)) for rows in by_length(lengths, FRAMES_AT_ONCE[self.device.type]))
-        return self._finished(itertools.chain([next(begun)], begun), lengths)
+        return self._finished(itertools.chain(list(itertools.islice(begun, 1)), begun), lengths)
 
     def _finished(self, begun: Iterable[tuple[list[int], "torch.Tensor"]], lengths: list[int]
                   ) -> Iterator[tuple[int, np.ndarray]]:

@@ -55,8 +55,8 @@ class FastWaveGlow:
         beyond = -mel.shape[2] % FRAME_STEP
         sigma = self.model.sigma if sigma is None else sigma
         padded = F.pad(noise, (0, beyond * self.model.hop_length // self.config.n_group))
-        wave = self._speak(F.pad(mel, (0, beyond)), padded * sigma,
-                           mel_lengths.to(mel.device, non_blocking=True))
+        lengths = mel_lengths.to(mel.device, non_blocking=True)
+        wave = self._speak(F.pad(mel, (0, beyond)), padded * sigma, lengths)
         return wave[:, :mel.shape[2] * self.model.hop_length]
 
     def speak(self, mel: Tensor, z: Tensor, lengths: Tensor) -> Tensor:
