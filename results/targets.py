@@ -205,12 +205,6 @@ def run(experiment: Experiment, devices: list[str], at_once: int, scores: Path |
     statistics = experiment.work / "statistics.json"
     parts = [] if statistics.exists() else target_sets.parts(experiment.source)
     about = claim(experiment)
-    if parts:
-        run_jobs([(target_sets.make_part, experiment.source, *part) for part in parts], devices, at_once, "target sets")
-        kept = experiment.read("heldout", "recorded").names
-        texts = {line.name: line.text for line in split_lines(experiment.data)[1]}
-        write_text(experiment.work / "lines.csv", "".join(
-            f"{kept[row]}|{texts[kept[row]]}\n" for row in spoken_rows(len(kept), experiment.spoken)))
     jobs = {f"{cell.name}-{seed}": (make_student, experiment, cell, seed)
             for cell in experiment.cells for seed in experiment.seeds}
     jobs.update({f"reference-{name}": (make_reference, experiment, name) for name in MEL_TARGETS})
@@ -219,6 +213,12 @@ def run(experiment: Experiment, devices: list[str], at_once: int, scores: Path |
     if left and about["weights"] != experiment.weights():  # the tables alone may be made when newer weights ship
         raise UserError(f"{experiment.work}: begun with {', '.join(about['weights'])}, found "
                         f"{', '.join(experiment.weights())}; put these back or give another --work")
+    if parts:
+        run_jobs([(target_sets.make_part, experiment.source, *part) for part in parts], devices, at_once, "target sets")
+        kept = experiment.read("heldout", "recorded").names
+        texts = {line.name: line.text for line in split_lines(experiment.data)[1]}
+        write_text(experiment.work / "lines.csv", "".join(
+            f"{kept[row]}|{texts[kept[row]]}\n" for row in spoken_rows(len(kept), experiment.spoken)))
     run_jobs(left, devices, at_once, "students and references")
     figures = {name: json.loads((experiment.folder(name) / "figures.json").read_text()) for name in jobs}
     if scores:

@@ -19,7 +19,7 @@ from lightspeech import LightSpeech
 from lightspeech.distilled import DistilledDataset
 from results.processes import run_jobs
 from results.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescaled
-from results.targets import CELLS, SIZES, Cell, Experiment, main, run, spoken_rows, train_student
+from results.targets import CELLS, SIZES, Cell, Experiment, claim, main, run, spoken_rows, train_student
 from training.inference import weights_notes
 
 ROOT = Path(__file__).parents[1]
@@ -144,6 +144,14 @@ def test_other_weights_are_refused_while_students_are_missing(done, student):
     run(Experiment(**other), ["cpu"], 1, None)  # the tables alone
     with pytest.raises(UserError, match="begun with teacher.safetensors .*, vocoder.safetensors .*, found"):
         run(Experiment(**{**other, "seeds": (0, 1, 5)}), ["cpu"], 1, None)
+
+
+def test_sets_are_not_made_by_two_teachers(experiment, student, tmp_path):
+    begun = {**vars(experiment), "work": tmp_path / "work"}
+    claim(Experiment(**begun))
+    with pytest.raises(UserError, match="begun with teacher.safetensors"):
+        run(Experiment(**{**begun, "teacher": student}), ["cpu"], 1, None)
+    assert not (tmp_path / "work" / "sets").exists()
 
 
 def test_a_training_that_fails_is_told_and_goes_on(done):
