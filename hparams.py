@@ -230,7 +230,7 @@ CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
                                  validate_every=200))},
     "lightspeech": {
         "default": (LightSpeechConfig(pitch=True),
-                    StudentTraining(steps=15000, adversarial_weight=0.2, matching_weight=0.5, adversarial_from=0.1,
+                    StudentTraining(steps=14000, adversarial_weight=0.2, matching_weight=0.5, adversarial_from=0.1,
                                     discriminator_rate=0.5, beta1=0.8, beta2=0.99)),
         "tiny": (LightSpeechConfig(embedding_dim=32, encoder_dim=32, decoder_dim=32, pitch=True),
                  StudentTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200, feature_weight=0.0))},

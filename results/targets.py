@@ -77,7 +77,7 @@ class Experiment:
     out: Path  # tables and plots
     teacher: Path
     vocoder: Path
-    steps: int = 6000
+    steps: int = 4500
     seeds: tuple[int, ...] = (0, 1, 2)
     cells: tuple[Cell, ...] = CELLS
     sizes: dict[str, LightSpeechConfig] = dataclasses.field(default_factory=lambda: SIZES)

@@ -36,6 +36,8 @@ class StudentTask:
             self.networks["discriminators"] = self.adversary.network
             self.rates["discriminators"] = settings.discriminator_rate
         dataset = dataset.to(workers.device)
+        with torch.no_grad():  # from zero, the way to it saturates the decoder, which then is long deaf to the text
+            self.model.mel_linear.bias.copy_(dataset.mels.flat.mean(0, dtype=torch.float32))
         pitch = measure_rows(dataset.mels, self.model.ridges) if config.pitch else None
         self.dataset = dataclasses.replace(dataset, pitch=pitch)
         short = [row for row, frames in enumerate(dataset.mels.lengths.tolist()) if frames <= settings.max_frames]
