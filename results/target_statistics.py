@@ -194,7 +194,8 @@ def mel_figures(mels: list[np.ndarray], durations: list[np.ndarray], recorded: l
 # How it is told: measure -> heading, factor, digits
 MEASURES = {"wer": ("WER, %", 100, 1), "mos": ("MOS", 1, 2), "mcd": ("MCD through the vocoder, dB", 1, 2),
             "mcd_mel": ("MCD of the mels, dB", 1, 2), "duration_ms": ("duration error, ms", 1, 1),
-            "length": ("length", 1, 3), "var_l": ("Var_L", 1, 2), "gv": ("global variance", 1, 2)}
+            "length": ("length", 1, 3), "var_l": ("Var_L", 1, 2), "gv": ("global variance", 1, 2),
+            "left": ("squared error left, %", 100, 1)}
 STATISTICS = {"rows": ("texts", 1, 0), "variance": ("mels: variance", 1, 1),
               "unexplained": ("mels: unexplained, %", 100, 1), "entropy": ("mels: entropy, nats a band", 1, 3),
               "spread": ("mels: spread over runs, %", 100, 1),
@@ -340,9 +341,9 @@ def _panels(path: Path, panel: Callable[[Any, str], None], names: list[str]) -> 
     from matplotlib.figure import Figure
     columns = -(-len(names) // 2)
     figure = Figure(figsize=(3.4 * columns, 6.4), layout="constrained")
-    for axes, name in zip(figure.subplots(2, columns, squeeze=False).flat, names):
+    for number, name in enumerate(names):
+        axes = figure.add_subplot(2, columns, number + 1)
         panel(axes, name)
         axes.set_title(MEASURES[name][0], fontsize=9)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=7)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)  # hides no dot
     figure.savefig(path, dpi=100)

@@ -166,6 +166,17 @@ def judge(experiment: Experiment, name: str, mels: list[np.ndarray], durations: 
     write_text(experiment.folder(name) / "figures.json", json.dumps({"name": name, **about, **figures}, indent=1))
 
 
+def error_left(run: Path) -> float:
+    """The squared error of a student's mels that is left at the end of its training, as a share of that of the mean.
+
+    run: its folder, with train.py's log.jsonl. At the end: on the texts of its own targets that training held out, with
+    their durations. Of the mean: what it says in the first steps, from which the rate has hardly moved it yet.
+    """
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    first = next(row["mel"] for row in rows if row["kind"] == "train")
+    return next(row["mel"] for row in reversed(rows) if row["kind"] == "validation") / first
+
+
 def spoken_rows(count: int, spoken: int) -> list[int]:
     """`spoken` of `count` rows, evenly spread (all, if there are no more)."""
     return sorted({index * count // spoken for index in range(spoken)})
@@ -221,6 +232,9 @@ def run(experiment: Experiment, devices: list[str], at_once: int, scores: Path |
             f"{kept[row]}|{texts[kept[row]]}\n" for row in spoken_rows(len(kept), experiment.spoken)))
     run_jobs(left, devices, at_once, "students and references")
     figures = {name: json.loads((experiment.folder(name) / "figures.json").read_text()) for name in jobs}
+    for name, one in figures.items():
+        if one["parameters"]:
+            one["left"] = error_left(experiment.folder(name))
     if scores:
         measures.merge_scores(figures, scores)
     tell(experiment.out, list(figures.values()), json.loads(statistics.read_text()), about)

@@ -19,7 +19,7 @@ from lightspeech import LightSpeech
 from lightspeech.distilled import DistilledDataset
 from results.processes import run_jobs
 from results.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescaled
-from results.targets import CELLS, SIZES, Cell, Experiment, claim, main, run, spoken_rows, train_student
+from results.targets import CELLS, SIZES, Cell, Experiment, claim, error_left, main, run, spoken_rows, train_student
 from training.inference import weights_notes
 
 ROOT = Path(__file__).parents[1]
@@ -114,6 +114,13 @@ def test_students_speak_and_are_told(done):
     table = (done.out / "tables.md").read_text()
     assert table.count("\n| small |") == 1 and table.count("\n| published |") == 2 and "±" in table
     assert {path.name for path in done.out.glob("*.png")} == {"cells.png", "sizes.png", "variance.png"}
+
+
+def test_error_left_is_that_of_the_end_over_that_of_the_mean(tmp_path):
+    rows = [{"kind": "train", "step": 20, "mel": 4.0}, {"kind": "validation", "step": 30, "mel": 3.0},
+            {"kind": "train", "step": 40, "mel": 2.5}, {"kind": "validation", "step": 40, "mel": 1.0}]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert error_left(tmp_path) == 0.25
 
 
 def test_a_second_run_only_adds_the_scores(done, tmp_path):
