@@ -7,9 +7,10 @@
 Students of one recipe learn from each of the target sets of target_sets.py, with and without the loss on the
 teacher's encoder output, and from three of them also at two other sizes; each with three seeds. The recipe is the
 published one where the question is about squared error: MSE on the mel, a fixed number of steps, the averaged weights
-of the last. All are judged on the held-out texts by measures that do not depend on their targets
-(target_statistics.py), through the one vocoder that ships. Whatever is done already is not done again: a command that
-was stopped goes on. Tables, plots and all figures go to --out.
+of the last; but training begins at the mean of the targets, as train.py's always does. All are judged on the held-out
+texts by measures that do not depend on their targets (target_statistics.py), through the one vocoder that ships.
+Whatever is done already is not done again: a command that was stopped goes on. Tables, plots and all figures go to
+--out.
 
 Scores that need other packages are measured on WORK/students/*/speech/*.flac, whose texts are in WORK/lines.csv, and
 come back as {"<name of the folder>": {"wer": 0.05, "mos": 3.2}, ...}.
