@@ -1,25 +1,16 @@
-"""Every setting of the project, as frozen dataclasses, and how settings travel with weights.
+"""Every setting of the project, as frozen dataclasses.
 
 Axes, the same in the whole repo: B batch, N text symbols, T mel frames, M mel bands, S samples, D hidden.
 No module reads a setting from here by itself: configs are handed in by the scripts or come out of a weights file.
 """
 import dataclasses
-import json
 import math
-import os
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-
-Config = TypeVar("Config")
-
-
-class UserError(Exception):
-    """A user's mistake. Its message is one line that says what, found, expected, what to do; scripts exit with 2."""
+from typing import Any
 
 
 def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
     if found not in choices:
-        raise UserError(f"{name}: found {found!r}, expected one of {', '.join(choices)}")
+        raise ValueError(f"{name}: found {found!r}, expected one of {', '.join(choices)}")
 
 
 # Ranges of the settings: whole numbers are at least 1, others finite and at least 0, but for these.
@@ -31,7 +22,7 @@ _ODD = ("kernel_size", "encoder_kernel_size", "location_kernel_size", "postnet_k
 
 
 def _check_numbers(config: Any) -> None:
-    """Raises UserError for a number of a config that is out of its range."""
+    """Raises ValueError for a number of a config that is out of its range."""
     for field in dataclasses.fields(config):
         name, value = field.name, getattr(config, field.name)
         if field.type not in (int, float):
@@ -44,7 +35,7 @@ def _check_numbers(config: Any) -> None:
                   "an odd number": name in _ODD and value % 2 == 0}
         for expected, wrong in faults.items():
             if wrong:
-                raise UserError(f"{name}: found {value}, expected {expected}")
+                raise ValueError(f"{name}: found {value}, expected {expected}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,9 +82,9 @@ class Tacotron2Config:
     def __post_init__(self) -> None:
         _check_numbers(self)
         if self.encoder_dim % 2:
-            raise UserError(f"encoder_dim: found {self.encoder_dim}, expected an even number: half for each direction")
+            raise ValueError(f"encoder_dim: found {self.encoder_dim}, expected an even number: half for each direction")
         if self.postnet_n_convolutions < 2:
-            raise UserError(f"postnet_n_convolutions: found {self.postnet_n_convolutions}, expected at least 2")
+            raise ValueError(f"postnet_n_convolutions: found {self.postnet_n_convolutions}, expected at least 2")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,7 +200,7 @@ class VocoderTraining(TrainConfig):
         super().__post_init__()
         _one_of("objective", self.objective, ("adversarial", "likelihood"))
         if self.objective == "adversarial" and self.segment < 2048:
-            raise UserError(f"segment: found {self.segment}, expected at least 2048, a window of the spectral losses")
+            raise ValueError(f"segment: found {self.segment}, expected at least 2048, a window of the spectral losses")
 
 
 # model -> name of a configuration -> (the model's, its training's)
@@ -235,116 +226,3 @@ CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
         "tiny": (LightSpeechConfig(embedding_dim=32, encoder_dim=32, decoder_dim=32, pitch=True),
                  StudentTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200, feature_weight=0.0))},
 }
-
-
-def named_config(model: str, name: str) -> tuple[Any, TrainConfig]:
-    """Returns the (model config, training config) called `name`; UserError where there is none of that name."""
-    if name not in CONFIGS[model]:
-        raise UserError(f"--config: found {name!r}, expected one of {', '.join(CONFIGS[model])} for {model}")
-    return CONFIGS[model][name]
-
-
-def override(config: Config, changes: dict[str, str]) -> Config:
-    """Returns `config` with fields replaced by values parsed from strings, as a command line gives them.
-
-    Raises UserError for a name that is no field, or a value that is not of the field's type.
-    """
-    types = {field.name: field.type for field in dataclasses.fields(config)}
-    parsed = {}
-    for name, value in changes.items():
-        if name not in types:
-            raise UserError(f"unknown setting {name!r}: {type(config).__name__} has {', '.join(types)}")
-        parsed[name] = _parse(name, value, types[name])
-    return dataclasses.replace(config, **parsed)
-
-
-def _parse(name: str, value: str, kind: type) -> Any:
-    if kind is bool:
-        if value.lower() in ("true", "false"):
-            return value.lower() == "true"
-        raise UserError(f"{name}: found {value!r}, expected true or false")
-    try:
-        return kind(value)
-    except ValueError:
-        raise UserError(f"{name}: found {value!r}, expected {kind.__name__}") from None
-
-
-WEIGHTS_FORMAT = 1
-HALF_FROM = 1024  # elements: biases, norms and 1x1 matrices stay in float32, where it costs nothing
-
-
-class Weights(NamedTuple):
-    """A released weights file: float32 tensors by name, and the settings beside them."""
-    tensors: dict[str, Any]
-    config: dict[str, Any]  # the model's dataclass as a dict
-    text: dict[str, Any] | None  # TextConfig as a dict; None for a vocoder
-    notes: dict[str, Any]  # how the weights were made
-
-
-def save_weights(path: Path, model: str, tensors: dict[str, Any], config: Any, audio: AudioConfig,
-                 text: TextConfig | None = None, symbols: list[str] | None = None,
-                 notes: dict[str, Any] | None = None) -> None:
-    """Writes a released file (.safetensors), atomically; tensors of HALF_FROM elements and more in half precision.
-
-    model: "tacotron2", "waveglow" or "lightspeech"; config: its dataclass; symbols: the symbol table, for the two
-    models that read text. Raises UserError if the file cannot be written, and then leaves nothing behind.
-    """
-    import torch
-    from safetensors.torch import save
-    about = {"format": WEIGHTS_FORMAT, "model": model, "config": dataclasses.asdict(config),
-             "audio": dataclasses.asdict(audio), "text": text and dataclasses.asdict(text), "symbols": symbols,
-             "notes": notes or {}}
-    large = {name for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel() >= HALF_FROM}
-    stored = {name: tensor.detach().to(torch.float16 if name in large else tensor.dtype).cpu().contiguous()
-              for name, tensor in tensors.items()}
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_bytes(save(stored, metadata={"lightspeech": json.dumps(about)}))  # save_file makes it private
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: the weights could not be written ({error}); name a folder with room in it") from None
-
-
-def load_weights(path: Path, model: str, audio: AudioConfig, symbols: list[str] | None = None) -> Weights:
-    """Reads a released file and checks that it is of this model, mel definition and symbol table.
-
-    Raises UserError naming what differs, also for a truncated file or one that is not safetensors.
-    """
-    import torch
-    from safetensors import SafetensorError, safe_open
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("lightspeech", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise UserError(f"{path}: not a complete safetensors file ({error}); copy or export it again") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error}); give the path of a released weights file") from None
-    _check_about(path, about, model, audio, symbols)
-    tensors = {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
-    return Weights(tensors, about["config"], about["text"], about["notes"])
-
-
-def _check_about(path: Path, about: Any, model: str, audio: AudioConfig, symbols: list[str] | None) -> None:
-    format_number = about.get("format") if isinstance(about, dict) else None
-    if format_number != WEIGHTS_FORMAT:
-        raise UserError(f"{path}: found weights format {format_number or 'none'}, expected {WEIGHTS_FORMAT}; "
-                        "export it again with train.py --export")
-    missing = [name for name in ("model", "config", "audio", "text", "symbols", "notes") if name not in about]
-    if missing:
-        raise UserError(f"{path}: misses {', '.join(missing)} of the settings; export it again with train.py --export")
-    if about["model"] != model:
-        raise UserError(f"{path}: weights of {about['model']}, expected {model}; give the file of the right model")
-    for name, expected in dataclasses.asdict(audio).items():
-        if about["audio"].get(name) != expected:
-            raise UserError(f"{path}: mel definition has {name} {about['audio'].get(name)}, expected {expected}; "
-                            "train with this mel definition")
-    if symbols is not None and about["symbols"] != symbols:
-        raise UserError(f"{path}: another symbol table ({len(about['symbols'] or [])} symbols), "
-                        f"expected the {len(symbols)} of text/symbols.py; train with this table")
-    for kind, found in ((type(CONFIGS[model]["default"][0]), about["config"]), (TextConfig, about["text"] or {})):
-        unknown = found.keys() - {field.name for field in dataclasses.fields(kind)}
-        if unknown:
-            raise UserError(f"{path}: unknown setting {min(unknown)!r}; the file is of a newer version, use that")

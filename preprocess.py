@@ -26,16 +26,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hparams import AudioConfig, UserError
-from training.inference import Text, by_length, identity, newest_weights, read_texts, report, write_text
-from training.signals import noted_signals
+from distillation.texts import Text, read_texts
+from hparams import AudioConfig
+from runtime.batching import by_length
+from runtime.console import report
+from runtime.errors import UserError
+from runtime.files import write_text
+from runtime.signals import noted_signals
+from runtime.weights import identity, newest_weights
 
 if TYPE_CHECKING:
+    from distillation.dataset import DistilledWriter
+    from distillation.readings import Job, Reading, Teacher
     from lightspeech import LightSpeech
-    from lightspeech.distilled import DistilledWriter
     from tacotron2 import Tacotron2
     from text import Line
-    from training.readings import Job, Reading, Teacher
 
 BATCH_SYMBOLS = {"cpu": 1600, "cuda": 24000}  # padded, in a batch; about six mel frames a symbol come of them
 SHORT = 64  # symbols; shorter rows count as so many, for a batch also needs memory for its rows' frames
@@ -76,7 +81,7 @@ def keep(reading: "Reading", writer: "DistilledWriter") -> None:
     """Adds a reading to the dataset."""
     import torch
 
-    from lightspeech.distilled import DistilledRow
+    from distillation.dataset import DistilledRow
     features = reading.features if writer.manifest.features else None
     writer.add(DistilledRow(reading.job.name, reading.job.sample, reading.seed, torch.tensor(reading.job.ids),
                             torch.from_numpy(reading.durations), reading.mel, features, reading.quality._asdict()))
@@ -95,8 +100,8 @@ def share(texts: list[Text], samples: int, rank: int, count: int,
 
 def make_jobs(rows: list[tuple[Text, int]], teacher: "Teacher", writer: "DistilledWriter") -> list["Job"]:
     """Turns texts into ids by the teacher's own text settings; rejects rows that cannot be read at all."""
+    from distillation.readings import Job
     from text import read
-    from training.readings import Job
     jobs, dropped = [], ""
     for text, sample in rows:
         try:
@@ -150,7 +155,7 @@ class Tally(NamedTuple):
 
 def write_rejected(folder: Path, texts: list[Text]) -> Tally:
     """Writes rejected.csv (name, sample, reason, quality, text) from the shards' records and counts all rows."""
-    from lightspeech.distilled import records
+    from distillation.dataset import records
     said = {text.name: text.text for text in texts}
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -222,7 +227,7 @@ def _tell(line: str) -> None:
 
 def recorded_lines(options: argparse.Namespace) -> list["Line"]:
     """The lines, held-out ones too, of the folder whose recordings --student is to say; UserError if it is none."""
-    from training.corpus import split_lines
+    from audio.recordings import split_lines
     if len(options.texts) != 1 or not options.texts[0].is_dir():
         raise UserError(f"--student: found {' '.join(map(str, options.texts))}, expected one folder in LJSpeech's "
                         "layout; give it in place of files of texts")
@@ -253,10 +258,10 @@ def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     import tacotron2
-    from lightspeech.distilled import DistilledWriter, Manifest, finished_rows
+    from distillation.dataset import DistilledWriter, Manifest, finished_rows
+    from distillation.readings import Mimic, Teacher
+    from runtime.devices import pick_device
     from text import symbols
-    from training.distributed import pick_device
-    from training.readings import Mimic, Teacher
     device = pick_device(options.device, int(os.environ.get("LOCAL_RANK", "0")))
     path = newest_weights(_HERE / "tacotron2" / "pre_trained_model", options.weights,
                           "name a teacher's file with --weights, or make one with train.py --model tacotron2")

@@ -16,7 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hparams import CONFIGS, AudioConfig, UserError, named_config, override
+from hparams import CONFIGS, AudioConfig
+from runtime.errors import UserError
+from runtime.settings import named_config, override
 
 USAGE = "train.py [--model NAME] [--config NAME] --data FOLDER --out FOLDER [options; see --help]"
 

@@ -10,7 +10,7 @@ import torch
 
 from audio.files import decode, to_int16, warn_once
 from audio.ragged import Ragged
-from hparams import UserError
+from runtime.errors import UserError
 
 ENDINGS = (".wav", ".flac", ".ogg", ".opus")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hparams import UserError
+from runtime.errors import UserError
 
 # File endings that can be written, and libsndfile's name of format and encoding.
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}

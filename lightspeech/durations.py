@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hparams import UserError
+from runtime.errors import UserError
 
 MAX_FRAMES = 400  # of one symbol (4.6 s): no input may make an utterance run away
 POSITIONS = 8  # numbers that `positions` tells of a frame

@@ -32,7 +32,7 @@ class FastLightSpeech:
     """Speaks as the model does, to rounding; a snapshot of its weights on its device at this time.
 
     recurrence: makes a Recurrence of a model's; replayed: None, or what makes a function of tensors and plain values
-    into one that does the same, launched as a whole, as training.graphs.Replay; for shapes that recur, so lengths are
+    into one that does the same, launched as a whole, as runtime.graphs.Replay; for shapes that recur, so lengths are
     then padded. What it hands out that is no tensor and no tuple of them may hold only until its next call.
     """
 

@@ -2,11 +2,12 @@
 import torch
 from torch import Tensor
 
-from hparams import StudentTraining, UserError
+from hparams import StudentTraining
 from lightspeech.data import StudentBatch
 from lightspeech.durations import real, to_log
 from lightspeech.model import LightSpeechOutput
 from lightspeech.pitch import pitch_loss
+from runtime.errors import UserError
 
 
 def student_loss(output: LightSpeechOutput, batch: StudentBatch, settings: StudentTraining) -> dict[str, Tensor]:

@@ -14,10 +14,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hparams import LightSpeechConfig, TextConfig, UserError
+from hparams import LightSpeechConfig, TextConfig
 from lightspeech.durations import POSITIONS, Timeline, change_speed, positions, real, regulate, timeline, to_frames
 from lightspeech.pitch import RIDGES, TYPICAL_PITCH, Ridges, contour
 from lightspeech.recurrence import reorder, reversed_places
+from runtime.errors import UserError
 
 
 class LightSpeechOutput(NamedTuple):

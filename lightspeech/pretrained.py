@@ -2,8 +2,10 @@
 from pathlib import Path
 from typing import Any
 
-from hparams import AudioConfig, LightSpeechConfig, TextConfig, UserError, load_weights, save_weights
+from hparams import AudioConfig, LightSpeechConfig, TextConfig
 from lightspeech.model import LightSpeech
+from runtime.errors import UserError
+from runtime.weights import load_weights, save_weights
 from text import symbols
 
 

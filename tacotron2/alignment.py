@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hparams import UserError
+from runtime.errors import UserError
 
 LEAST_WEIGHT = 1e-12  # attention weights are raised to this before their logarithm
 ATTENDED = 0.5  # frames' worth of weight that make a symbol attended though it never has the largest

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from audio import MelSpectrogram, Ragged
-from hparams import AudioConfig, TextConfig, UserError
+from hparams import AudioConfig, TextConfig
+from runtime.errors import UserError
 from text import Line, read, read_mixed
 
 CHUNK_SAMPLES = 2**24  # samples, padding included, whose mels are made at once: some 0.5 GB of work space

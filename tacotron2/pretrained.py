@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
-from hparams import AudioConfig, Tacotron2Config, TextConfig, UserError, load_weights, save_weights
+from hparams import AudioConfig, Tacotron2Config, TextConfig
+from runtime.errors import UserError
+from runtime.weights import load_weights, save_weights
 from tacotron2.model import Tacotron2
 from text import symbols
 

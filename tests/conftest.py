@@ -8,7 +8,8 @@ import torch
 
 import lightspeech
 import waveglow
-from hparams import CONFIGS, AudioConfig, Tacotron2Config, TextConfig, save_weights
+from hparams import CONFIGS, AudioConfig, Tacotron2Config, TextConfig
+from runtime.weights import save_weights
 from tacotron2 import Tacotron2
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from hparams import MelTraining
-from training.adversary import SILENCE, WINDOWS, MelAdversary, cut, draw_starts, variance_ratio
+from training.mel_discriminators import SILENCE, WINDOWS, MelAdversary, cut, draw_starts, variance_ratio
 
 SETTINGS = MelTraining(steps=10, adversarial_weight=0.5, adversarial_from=0.3)
 LENGTHS = torch.tensor([200, 40, 20])

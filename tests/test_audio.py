@@ -10,7 +10,8 @@ import torch
 
 import audio
 from audio.files import warn_once
-from hparams import AudioConfig, UserError
+from hparams import AudioConfig
+from runtime.errors import UserError
 
 GOLDEN = Path(__file__).parent / "golden" / "mel.npz"
 

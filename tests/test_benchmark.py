@@ -1,4 +1,4 @@
-"""results/benchmark.py: what it measures is what it says, and its table and plot hold it."""
+"""experiments/benchmark.py: what it measures is what it says, and its table and plot hold it."""
 import importlib.util
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import torch
 import lightspeech
 from hparams import LightSpeechConfig
 
-RESULTS = Path(__file__).resolve().parent.parent / "results"
+RESULTS = Path(__file__).resolve().parent.parent / "experiments"
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from hparams import AudioConfig, TextConfig, UserError
-from lightspeech.data import collate
-from lightspeech.distilled import DistilledDataset, DistilledWriter, Manifest, finished_rows, read_manifest, records
-from lightspeech.shards import DistilledRow
+from distillation.batches import collate
+from distillation.dataset import DistilledDataset, DistilledWriter, Manifest, finished_rows, read_manifest, records
+from distillation.shards import DistilledRow
+from hparams import AudioConfig, TextConfig
+from runtime.errors import UserError
 from text import symbols
 
 MANIFEST = Manifest(AudioConfig(), TextConfig(), symbols, teacher="teacher.pt 12ab", samples=2, seed=3)

@@ -14,7 +14,7 @@ import waveglow
 from hparams import CONFIGS, LightSpeechConfig, WaveGlowConfig
 from lightspeech.durations import real
 from lightspeech.recurrence import Recurrence
-from training.graphs import Replay
+from runtime.graphs import Replay
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = """

@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import lightspeech
 from audio import covariance_map
-from hparams import HALF_FROM, AudioConfig, LightSpeechConfig, StudentTraining, TextConfig, UserError, save_weights
+from hparams import AudioConfig, LightSpeechConfig, StudentTraining, TextConfig
 from lightspeech.data import StudentBatch
 from lightspeech.durations import (
     MAX_FRAMES,
@@ -24,6 +24,8 @@ from lightspeech.durations import (
 from lightspeech.loss import student_loss
 from lightspeech.model import BidirectionalGRU, LightSpeech
 from lightspeech.pitch import RIDGES, Ridges
+from runtime.errors import UserError
+from runtime.weights import HALF_FROM, save_weights
 from text import symbols
 
 TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=32, decoder_dim=6, pitch=True)

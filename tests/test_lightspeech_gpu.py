@@ -4,12 +4,12 @@ import torch
 
 import lightspeech
 from audio import Ragged
+from distillation.batches import collate
+from distillation.dataset import DistilledDataset, Manifest
 from hparams import AudioConfig, LightSpeechConfig, StudentTraining, TextConfig
-from lightspeech.data import collate
-from lightspeech.distilled import DistilledDataset, Manifest
 from lightspeech.loss import student_loss
+from runtime.graphs import Replay
 from text import symbols
-from training.graphs import Replay
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
 

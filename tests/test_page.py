@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from audio import write_wav
-from results import make_page
+from experiments import make_page
 
 VOID = {"meta", "img", "br", "link"}
 

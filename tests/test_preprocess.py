@@ -13,12 +13,14 @@ import torch
 
 import preprocess
 import tacotron2
-from hparams import CONFIGS, TextConfig, UserError
-from lightspeech.distilled import DistilledDataset, finished_rows, records
+from distillation.dataset import DistilledDataset, finished_rows, records
+from distillation.readings import Job, Reading, Teacher
+from distillation.texts import read_texts
+from hparams import CONFIGS, TextConfig
+from runtime.batching import by_length, row_seed
+from runtime.errors import UserError
 from tacotron2.alignment import quality
 from text import symbols
-from training.inference import by_length, read_texts, row_seed
-from training.readings import Job, Reading, Teacher
 
 ROOT = Path(__file__).resolve().parent.parent
 LETTERS = TextConfig("english_cleaners", phonemes=False)

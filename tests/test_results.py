@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from audio import write_wav
+from experiments import measure_vocoder, robustness, write_texts
 from hparams import TextConfig
-from results import measure_vocoder, robustness, write_texts
 from synthesize import Synthesizer
 from text import Line, read, read_metadata, symbols
 

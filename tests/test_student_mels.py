@@ -14,14 +14,16 @@ import lightspeech
 import preprocess
 import tacotron2
 from audio import Ragged, mel_spectrogram, read_corpus
-from hparams import CONFIGS, AudioConfig, TextConfig, UserError, named_config, override
-from lightspeech.distilled import DistilledDataset, DistilledRow, DistilledWriter, Manifest
+from distillation.dataset import DistilledDataset, DistilledRow, DistilledWriter, Manifest
+from distillation.readings import Teacher
+from hparams import CONFIGS, AudioConfig, TextConfig
 from lightspeech.pitch import measure
+from runtime.errors import UserError
+from runtime.settings import named_config, override
 from tacotron2.data import TeacherDataset, mels_from_waves
 from text import read_metadata, symbols
 from training.distributed import Workers
 from training.journal import Journal
-from training.readings import Teacher
 from training.tasks import make_task
 from training.vocoder import VocoderTask
 

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-import synthesize
-from hparams import TextConfig, UserError
+from hparams import TextConfig
 from lightspeech import Prosody
+from runtime.errors import UserError
+from synthesis import synthesizer
+from synthesis import vocoder_runner as sounds
+from synthesis.vocoder_runner import FADE_SAMPLES, TAIL_FRAMES
 from synthesize import Synthesizer
 from text.plan import make_plan
-from training import sounds
-from training.sounds import FADE_SAMPLES, TAIL_FRAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 HOP, RATE = 256, 22050
@@ -144,7 +145,7 @@ def test_batches_do_not_matter(speaker, monkeypatch):
     text = "Hello. You are there, are you not. Yes. No, never."
     monkeypatch.setattr(sounds, "FRAMES_AT_ONCE", {"cpu": 10**6})
     together = speaker.speak(text).wave
-    monkeypatch.setattr(synthesize, "SYMBOLS_AT_ONCE", {"cpu": 1})
+    monkeypatch.setattr(synthesizer, "SYMBOLS_AT_ONCE", {"cpu": 1})
     monkeypatch.setattr(sounds, "FRAMES_AT_ONCE", {"cpu": 1})
     np.testing.assert_allclose(speaker.speak(text).wave, together, atol=2e-3)
 
@@ -156,7 +157,7 @@ def test_a_stream_is_the_wave_in_chunks(speaker, monkeypatch, settings):
     monkeypatch.setattr(sounds, "FIRST_PART", 4)
     monkeypatch.setattr(sounds, "MARGIN", 12)  # what can reach a sample of the tiny vocoder
     for pieces in (1, 16):
-        monkeypatch.setattr(synthesize, "PIECES_AT_ONCE", {"cpu": pieces})
+        monkeypatch.setattr(synthesizer, "PIECES_AT_ONCE", {"cpu": pieces})
         stream = speaker.stream(text, **settings)
         chunks = list(stream.chunks)
         assert stream.dropped == whole.dropped == "\u2603"

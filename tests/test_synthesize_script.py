@@ -16,9 +16,11 @@ from safetensors.torch import save_file
 import lightspeech
 import synthesize
 from audio import read_wav
-from hparams import AudioConfig, UserError
+from hparams import AudioConfig
+from runtime.errors import UserError
+from runtime.files import read_lines, write_text
+from synthesis import synthesizer
 from text import symbols
-from training.inference import read_lines, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 HOP, RATE = 256, 22050
@@ -105,7 +107,7 @@ def test_timestamps_beside_a_pipe(command):
 
 
 def test_griffin_lim_needs_no_weights(command, monkeypatch, capsys):
-    monkeypatch.setattr(synthesize, "_HERE", Path.cwd())
+    monkeypatch.setattr(synthesizer, "_HERE", Path.cwd())
     assert synthesize.main(["Hi.", *command[:4], "--vocoder", "griffin-lim"]) == 0
     assert np.abs(soundfile.read("out.wav")[0]).max() > 0
     assert synthesize.main(["Hi.", *command[:4]]) == 2
@@ -114,7 +116,7 @@ def test_griffin_lim_needs_no_weights(command, monkeypatch, capsys):
 
 
 def test_newest_weights_are_taken(command, monkeypatch, student, vocoder, capsys):
-    monkeypatch.setattr(synthesize, "_HERE", Path.cwd())
+    monkeypatch.setattr(synthesizer, "_HERE", Path.cwd())
     assert synthesize.main(["Hi.", "--device", "cpu"]) == 2
     assert "lightspeech/pre_trained_model: no weights there; name a student's file" in capsys.readouterr().err
     for package, source in (("lightspeech", student), ("waveglow", vocoder)):

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from hparams import UserError
+from runtime.errors import UserError
 from tacotron2 import Limits, durations_argmax, durations_monotonic, quality, reject_reason
 
 EXAMPLE = np.array([[.9, .1, 0], [.8, .2, 0], [0, .4, .6], [0, .2, .8]], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The measures behind results/targets.py, on numbers whose answer is known."""
+"""The measures behind experiments/targets.py, on numbers whose answer is known."""
 import math
 
 import numpy as np
@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from audio import Ragged
-from hparams import AudioConfig, TextConfig
-from lightspeech.distilled import DistilledDataset, Manifest
-from results.target_statistics import (
+from distillation.dataset import DistilledDataset, Manifest
+from experiments.target_statistics import (
     band_variance,
     cepstra,
     contexts,
@@ -22,6 +21,7 @@ from results.target_statistics import (
     var_l,
     warping,
 )
+from hparams import AudioConfig, TextConfig
 from text import symbols
 
 

@@ -1,4 +1,4 @@
-"""results/targets.py: the whole command with toys, and what it makes of them."""
+"""experiments/targets.py: the whole command with toys, and what it makes of them."""
 import json
 import os
 import subprocess
@@ -14,13 +14,14 @@ import torch
 from clock import add_clock
 
 import tacotron2
-from hparams import CONFIGS, LightSpeechConfig, TextConfig, UserError
+from distillation.dataset import DistilledDataset
+from experiments.processes import run_jobs
+from experiments.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescaled
+from experiments.targets import CELLS, SIZES, Cell, Experiment, claim, error_left, main, run, spoken_rows, train_student
+from hparams import CONFIGS, LightSpeechConfig, TextConfig
 from lightspeech import LightSpeech
-from lightspeech.distilled import DistilledDataset
-from results.processes import run_jobs
-from results.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescaled
-from results.targets import CELLS, SIZES, Cell, Experiment, claim, error_left, main, run, spoken_rows, train_student
-from training.inference import weights_notes
+from runtime.errors import UserError
+from runtime.weights import weights_notes
 
 ROOT = Path(__file__).parents[1]
 LINES = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense.", "No, no, no.", "Yes it is.",
@@ -190,7 +191,7 @@ def linger(path: Path, device: str) -> None:
 
 def test_workers_end_with_the_command(tmp_path):
     code = (f"import sys; sys.path[:0] = {[str(path) for path in (ROOT, ROOT / 'tests')]}\n"
-            "from pathlib import Path\nfrom results.processes import run_jobs\nfrom test_targets import linger\n"
+            "from pathlib import Path\nfrom experiments.processes import run_jobs\nfrom test_targets import linger\n"
             f"run_jobs([(linger, Path({str(tmp_path / 'pid')!r}))], ['cpu', 'cpu'], 1, 'lingering')")
     command = subprocess.Popen([sys.executable, "-c", code])
     wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())

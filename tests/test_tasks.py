@@ -10,8 +10,10 @@ import soundfile
 import torch
 
 from audio import Ragged, read_corpus
-from hparams import CONFIGS, AudioConfig, TextConfig, UserError, named_config, override
-from lightspeech.distilled import DistilledRow, DistilledWriter, Manifest
+from distillation.dataset import DistilledRow, DistilledWriter, Manifest
+from hparams import CONFIGS, AudioConfig, TextConfig
+from runtime.errors import UserError
+from runtime.settings import named_config, override
 from text import symbols
 from training import loop
 from training.distributed import Workers

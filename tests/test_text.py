@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hparams import TextConfig, UserError
+from hparams import TextConfig
+from runtime.errors import UserError
 from text import read, sequence_to_text, symbols, text_to_sequence
 from text.cleaners import basic_cleaners, english_cleaners, transliteration_cleaners
 from text.numbers import cardinal, ordinal, year

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hparams import TextConfig, UserError
+from hparams import TextConfig
+from runtime.errors import UserError
 from text import read, read_metadata, read_mixed, sequence_to_text, symbols
 from text.phonemes import dictionary_entry, heteronyms, is_arpabet, pronounce
 

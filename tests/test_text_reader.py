@@ -3,7 +3,8 @@ import time
 
 import pytest
 
-from hparams import TextConfig, UserError
+from hparams import TextConfig
+from runtime.errors import UserError
 from text import read, split_sentences, text_to_sequence
 from text.cleaners import english_reader
 

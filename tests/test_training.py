@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from hparams import TrainConfig, UserError
+from hparams import TrainConfig
+from runtime.errors import UserError
 from training import checkpoint, loop
 from training.distributed import Workers
 from training.sampler import BucketSampler

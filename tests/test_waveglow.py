@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hparams import UserError, WaveGlowConfig
+from hparams import WaveGlowConfig
 from waveglow.coupling import coupling_network
 from waveglow.denoiser import Denoiser
 from waveglow.loss import likelihood_loss
@@ -273,5 +273,5 @@ def test_denoiser_batch_equals_single():
     ({"n_flows": 20}, "n_flows"), ({"n_early_size": 3}, "n_early_size"), ({"kernel_size": 4}, "kernel_size"),
     ({"generation": "old", "n_early_every": 2}, "n_early_every"), ({"n_group": 24}, "n_group")])
 def test_impossible_sizes_are_user_errors(sizes, named):
-    with pytest.raises(UserError, match=named):
+    with pytest.raises(ValueError, match=named):
         WaveGlow(WaveGlowConfig(**sizes))

@@ -5,12 +5,12 @@ import torch
 from test_waveglow import FRAME, random_model
 
 from audio import Ragged, mel_spectrogram
-from hparams import UserError
+from runtime.errors import UserError
+from training.gan_loss import Judgement, discriminator_loss, generator_losses
+from training.spectral_loss import SpectralLoss
+from training.wave_discriminators import Discriminators
 from waveglow.data import SegmentSampler
-from waveglow.discriminators import Discriminators
-from waveglow.loss import Judgement, discriminator_loss, generator_losses
 from waveglow.model import WaveGlow
-from waveglow.spectral import SpectralLoss
 
 SEGMENT, CONTEXT, HOP = 2048, 5, 256
 WEIGHTS = {"adversarial": 1.0, "features": 2.0, "mel": 30.0, "stft": 4.0}

@@ -7,7 +7,7 @@ with their oddities ("Mrs." is "misess", "£20" is "pstwenty", every "St." a sai
 import re
 from collections.abc import Callable
 
-from hparams import UserError
+from runtime.errors import UserError
 from text.numbers import cardinal, ordinal, pairs
 
 _ABBREVIATIONS = {  # applied one after the other, in this order

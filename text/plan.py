@@ -4,7 +4,8 @@ import re
 import string
 from typing import NamedTuple
 
-from hparams import TextConfig, UserError
+from hparams import TextConfig
+from runtime.errors import UserError
 from text.reading import Reading, read
 from text.sentences import split_sentences
 

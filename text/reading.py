@@ -2,7 +2,8 @@
 import re
 from typing import NamedTuple
 
-from hparams import TextConfig, UserError
+from hparams import TextConfig
+from runtime.errors import UserError
 from text.cleaners import cleaner_of
 from text.phonemes import pronounce_before
 from text.reader import speak

@@ -1,1 +1,1 @@
-"""What the three trainings share: the loop, checkpoints, distribution, schedule, logging; and one task a model."""
+"""The training loop and one task for each model."""

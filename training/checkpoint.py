@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from hparams import UserError
+from runtime.errors import UserError
 
 CHECKPOINT_FORMAT = 1
 

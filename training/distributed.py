@@ -7,14 +7,13 @@ with the backward pass.
 """
 import contextlib
 import os
-import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
 
-from hparams import UserError
+from runtime.devices import pick_device
 
 
 class Workers(NamedTuple):
@@ -27,26 +26,6 @@ class Workers(NamedTuple):
     def is_main(self) -> bool:
         """True for the one process that logs and writes checkpoints."""
         return self.rank == 0
-
-
-def pick_device(name: str, local_rank: int = 0) -> torch.device:
-    """Returns the device called `name`: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
-
-    Raises UserError where a GPU is asked for and none is there.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d{1,2})?", name):
-        raise UserError(f"--device: found {name!r}, expected auto, cpu, cuda or cuda:N")
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"--device {name}: no GPU that PyTorch can use was found; run with --device cpu")
-    if device.type == "cuda":
-        device = torch.device("cuda", local_rank if device.index is None else device.index)
-        if device.index >= torch.cuda.device_count():
-            raise UserError(f"--device {name}: found {torch.cuda.device_count()} GPUs, "
-                            f"expected more than {device.index}")
-    return device
 
 
 @contextlib.contextmanager

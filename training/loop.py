@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from hparams import TextConfig, TrainConfig, UserError
+from hparams import TextConfig, TrainConfig
+from runtime.errors import UserError
+from runtime.signals import noted_signals
 from training import distributed
 from training.checkpoint import check_same_config, load_checkpoint, random_state, save_checkpoint, set_random_state
 from training.distributed import Workers
 from training.journal import Journal
 from training.schedule import AveragedModel, GradientClip, learning_rate
-from training.signals import noted_signals
 
 
 class Task(Protocol):

@@ -9,9 +9,10 @@ from torch import nn
 import lightspeech
 import tacotron2
 import waveglow
-from hparams import CONFIGS, TextConfig, UserError
+from hparams import CONFIGS, TextConfig
+from runtime.errors import UserError
+from runtime.weights import weights_notes
 from training.checkpoint import check_same_config, load_checkpoint
-from training.inference import weights_notes
 from training.sharpness import make_sharp
 
 NETWORKS: dict[str, tuple[ModuleType, type[nn.Module]]] = {

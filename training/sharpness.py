@@ -11,12 +11,13 @@ from torch.nn.utils.rnn import pad_sequence
 import lightspeech
 import tacotron2
 from audio import covariance_map, read_corpus
-from hparams import AudioConfig, UserError
-from lightspeech.distilled import DistilledDataset
+from audio.recordings import split_lines
+from distillation.dataset import DistilledDataset
+from hparams import AudioConfig
+from runtime.console import report
+from runtime.errors import UserError
 from tacotron2.data import mels_from_waves
 from text import read
-from training.corpus import split_lines
-from training.inference import report
 
 READ, READ_AT_ONCE = 256, 32  # texts that are read for it
 LEAST_FRAMES = 160  # twice the bands: fewer tell nothing of a covariance

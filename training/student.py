@@ -6,17 +6,19 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from hparams import LightSpeechConfig, StudentTraining, UserError
+from distillation.batches import collate
+from distillation.dataset import DistilledDataset
+from hparams import LightSpeechConfig, StudentTraining
 from lightspeech import LightSpeech, LightSpeechOutput
-from lightspeech.data import StudentBatch, collate
-from lightspeech.distilled import DistilledDataset
+from lightspeech.data import StudentBatch
 from lightspeech.loss import student_loss
 from lightspeech.pitch import measure_rows
-from training.adversary import MelAdversary, variance_ratio
-from training.corpus import tell_left_out
+from runtime.errors import UserError
 from training.distributed import Workers
 from training.journal import Journal
+from training.mel_discriminators import MelAdversary, variance_ratio
 from training.sampler import BucketSampler, round_up
+from training.student_mels import tell_left_out
 
 MOST_VALIDATION_ROWS = 256
 

@@ -2,7 +2,8 @@
 from pathlib import Path
 from typing import Any
 
-from hparams import AudioConfig, UserError
+from hparams import AudioConfig
+from runtime.errors import UserError
 from text import symbols
 from training.distributed import Workers
 from training.loop import Task

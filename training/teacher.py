@@ -5,17 +5,19 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from hparams import AudioConfig, Tacotron2Config, TeacherTraining, TextConfig, UserError
+from audio.recordings import Corpus, read_folder
+from hparams import AudioConfig, Tacotron2Config, TeacherTraining, TextConfig
+from runtime.errors import UserError
 from tacotron2 import Tacotron2, Tacotron2Output
 from tacotron2.data import TeacherBatch, TeacherDataset, mels_from_waves
 from tacotron2.fused import best_recurrence
 from tacotron2.loss import LossWeights, losses, total
 from tacotron2.recurrence import PLAIN
-from training.adversary import MelAdversary, variance_ratio
-from training.corpus import Corpus, read_folder, tell_left_out
 from training.distributed import Workers
 from training.journal import Journal
+from training.mel_discriminators import MelAdversary, variance_ratio
 from training.sampler import BucketSampler, round_up
+from training.student_mels import tell_left_out
 
 
 class TeacherTask:

@@ -10,17 +10,19 @@ import torch
 from torch import nn
 
 from audio import MelSpectrogram
+from audio.recordings import read_folder
 from hparams import AudioConfig, VocoderTraining, WaveGlowConfig
-from training.corpus import read_folder, read_with_mels, tell_left_out
+from runtime.graphs import Step, captured
 from training.distributed import Workers
-from training.graphs import Step, captured
+from training.gan_loss import discriminator_loss, generator_losses
 from training.journal import Journal
+from training.spectral_loss import SpectralLoss
+from training.student_mels import read_with_mels, tell_left_out
+from training.wave_discriminators import Discriminators
 from waveglow import WaveGlow
 from waveglow.coupling import coupling_network
 from waveglow.data import SegmentSampler
-from waveglow.discriminators import Discriminators
-from waveglow.loss import discriminator_loss, generator_losses, likelihood_loss
-from waveglow.spectral import SpectralLoss
+from waveglow.loss import likelihood_loss
 
 MOST_VALIDATION_ROWS = 16
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from audio import MelSpectrogram, Ragged
-from hparams import AudioConfig, UserError
+from hparams import AudioConfig
+from runtime.errors import UserError
 
 
 class Segments(NamedTuple):

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hparams import AudioConfig, UserError, WaveGlowConfig
+from hparams import AudioConfig, WaveGlowConfig
+from runtime.errors import UserError
 from waveglow.conditioner import STEPS_PER_FRAME, FrameConditioner, SampleConditioner
 from waveglow.coupling import CouplingNetwork, FlowWeights, NormedConv, coupling_network, flow_weights
 

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hparams import AudioConfig, UserError, WaveGlowConfig, load_weights, save_weights
+from hparams import AudioConfig, WaveGlowConfig
+from runtime.errors import UserError
+from runtime.weights import load_weights, save_weights
 from waveglow.model import OLD_EARLY_EVERY, WaveGlow, channels_of_flows
 from waveglow.unpickle import Record, read, tensor_of, tensors_of_module
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from hparams import UserError
+from runtime.errors import UserError
 
 CONTAINERS = {("collections", "OrderedDict"): OrderedDict, **{
     (module, kind.__name__): kind for module in ("builtins", "__builtin__") for kind in (set, frozenset)}}

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from waveglow.loss import Judgement
+from training.gan_loss import Judgement
 
 PERIODS = (2, 3, 5, 7, 11)  # samples; primes, so that they overlap little
 PERIOD_CHANNELS = (32, 96, 256, 384)

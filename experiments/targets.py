@@ -1,8 +1,8 @@
 """Why do targets from a teacher in training mode teach worse? One experiment over a corpus, by one command.
 
-    python results/targets.py --data corpus                          # all of it, into results/targets/
-    python results/targets.py --data corpus --scores scores.json     # the tables again, with scores measured elsewhere
-    python results/targets.py --data corpus --teacher mine.safetensors --cells 'f*-published' --work runs/mine --out out
+    python experiments/targets.py --data corpus                          # all of it, into results/targets/
+    python experiments/targets.py --data corpus --scores scores.json     # the tables again, with scores from elsewhere
+    python experiments/targets.py --data corpus --teacher mine.safetensors --cells 'f*-published' --work runs/m --out o
 
 Students of one recipe learn from each of the target sets of target_sets.py, with and without the loss on the
 teacher's encoder output, and from three of them also at two other sizes; each with three seeds. The recipe is the
@@ -37,14 +37,17 @@ import lightspeech
 import train
 import waveglow
 from audio import mel_spectrogram, write_wav
-from hparams import LightSpeechConfig, UserError
-from lightspeech.distilled import DistilledDataset, records
-from results import target_sets
-from results import target_statistics as measures
-from results.processes import run_jobs
-from results.target_sets import MEL_TARGETS, REPEATED, SETS, Source
-from training.corpus import split_lines
-from training.inference import identity, newest_weights, report, write_text
+from audio.recordings import split_lines
+from distillation.dataset import DistilledDataset, records
+from experiments import target_sets
+from experiments import target_statistics as measures
+from experiments.processes import run_jobs
+from experiments.target_sets import MEL_TARGETS, REPEATED, SETS, Source
+from hparams import LightSpeechConfig
+from runtime.console import report
+from runtime.errors import UserError
+from runtime.files import write_text
+from runtime.weights import identity, newest_weights
 from training.released import export
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from hparams import UserError
+from runtime.errors import UserError
 
 _PER_SYMBOL, _PER_FRAME = ("ids", "durations", "features"), ("mel",)
 _DTYPES = {"ids": torch.uint8, "durations": torch.int32, "mel": torch.float16, "features": torch.float16,

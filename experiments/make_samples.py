@@ -1,9 +1,9 @@
 """The waves and mels behind the tables of quality: each line said by one of our networks.
 
-    python results/make_samples.py sentences.txt out/student                                  # student, our vocoder
-    python results/make_samples.py sentences.txt out/teacher --model tacotron2                # teacher, our vocoder
-    python results/make_samples.py sentences.txt out/letters --model tacotron2 --letters      # all words in letters
-    python results/make_samples.py corpus/heldout.csv out/copy --recordings corpus            # vocoder alone
+    python experiments/make_samples.py sentences.txt out/student                                  # student, our vocoder
+    python experiments/make_samples.py sentences.txt out/teacher --model tacotron2                # teacher, our vocoder
+    python experiments/make_samples.py sentences.txt out/letters --model tacotron2 --letters      # all words in letters
+    python experiments/make_samples.py corpus/heldout.csv out/copy --recordings corpus            # vocoder alone
 
 Lines are name|text. Writes OUT/name.wav and OUT/name.npy, the mel (80, T) float32 for any other vocoder, by the
 weights that ship, in float32 on the CPU; chance is seeded by the number of the line. Of a teacher's reading also
@@ -27,8 +27,8 @@ import waveglow
 from audio import mel_spectrogram, read_wav, write_wav
 from audio.pictures import alignment_picture
 from hparams import TextConfig
+from runtime.weights import newest_weights
 from text import Line, read, read_metadata, symbols
-from training.inference import newest_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 

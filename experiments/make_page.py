@@ -1,9 +1,9 @@
 """Writes the page to listen to, index.html, with audio/ and mels/ beside it; it needs no network.
 
-    python results/make_samples.py results/page_texts.txt out/teacher --model tacotron2
-    python results/make_samples.py results/page_texts.txt out/student
-    python results/make_samples.py corpus/heldout.csv out/copy --recordings corpus
-    python results/make_page.py results/page_texts.txt --voice teacher out/teacher --voice student out/student
+    python experiments/make_samples.py experiments/page_texts.txt out/teacher --model tacotron2
+    python experiments/make_samples.py experiments/page_texts.txt out/student
+    python experiments/make_samples.py corpus/heldout.csv out/copy --recordings corpus
+    python experiments/make_page.py experiments/page_texts.txt --voice teacher out/teacher --voice student out/student
         --copies corpus/heldout.csv out/copy --score "student" scores/student.json --ablation results/ablation.json
 
 The folders hold <name>.wav and <name>.npy, the mel, as make_samples.py writes them. A score is a JSON file with
@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import lightspeech
 import waveglow
 from audio import mel_spectrogram, read_wav, write_wav
-from hparams import UserError
-from results.machine import about
-from results.make_samples import weights_of
+from experiments.machine import about
+from experiments.make_samples import weights_of
+from runtime.errors import UserError
+from runtime.files import write_text
 from text import Line, read_metadata
-from training.inference import write_text
 
 HERE = Path(__file__).resolve().parent
 LARGEST = 4 * 2**20  # bytes of the page with all that is beside it
@@ -217,7 +217,7 @@ def get_arguments() -> argparse.Namespace:
     parser.add_argument("--score", nargs=2, action="append", default=[], metavar=("TITLE", "JSON"),
                         help="of one of our voices; may come several times")
     parser.add_argument("--ablation", type=Path, metavar="JSON")
-    parser.add_argument("--out", type=Path, default=HERE, metavar="FOLDER", help="default: the script's own")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "results", metavar="FOLDER", help="default: results/")
     return parser.parse_args()
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from hparams import MelTraining
-from waveglow.loss import Judgement, discriminator_loss, generator_losses
+from training.gan_loss import Judgement, discriminator_loss, generator_losses
 
 WINDOWS = (32, 64, 128)  # mel frames: 0.4 to 1.5 s
 CHANNELS = (32, 64, 128, 128)

@@ -27,15 +27,16 @@ from torch import Tensor
 import preprocess
 import tacotron2
 from audio import read_corpus
+from audio.recordings import split_lines
+from distillation.dataset import DistilledRow, DistilledWriter, Manifest
+from distillation.readings import Reading, Teacher
+from distillation.shards import paths
 from hparams import AudioConfig
-from lightspeech.distilled import DistilledRow, DistilledWriter, Manifest
 from lightspeech.durations import change_speed
-from lightspeech.shards import paths
+from runtime.batching import by_length
+from runtime.weights import identity
 from tacotron2.data import TeacherDataset, mels_from_waves
 from text import symbols
-from training.corpus import split_lines
-from training.inference import by_length, identity
-from training.readings import Reading, Teacher
 
 SETS = ("recorded", "recorded-training", "forced", "free", "free-scaled")
 MEL_TARGETS = ("recorded", "forced", "free")  # each with the durations of its own run

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hparams import AudioConfig, UserError
-from lightspeech.distilled import DistilledDataset
-from results.target_sets import MEL_TARGETS
+from distillation.dataset import DistilledDataset
+from experiments.target_sets import MEL_TARGETS
+from hparams import AudioConfig
+from runtime.errors import UserError
 
 PLACES = 4  # relative positions looked at in a symbol
 N_CEPSTRA = 13  # without the zeroth, which is loudness

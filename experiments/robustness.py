@@ -1,8 +1,8 @@
 """Reads texts made to be hard with the student that ships, and looks for whatever a listener would stumble over.
 
-    python results/robustness.py --json results/robustness.json               # the student alone
-    python results/robustness.py --waves out/hard                             # with waves, for a speech recogniser
-    python results/robustness.py --learn distilled                            # learn what is normal
+    python experiments/robustness.py --json results/robustness.json               # the student alone
+    python experiments/robustness.py --waves out/hard                             # with waves, for a speech recogniser
+    python experiments/robustness.py --learn distilled                            # learn what is normal
 
 The student cannot repeat a word: it says the symbols in their order, each once. What could go wrong is a crash, a
 length that runs away, and a symbol or word that is passed over or not audible. What is normal is learned from what the
@@ -21,16 +21,16 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from audio import write_wav
-from hparams import UserError
-from lightspeech.distilled import DistilledDataset
-from results.machine import about
+from distillation.dataset import DistilledDataset
+from experiments.machine import about
+from runtime.errors import UserError
+from runtime.files import write_text
 from synthesize import SENTENCE_PAUSE, Synthesizer
 from text import Line, read_metadata, symbols
 from text.plan import make_plan
-from training.inference import write_text
 
 HERE = Path(__file__).resolve().parent
-RANGES = HERE / "speech_ranges.json"
+RANGES = HERE.parent / "results" / "speech_ranges.json"
 WIDENED = 1.5
 _SOUND = np.array([symbol.isalpha() or symbol[0] == "@" for symbol in symbols])
 # What is measured of a piece of speech, and which extremes are a fault: 1 the high ones, -1 the low ones, 0 both.

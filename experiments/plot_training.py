@@ -1,6 +1,6 @@
 """Draws the course of the trainings from their logs.
 
-    python results/plot_training.py        # results/training/*.jsonl -> results/training.png
+    python experiments/plot_training.py        # results/training/*.jsonl -> results/training.png
 
 A log is the log.jsonl that train.py writes into a run's folder.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-HERE = Path(__file__).resolve().parent
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 PANELS = (("teacher", ("mel_postnet", "letters mel_postnet", "phonemes mel_postnet")),
           ("student", ("mel", "duration", "pitch", "feature")),
           ("vocoder", ("mel", "stft", "features")),
@@ -33,12 +33,12 @@ def main() -> None:
     """Draws a panel a training: thin lines for training batches, thick ones for held-out rows."""
     figure = Figure(figsize=(12, 8), layout="constrained")
     for axes, (model, names) in zip(figure.subplots(2, 2).flat, PANELS):
-        for (kind, name), (steps, values) in read_log(HERE / "training" / f"{model}.jsonl").items():
+        for (kind, name), (steps, values) in read_log(RESULTS / "training" / f"{model}.jsonl").items():
             if name in names:
                 axes.plot(steps, values, label=f"{name} ({kind})", linewidth=0.6 if kind == "train" else 2)
         axes.set(title=model, xlabel="step", yscale="log")
         axes.legend(fontsize=7)
-    figure.savefig(HERE / "training.png", dpi=100)
+    figure.savefig(RESULTS / "training.png", dpi=100)
 
 
 if __name__ == "__main__":

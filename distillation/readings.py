@@ -15,11 +15,11 @@ from audio import read_corpus
 from hparams import AudioConfig
 from lightspeech import LightSpeech
 from lightspeech.pitch import measure_rows
+from runtime.batching import row_seed
 from tacotron2 import Tacotron2
 from tacotron2.alignment import Limits, Quality, durations_argmax, durations_monotonic, quality, reject_reason
 from tacotron2.data import TeacherDataset, mels_from_waves
 from text import Line
-from training.inference import row_seed
 
 DURATIONS = {"monotonic": durations_monotonic, "argmax": durations_argmax}
 

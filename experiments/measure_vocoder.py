@@ -1,6 +1,6 @@
 """The vocoder alone, from recorded mels: waves for outside judges, and what can be measured without one.
 
-    python results/measure_vocoder.py corpus/heldout.csv corpus out/copy --json results/vocoder.json
+    python experiments/measure_vocoder.py corpus/heldout.csv corpus out/copy --json results/vocoder.json
         --picture results/vocoder_spectrum.png
 
 heldout.csv: lines id|text of recordings corpus/wavs/<id>.wav. Writes out/copy/<id>.wav and <id>.npy as make_samples.py
@@ -21,12 +21,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import waveglow
 from audio import read_wav
-from hparams import AudioConfig, UserError
-from results.machine import about
-from results.make_samples import keep, recorded, weights_of
+from experiments.machine import about
+from experiments.make_samples import keep, recorded, weights_of
+from hparams import AudioConfig
+from runtime.devices import pick_device
+from runtime.errors import UserError
+from runtime.files import write_text
 from text import Line, read_metadata
-from training.distributed import pick_device
-from training.inference import write_text
 
 N_FFT = 4096  # of the long-term spectra: bins of 5.4 Hz, so that the lowest band has five
 LOWEST, HIGHEST, PER_OCTAVE = 100.0, 8000.0, 3

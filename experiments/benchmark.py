@@ -1,7 +1,7 @@
 """Speed of synthesis: text to mel, to sound, over batch size and text length, and how soon the first of it is there.
 
-    python results/benchmark.py                  # results/benchmark_cpu.json and .png, or _gpu
-    python results/benchmark.py --device cpu     # with as many threads as PyTorch takes, and with one
+    python experiments/benchmark.py                  # results/benchmark_cpu.json and .png, or _gpu
+    python experiments/benchmark.py --device cpu     # with as many threads as PyTorch takes, and with one
 
 The work is an utterance of 101 symbols and 577 frames, 6.7 s, as it was measured of the published code; its durations
 are computed and then set, so that the length is exact. Medians of 50 runs after 5 that do not count, of fewer where 50
@@ -28,14 +28,14 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from experiments.machine import about, synchronize
 from hparams import CONFIGS, WaveGlowConfig
 from lightspeech import LightSpeech, Prosody
-from results.machine import about, synchronize
+from synthesis.vocoder_runner import Sounds
 from synthesize import Synthesizer
-from training.sounds import Sounds
 from waveglow import WaveGlow
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[1]
 TEXT = ("Printing, in the only sense with which we are now concerned, differs from most if not from all the arts and "
         "crafts.")
 SYMBOLS, FRAMES = 101, 577
@@ -54,7 +54,7 @@ def get_arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
-    parser.add_argument("--out", type=Path, default=HERE, metavar="FOLDER", help="for .json and .png")
+    parser.add_argument("--out", type=Path, default=ROOT / "results", metavar="FOLDER", help="for .json and .png")
     parser.add_argument("--tiny", action="store_true", help="a small 'published' vocoder, once each: to try the script")
     return parser.parse_args()
 
@@ -113,7 +113,7 @@ def published_sounds(speaker: Synthesizer, tiny: bool) -> Sounds:
 
 def process_rows(device: str, folder: Path) -> list[dict[str, Any]]:
     """synthesize.py from a cold process: a word into a file, and a minute into a pipe until its first sound."""
-    command = [sys.executable, str(HERE.parent / "synthesize.py"), "--device", device]
+    command = [sys.executable, str(ROOT / "synthesize.py"), "--device", device]
     start = time.perf_counter()
     subprocess.run([*command, "Hello.", "-o", str(folder / "hello.wav")], check=True, capture_output=True)
     rows = [{"row": 'synthesize.py "Hello.", cold', "ms": 1e3 * (time.perf_counter() - start),

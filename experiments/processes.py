@@ -11,8 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 
 import torch
 
-from hparams import UserError
-from training.inference import report
+from runtime.console import report
+from runtime.errors import UserError
 
 Job = tuple[Callable[..., None], ...]  # a function and what it is called with, before the device
 

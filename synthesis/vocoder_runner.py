@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hparams import AudioConfig, UserError
-from training.inference import by_length
+from hparams import AudioConfig
+from runtime.batching import by_length
+from runtime.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ class Sounds:
     def __init__(self, vocoder: "WaveGlow | None", audio: AudioConfig, device: "torch.device") -> None:
         self.vocoder, self.audio, self.device = vocoder, audio, device
         if vocoder is not None:
-            from training.graphs import Replay
+            from runtime.graphs import Replay
             from waveglow import fastest
             self.fast = fastest(vocoder, Replay)
 

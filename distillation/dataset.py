@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from audio import Ragged
-from hparams import AudioConfig, TextConfig, UserError
-from lightspeech import shards
-from lightspeech.shards import DistilledRow, Record
+from distillation import shards
+from distillation.shards import DistilledRow, Record
+from hparams import AudioConfig, TextConfig
+from runtime.errors import UserError
 from text import symbols as todays_symbols
 
 FORMAT = 1

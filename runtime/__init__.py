@@ -1,0 +1,1 @@
+"""What every other package leans on: errors, files, weights, devices, recorded CUDA graphs."""

@@ -1,0 +1,26 @@
+"""Which device to work on."""
+import re
+
+import torch
+
+from runtime.errors import UserError
+
+
+def pick_device(name: str, local_rank: int = 0) -> torch.device:
+    """Returns the device called `name`: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+
+    Raises UserError where a GPU is asked for and none is there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d{1,2})?", name):
+        raise UserError(f"--device: found {name!r}, expected auto, cpu, cuda or cuda:N")
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"--device {name}: no GPU that PyTorch can use was found; run with --device cpu")
+    if device.type == "cuda":
+        device = torch.device("cuda", local_rank if device.index is None else device.index)
+        if device.index >= torch.cuda.device_count():
+            raise UserError(f"--device {name}: found {torch.cuda.device_count()} GPUs, "
+                            f"expected more than {device.index}")
+    return device
