@@ -1,5 +1,7 @@
-"""Imports flow one way, and the code keeps its house rules; by walking the syntax trees."""
+"""The rules of the code base: which file may import which, and how long and how described a function is."""
 import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,53 +11,98 @@ MODELS = {"tacotron2", "lightspeech", "waveglow"}
 GROUND = {"hparams", "runtime", "text", "audio"}
 MAY_IMPORT = {"hparams": set(), "runtime": {"hparams"}, "text": {"hparams", "runtime"},
               "audio": {"hparams", "runtime", "text"}, **{model: GROUND for model in MODELS},
-              "distillation": {*GROUND, "tacotron2", "lightspeech"}, "training": {*GROUND, *MODELS, "distillation"},
-              "synthesis": {*GROUND, *MODELS}}
+              "distillation": GROUND | {"tacotron2", "lightspeech"}, "training": GROUND | MODELS | {"distillation"},
+              "synthesis": GROUND | MODELS}
+PACKAGES = set(MAY_IMPORT) - {"hparams"}
 SCRIPTS = {"preprocess", "synthesize", "train"}
-OURS = set(MAY_IMPORT) | SCRIPTS
-FILES = sorted([*ROOT.glob("*.py"), *(path for name in MAY_IMPORT for path in (ROOT / name).glob("*.py"))])
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 350, 60
+VAGUE_NAMES = {"utils", "util", "helpers", "common", "misc", "tools"}
+
+FILES = sorted([*ROOT.glob("*.py"), *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))])
 EXPERIMENTS = sorted(ROOT.glob("experiments/*.py"))  # may import anything
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+each_file_with_experiments = pytest.mark.parametrize("path", [*FILES, *EXPERIMENTS],
+                                                     ids=lambda path: str(path.relative_to(ROOT)))
 
 
-def imported(tree: ast.AST) -> set[str]:
-    names = set()
-    for node in ast.walk(tree):
+def imported_names(path: Path) -> Iterator[str]:
+    """Yields the dotted names that a file imports, those inside functions too; `from a import b` gives `a.b`."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add(node.module.split(".")[0])
-    return names
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_flow_one_way(path):
-    part = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    allowed = OURS - SCRIPTS if part in SCRIPTS else MAY_IMPORT[part] | {part}
-    assert imported(ast.parse(path.read_text())) & OURS <= allowed
+def imported_packages(path: Path) -> set[str]:
+    """Returns the first parts of the names that a file imports."""
+    return {name.split(".")[0] for name in imported_names(path)}
 
 
-@pytest.mark.parametrize("path", [*FILES, *EXPERIMENTS], ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_and_functions_are_short_typed_and_described(path):
+def file_of(name: str) -> Path | None:
+    """Returns the file of this project that an imported name is read from; None if the name is not ours."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        stem = ROOT.joinpath(*parts[:count])
+        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if path.exists():
+                return path
+    return None
+
+
+def package_of(path: Path) -> str:
+    """Returns the top-level package or module of a file, such as "audio" or "train"."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@each_file
+def test_imports_point_up_the_page(path: Path) -> None:
+    package = package_of(path)
+    allowed = set(MAY_IMPORT) if package in SCRIPTS else MAY_IMPORT[package] | {package}
+    assert imported_packages(path) & (set(MAY_IMPORT) | SCRIPTS | {"experiments", "tests"}) <= allowed
+
+
+def test_no_circle_between_files() -> None:
+    imports = {path: {file_of(name) for name in imported_names(path)} - {None} for path in FILES}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail("imports in a circle: " + " <- ".join(str(path.relative_to(ROOT)) for path in error.args[1]))
+
+
+@each_file
+def test_only_scripts_parse_a_command_line(path: Path) -> None:
+    may_parse = package_of(path) in SCRIPTS or path.name == "__main__.py"
+    assert may_parse or "argparse" not in imported_packages(path)
+
+
+@each_file_with_experiments
+def test_files_and_functions_are_short_typed_and_described(path: Path) -> None:
     tree = ast.parse(path.read_text())
-    assert path.read_text().count("\n") <= 350
+    assert path.read_text().count("\n") <= MAX_FILE_LINES
     assert ast.get_docstring(tree)
-    nodes = list(ast.walk(tree))
-    on_device = [node for node in nodes if isinstance(node, ast.FunctionDef) and "triton" in decorators(node)]
-    for node in nodes:
-        if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno < 60, node.name
-            assert node.returns is not None or node in on_device, f"{node.name} has no return type"
-    open_classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
-    for node in [*tree.body, *(part for open_class in open_classes for part in open_class.body)]:
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for function in functions:
+        assert function.end_lineno - function.lineno < MAX_FUNCTION_LINES, f"{function.name} is too long"
+        assert function.returns is not None or is_triton_kernel(function), f"{function.name} has no return type"
+    public_classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    for node in [*tree.body, *(member for public_class in public_classes for member in public_class.body)]:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{node.name} has no docstring"
 
 
-def decorators(node: ast.FunctionDef) -> str:
-    return " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
+def is_triton_kernel(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Returns whether a function is compiled by Triton, which knows no return types."""
+    return any("triton" in ast.unparse(decorator) for decorator in function.decorator_list)
 
 
-def test_every_package_was_looked_at():
-    ours = {path.parent.name for path in ROOT.glob("[!.]*/*.py")} - {"tests", "experiments"}
-    assert ours == set(MAY_IMPORT) - {"hparams"}
+def test_every_package_and_script_is_checked() -> None:
+    packages = {path.parent.name for path in ROOT.glob("[!.]*/*.py")} - {"tests", "experiments"}
+    assert packages == PACKAGES
     assert {path.stem for path in ROOT.glob("*.py")} == SCRIPTS | {"hparams"}
+
+
+def test_results_hold_no_code_and_no_file_has_a_vague_name() -> None:
+    assert not list((ROOT / "results").rglob("*.py"))
+    assert not [path for path in [*FILES, *EXPERIMENTS] if path.stem in VAGUE_NAMES]
