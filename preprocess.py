@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from distillation.texts import Text, read_texts
 from hparams import AudioConfig
-from runtime.batching import by_length
-from runtime.console import report
+from runtime.batching import group_by_length
+from runtime.console import one_line, open_closed_streams, print_notice, print_result
 from runtime.errors import UserError
 from runtime.files import write_text
-from runtime.signals import noted_signals
+from runtime.signals import catch_signals
 from runtime.weights import identity, newest_weights
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def read_all(jobs: list["Job"], teacher: "Teacher", writer: "DistilledWriter", w
     flushed = time.monotonic()
     for attempt in range(options.retries + 1):
         failed = []
-        for rows in reversed(by_length([max(len(job.ids), SHORT) for job in jobs], budget)):
+        for rows in reversed(group_by_length([max(len(job.ids), SHORT) for job in jobs], budget)):
             if stopped:
                 return False
             for reading in teacher.read([jobs[row] for row in rows], attempt):
@@ -222,7 +222,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def _tell(line: str) -> None:
-    print(f"preprocess.py: {line}", file=sys.stderr, flush=True)
+    print_notice(f"preprocess.py: {one_line(line)}")
 
 
 def recorded_lines(options: argparse.Namespace) -> list["Line"]:
@@ -277,7 +277,7 @@ def run(options: argparse.Namespace) -> int:
         left = {text.name for text, _ in rows}
         lines = [line for line in lines if line.name in left]
         teacher = Mimic(model, options, device, student, options.texts[0], lines)
-    with all_processes(count) as wait, noted_signals() as stopped:
+    with all_processes(count) as wait, catch_signals() as stopped:
         with DistilledWriter(options.out, manifest, rank) as writer:
             jobs = teacher.jobs if isinstance(teacher, Mimic) else make_jobs(rows, teacher, writer)
             with tqdm(total=len(jobs), unit="row", disable=rank > 0 or None) as bar:
@@ -295,18 +295,19 @@ def summarise(folder: Path, tally: Tally, before: int, seconds: float) -> None:
     """Prints what the folder holds, and the pace since it held `before` rows, `seconds` ago."""
     audio, rows = AudioConfig(), tally.kept + tally.rejected
     hours = tally.frames * audio.hop_length / audio.sample_rate / 3600
-    report(f"{folder}: {tally.kept} rows kept ({hours:.2f} h), {tally.rejected} rejected "
-           f"({tally.rejected / max(rows, 1):.1%}); this run {rows - before} rows, "
-           f"{(rows - before) / seconds:.2f} a second", sys.stdout)
+    print_result(f"{folder}: {tally.kept} rows kept ({hours:.2f} h), {tally.rejected} rejected "
+                 f"({tally.rejected / max(rows, 1):.1%}); this run {rows - before} rows, "
+                 f"{(rows - before) / seconds:.2f} a second")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status: 0, 1 if stopped before the last row, 2 after a user's mistake."""
+    open_closed_streams()
     options = get_parser().parse_args(argv)
     try:
         return run(options)
     except UserError as error:
-        _tell("error: " + " ".join(str(error).split()))
+        _tell(f"error: {error}")
         return 2
     except KeyboardInterrupt:
         return 130

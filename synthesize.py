@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.console import report
+from runtime.console import one_line, open_closed_streams, print_notice, print_result, stdout_descriptor
 from runtime.errors import UserError
 from runtime.files import read_lines, write_text
 from synthesis.synthesizer import SENTENCE_PAUSE, VOCODERS, Speech, Synthesizer
@@ -59,7 +59,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def _tell(line: str) -> None:
-    print(f"synthesize.py: {line}", file=sys.stderr, flush=True)
+    print_notice(f"synthesize.py: {one_line(line)}")
 
 
 def _write(speech: Speech, out: Path | None, timestamps: Path | None, picture: Path | None, raw: bool) -> None:
@@ -67,7 +67,7 @@ def _write(speech: Speech, out: Path | None, timestamps: Path | None, picture: P
     if out is not None:
         write_wav(out, speech.wave, speech.sample_rate)
     else:
-        write_stream([speech.wave], sys.stdout.fileno(), speech.sample_rate, raw)
+        write_stream([speech.wave], stdout_descriptor(), speech.sample_rate, raw)
     seconds = len(speech.wave) / speech.sample_rate
     if timestamps is not None:
         words = [{"word": word.text, "start": round(word.start, 4), "end": round(word.end, 4)} for word in speech.words]
@@ -103,7 +103,7 @@ def _say(synthesizer: Synthesizer, text: str, options: argparse.Namespace, where
     rate = synthesizer.audio.sample_rate
     if files == [None] * 3:
         speech = synthesizer.stream(text, *settings)
-        count, first = write_stream(speech.chunks, sys.stdout.fileno(), rate, options.raw)
+        count, first = write_stream(speech.chunks, stdout_descriptor(), rate, options.raw)
     else:
         speech = synthesizer.speak(text, *settings)
         count = len(speech.wave)
@@ -140,19 +140,20 @@ def run(options: argparse.Namespace) -> None:
             told = _say(synthesizer, text, options, where, files)
         except UserError as error:
             raise UserError(f"{where}{error}") from None
-        report(told, sys.stdout if out else sys.stderr)
+        (print_result if out else print_notice)(told)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status: 0, 2 after a user's mistake, as of a signal 130 (interrupted) and 141 (the
     reader of standard output went away)."""
+    open_closed_streams()
     options = get_parser().parse_args(argv)
     # Read when PyTorch is imported. Threads that spin while they wait made this ten times slower on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         run(options)
     except UserError as error:
-        _tell("error: " + " ".join(str(error).split()))
+        _tell(f"error: {error}")
         return 2
     except KeyboardInterrupt:
         return 130

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hparams import CONFIGS, AudioConfig
+from runtime.console import one_line, open_closed_streams, print_notice
 from runtime.errors import UserError
 from runtime.settings import named_config, override
 
@@ -113,6 +114,7 @@ def write_weights(options: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
+    open_closed_streams()
     try:
         options, model_config, train_config = parse(argv)
         if options.export:
@@ -120,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         return run(options, model_config, train_config)
     except UserError as error:
-        print("train.py: error: " + " ".join(str(error).split()), file=sys.stderr)
+        print_notice(f"train.py: error: {one_line(error)}")
         return 2
     except KeyboardInterrupt:  # before the first step: later the loop notes it
         return 130

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.errors import UserError
+from runtime.files import atomic_write
 
 # File endings that can be written, and libsndfile's name of format and encoding.
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
@@ -104,14 +105,8 @@ def write_wav(path: Path, wav: np.ndarray, rate: int = 22050) -> None:
         data = encode_wav(wav, rate, path.suffix)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written ({error.strerror}); "
-                        "choose an existing folder with room in it") from None
+    with atomic_write(path) as file:
+        file.write(data)
 
 
 def write_stream(chunks: Iterable[np.ndarray], descriptor: int, rate: int, raw: bool = False) -> tuple[int, float]:

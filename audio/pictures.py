@@ -1,12 +1,11 @@
 """Pictures of mels and alignments as PNG files, drawn off screen by matplotlib, which is imported only to draw."""
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.errors import UserError
+from runtime.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,11 +63,5 @@ def _at_most(mel: np.ndarray, columns: int = 20000) -> np.ndarray:
 
 
 def _save(figure: "Figure", path: str | Path) -> None:
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        figure.savefig(temporary, format="png", dpi=100)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: the picture could not be written ({error.strerror or error})") from None
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=100)

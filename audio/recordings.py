@@ -1,5 +1,4 @@
 """A folder in LJSpeech's layout: FOLDER/metadata.csv, FOLDER/wavs/, perhaps FOLDER/heldout.csv."""
-import os
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +6,7 @@ from typing import NamedTuple
 from audio.corpus import read_corpus
 from audio.ragged import Ragged
 from hparams import AudioConfig
+from runtime.devices import available_cpus
 from runtime.errors import UserError
 from text import Line, read_metadata
 
@@ -44,7 +44,7 @@ def read_folder(folder: Path, audio: AudioConfig) -> tuple[Corpus, Corpus]:
 
     Raises UserError also for a recording that is not there or has less than SHORTEST samples.
     """
-    processes = len(os.sched_getaffinity(0))
+    processes = available_cpus()
     return tuple(read_part(folder, part, audio.sample_rate, processes) for part in split_lines(folder))
 
 

@@ -7,7 +7,6 @@ its name only when it is complete, so whatever moment a run is killed at, its ro
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +19,7 @@ from distillation import shards
 from distillation.shards import DistilledRow, Record
 from hparams import AudioConfig, TextConfig
 from runtime.errors import UserError
+from runtime.files import make_folder, write_text
 from text import symbols as todays_symbols
 
 FORMAT = 1
@@ -182,18 +182,9 @@ def _claim(folder: Path, manifest: Manifest) -> None:
         for name in ("text", "teacher", "samples", "seed", "features"):
             _check_same(folder, name, getattr(before, name), getattr(manifest, name))
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: no folder can be made there ({error.strerror}); name another") from None
+    make_folder(folder)
     about = {"format": FORMAT, "fingerprint": manifest.fingerprint(), **dataclasses.asdict(manifest)}
-    temporary = path.with_name(f"manifest.json.{os.getpid()}.tmp")  # several processes may start at once
-    try:
-        temporary.write_text(json.dumps(about, indent=1), encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: could not be written ({error.strerror}); make room or name another folder") from None
+    write_text(path, json.dumps(about, indent=1))  # several processes may do so at once
 
 
 def _check_definition(folder: Path, manifest: Manifest, audio: AudioConfig, symbols: list[str]) -> None:

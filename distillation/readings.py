@@ -1,6 +1,5 @@
 """How the teacher reads: texts by itself, or along with recordings; and how the student says these again."""
 import argparse
-import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from hparams import AudioConfig
 from lightspeech import LightSpeech
 from lightspeech.pitch import measure_rows
 from runtime.batching import row_seed
+from runtime.devices import available_cpus
 from tacotron2 import Tacotron2
 from tacotron2.alignment import Limits, Quality, durations_argmax, durations_monotonic, quality, reject_reason
 from tacotron2.data import TeacherDataset, mels_from_waves
@@ -110,7 +110,7 @@ class Mimic(Teacher):
         """lines: those to be said, at least one, of a folder in LJSpeech's layout; raises UserError as its reading."""
         super().__init__(model, options, device)
         names = [line.name for line in lines]
-        waves = read_corpus(folder, names, AudioConfig().sample_rate, len(os.sched_getaffinity(0)))
+        waves = read_corpus(folder, names, AudioConfig().sample_rate, available_cpus())
         self.dataset = TeacherDataset(lines, mels_from_waves(waves, device))
         self.jobs = self.jobs_of(self.dataset, 0)
         self.rows = {name: row for row, name in enumerate(names)}

@@ -10,7 +10,6 @@ and the header of the safetensors file holds, as JSON, the record of each row in
 rows. The same check guards both sides: a row before it is taken, a whole shard after it is read.
 """
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from runtime.errors import UserError
+from runtime.files import atomic_write
 
 _PER_SYMBOL, _PER_FRAME = ("ids", "durations", "features"), ("mel",)
 _DTYPES = {"ids": torch.uint8, "durations": torch.int32, "mel": torch.float16, "features": torch.float16,
@@ -109,21 +109,16 @@ def save(folder: Path, rank: int, fingerprint: str, rows: list[dict[str, Tensor]
 
     Raises UserError, and leaves nothing behind, where the file cannot be written.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     widths = {"mel": (0, n_mels), "features": (0, 0)}
     tensors = {name: torch.cat([row[name] for row in rows]) if rows else
                torch.empty(widths.get(name, (0,)), dtype=_DTYPES[name]) for name in tensor_names(features)}
     path = _next_path(folder, rank)
-    temporary = path.with_name(path.name + ".tmp")
     header = json.dumps({"fingerprint": fingerprint, "records": records})
-    try:
-        save_file(tensors, temporary, metadata={_HEADER: header})
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: could not be written ({error}); make room or give another folder, then run again: "
-                        "the shards before it are kept") from None
+    data = save(tensors, metadata={_HEADER: header})
+    with atomic_write(path, advice="make room or give another folder, then run again: the shards before it are kept"
+                      ) as file:
+        file.write(data)
 
 
 def _next_path(folder: Path, rank: int) -> Path:

@@ -2,7 +2,6 @@
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import torch
 
-from runtime.console import report
+from runtime.console import print_result
 from runtime.errors import UserError
 
 Job = tuple[Callable[..., None], ...]  # a function and what it is called with, before the device
@@ -26,7 +25,7 @@ def run_jobs(jobs: list[Job], devices: list[str], at_once: int, what: str) -> No
     if len(free) == 1:
         for number, (function, *arguments) in enumerate(jobs, 1):
             function(*arguments, free[0])
-            report(f"{what}: {number} of {len(jobs)}", sys.stdout)
+            print_result(f"{what}: {number} of {len(jobs)}")
         return
     with ProcessPoolExecutor(len(free), multiprocessing.get_context("spawn"), _end_with_parent) as pool:
         while waiting or running:
@@ -39,7 +38,7 @@ def run_jobs(jobs: list[Job], devices: list[str], at_once: int, what: str) -> No
                     future.result()
                 except BrokenProcessPool:
                     raise UserError(f"{what}: a process was killed; if memory is short, lower --at-once") from None
-                report(f"{what}: {len(jobs) - len(waiting) - len(running)} of {len(jobs)}", sys.stdout)
+                print_result(f"{what}: {len(jobs) - len(waiting) - len(running)} of {len(jobs)}")
 
 
 def _end_with_parent() -> None:

@@ -33,7 +33,7 @@ from distillation.readings import Reading, Teacher
 from distillation.shards import paths
 from hparams import AudioConfig
 from lightspeech.durations import change_speed
-from runtime.batching import by_length
+from runtime.batching import group_by_length
 from runtime.weights import identity
 from tacotron2.data import TeacherDataset, mels_from_waves
 from text import symbols
@@ -107,7 +107,7 @@ def all_readings(teacher: Teacher, dataset: TeacherDataset, sample: int) -> list
     training.model = copy.deepcopy(teacher.model).train()  # a copy: it takes note of the batches' statistics
     jobs = teacher.jobs_of(dataset, sample)
     takes: dict[int, Take] = {}
-    for rows in by_length(dataset.mels.lengths.tolist(), FRAMES_AT_ONCE[teacher.device.type]):
+    for rows in group_by_length(dataset.mels.lengths.tolist(), FRAMES_AT_ONCE[teacher.device.type]):
         batch = [jobs[row] for row in rows]
         forced, trained = (one.listen(dataset, rows, batch, 0) for one in (teacher, training))
         for row, *own in zip(rows, forced, trained, forced, teacher.read(batch, 0), strict=True):

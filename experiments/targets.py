@@ -44,7 +44,8 @@ from experiments import target_statistics as measures
 from experiments.processes import run_jobs
 from experiments.target_sets import MEL_TARGETS, REPEATED, SETS, Source
 from hparams import LightSpeechConfig
-from runtime.console import report
+from runtime.console import print_result
+from runtime.devices import available_cpus
 from runtime.errors import UserError
 from runtime.files import write_text
 from runtime.weights import identity, newest_weights
@@ -271,7 +272,7 @@ def tell(folder: Path, figures: list[dict[str, Any]], statistics: dict[str, dict
     write_text(folder / "figures.json", json.dumps({"about": about, "sets": statistics, "judged": figures}, indent=1))
     write_text(folder / "tables.md", measures.tables(groups, statistics))
     measures.draw(folder, groups, statistics)
-    report(measures.tables(groups, statistics), sys.stdout)
+    print_result(measures.tables(groups, statistics))
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -296,7 +297,7 @@ def main(argv: list[str] | None = None) -> int:
     options = get_parser().parse_args(argv)
     devices = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     at_once = options.at_once if devices else 1
-    cores = len(os.sched_getaffinity(0)) // max(1, len(devices) * at_once)
+    cores = available_cpus() // max(1, len(devices) * at_once)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores)))  # for the processes: else each takes all cores
     advice = "train and export them first"
     try:

@@ -1,12 +1,12 @@
-"""Which rows go together in a batch, and which seed each row has."""
+"""How rows are grouped into batches, and the random seed of each row."""
 import hashlib
 from collections.abc import Sequence
 
 
-def by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Groups the numbers of rows so that rows of like length go together, shortest first.
+def group_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Returns groups of row numbers such that rows of similar length are together, shortest first.
 
-    Each group, padded to its longest row, has at most `budget` places; a row longer than that goes alone.
+    A group padded to its longest row has at most `budget` elements; a row longer than that forms its own group.
     """
     groups: list[list[int]] = []
     for row in sorted(range(len(lengths)), key=lambda row: (lengths[row], row)):
@@ -18,5 +18,5 @@ def by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def row_seed(*names: str | int) -> int:
-    """A seed in [0, 2^63) that depends on the names alone, so that a row is the same in any batch, run or process."""
+    """Returns a seed in [0, 2^63) that depends on the names alone, so that a row is the same in every batch."""
     return int.from_bytes(hashlib.sha256(repr(names).encode()).digest()[:8], "little") >> 1

@@ -1,16 +1,20 @@
-"""Which device to work on."""
+"""Which device and how many CPUs to use."""
+import os
 import re
-
-import torch
+from typing import TYPE_CHECKING
 
 from runtime.errors import UserError
 
+if TYPE_CHECKING:
+    import torch
 
-def pick_device(name: str, local_rank: int = 0) -> torch.device:
+
+def pick_device(name: str, local_rank: int = 0) -> "torch.device":
     """Returns the device called `name`: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
 
-    Raises UserError where a GPU is asked for and none is there.
+    local_rank: index of the GPU if `name` gives none. Raises UserError for another name or a GPU that does not exist.
     """
+    import torch
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu|cuda(:\d{1,2})?", name):
@@ -24,3 +28,10 @@ def pick_device(name: str, local_rank: int = 0) -> torch.device:
             raise UserError(f"--device {name}: found {torch.cuda.device_count()} GPUs, "
                             f"expected more than {device.index}")
     return device
+
+
+def available_cpus() -> int:
+    """Returns the number of CPUs that this process may use; on systems without affinity (macOS), of all CPUs."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

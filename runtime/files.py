@@ -1,21 +1,83 @@
-"""Text files in and out: read whole and checked, written whole or not at all."""
+"""Files: checked before use, text read whole, every output written whole or not at all."""
+import contextlib
+import errno
 import os
+import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from runtime.errors import UserError
 
 
-def read_lines(path: str | Path) -> list[str]:
-    """The lines of a UTF-8 text file, or of standard input for "-"; without line ends, blank lines as "".
+@contextlib.contextmanager
+def atomic_write(path: str | Path, mode: str = "wb", sync: bool = False,
+                 advice: str = "choose an existing folder with room in it") -> Iterator[IO[Any]]:
+    """Yields an open temporary file in the folder of `path`, and renames it to `path` when the block ends.
 
-    Raises UserError for a file that cannot be read, is not UTF-8 text or has nothing but white space.
+    mode: "wb", or "w" for UTF-8 text. sync: wait until the data is on the disk before the rename. The file gets the
+    permissions that open() would give it. The block must do nothing but write: any OSError in it becomes a UserError
+    "PATH: could not be written (REASON); ADVICE". After any error, `path` is unchanged and the temporary file removed.
+    """
+    target = os.path.realpath(path)  # as open() does, write to the file that a link points to
+    temporary = os.path.join(os.path.dirname(target), f".{os.urandom(6).hex()}.tmp")  # short: `path` may be 255 letters
+    try:
+        permissions = _permissions(target)
+        encoding = None if "b" in mode else "utf-8"
+        with open(temporary, mode.replace("w", "x"), encoding=encoding) as file:
+            yield file
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        if permissions is not None:
+            with contextlib.suppress(OSError):
+                os.chmod(temporary, permissions)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise UserError(f"{path}: could not be written ({error.strerror or error}); {advice}") from None
+    finally:
+        with contextlib.suppress(OSError):  # removed already, or a folder in which nothing can be removed
+            os.unlink(temporary)
+
+
+def _permissions(target: str) -> int | None:
+    """Returns the permission bits of an existing file, or None. Raises OSError if `target` is a folder or a device."""
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL,
+                      "Is a directory" if stat.S_ISDIR(mode) else "not an ordinary file")
+    return stat.S_IMODE(mode)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the temporary files that killed processes left in a folder. Call it only while holding its lock."""
+    for path in folder.glob(f".{'[0-9a-f]' * 12}.tmp"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a UTF-8 file atomically. Raises UserError if that fails."""
+    with atomic_write(path, "w") as file:
+        file.write(text)
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Returns the stripped lines of a UTF-8 text file, or of standard input for "-". Blank lines become "".
+
+    Raises UserError for a file that cannot be read, is not UTF-8 text or contains only white space.
     """
     name = "standard input" if str(path) == "-" else str(path)
+    if name == "standard input" and sys.stdin is None:
+        raise UserError("standard input: closed; name a text file")
     try:
         text = (sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()).decode("utf-8-sig")
     except OSError as error:
-        raise UserError(f"{name}: cannot be read ({error.strerror}); name a text file") from None
+        raise UserError(f"{name}: cannot be read ({error.strerror or error}); name a text file") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     if not text.strip():
@@ -23,12 +85,28 @@ def read_lines(path: str | Path) -> list[str]:
     return [line.strip() for line in text.split("\n")]
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a UTF-8 file as a whole or not at all. Raises UserError if that fails, as on a full disk."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+def check_readable(path: str | Path, advice: str = "check the path") -> Path:
+    """Returns the path of a file that exists and can be opened. Raises UserError with the system's reason otherwise.
+
+    Unlike Path.is_file, it also handles names that are too long and folders without permission.
+    """
     try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            raise UserError(f"{path}: a folder, expected a file; {advice}")
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; {advice}") from None
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: could not be written ({error.strerror}); nothing was left behind") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {advice}") from None
+    return Path(path)
+
+
+def make_folder(path: str | Path, advice: str = "give another path") -> Path:
+    """Creates a folder and its parents if they do not exist, and returns its path. Raises UserError if that fails."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "a file is there" if isinstance(error, FileExistsError) else error.strerror or error
+        raise UserError(f"{path}: the folder cannot be made ({reason}); {advice}") from None
+    return Path(path)

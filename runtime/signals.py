@@ -1,21 +1,21 @@
-"""Stopping cleanly when asked to."""
+"""Stopping cleanly at SIGINT and SIGTERM."""
 import contextlib
 import signal
 from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def noted_signals() -> Iterator[list[int]]:
-    """Yields a list in which SIGINT and SIGTERM are noted, as often as they come; whoever works looks at it.
+def catch_signals() -> Iterator[list[int]]:
+    """Yields a list to which SIGINT and SIGTERM are appended when they arrive. The caller looks at it between steps.
 
-    A repeated signal is no order to die at once: torchrun passes on what the terminal has sent already. SIGKILL and
-    SIGQUIT still end the program; what is on disk stands that.
+    A repeated signal does not end the program, because torchrun sends again what the terminal has sent already.
+    SIGQUIT and SIGKILL still end it at once.
     """
-    noted: list[int] = []
-    before = {number: signal.signal(number, lambda number, frame: noted.append(number))
+    caught: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: caught.append(number))
               for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield noted
+        yield caught
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

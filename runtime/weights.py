@@ -2,12 +2,12 @@
 import dataclasses
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hparams import CONFIGS, AudioConfig, TextConfig
 from runtime.errors import UserError
+from runtime.files import atomic_write
 
 WEIGHTS_FORMAT = 1
 HALF_FROM = 1024  # elements: biases, norms and 1x1 matrices stay in float32, where it costs nothing
@@ -37,14 +37,8 @@ def save_weights(path: Path, model: str, tensors: dict[str, Any], config: Any, a
     large = {name for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel() >= HALF_FROM}
     stored = {name: tensor.detach().to(torch.float16 if name in large else tensor.dtype).cpu().contiguous()
               for name, tensor in tensors.items()}
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_bytes(save(stored, metadata={"lightspeech": json.dumps(about)}))  # save_file makes it private
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: the weights could not be written ({error}); name a folder with room in it") from None
+    with atomic_write(path, advice="name a folder with room in it") as file:
+        file.write(save(stored, metadata={"lightspeech": json.dumps(about)}))
 
 
 def load_weights(path: Path, model: str, audio: AudioConfig, symbols: list[str] | None = None) -> Weights:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hparams import AudioConfig
-from runtime.batching import by_length, row_seed
+from runtime.batching import group_by_length, row_seed
 from runtime.errors import UserError
 from runtime.weights import newest_weights, weights_notes
 from synthesis.vocoder_runner import TAIL_FRAMES, Sounds
@@ -147,7 +147,7 @@ class Synthesizer:
         import torch
         from torch.nn.utils.rnn import pad_sequence
         voices: dict[int, _Voice] = {}
-        for rows in by_length([len(reading.ids) for reading in readings], SYMBOLS_AT_ONCE[self.device.type]):
+        for rows in group_by_length([len(reading.ids) for reading in readings], SYMBOLS_AT_ONCE[self.device.type]):
             chosen = [readings[row] for row in rows]
             ids = pad_sequence([torch.tensor(reading.ids) for reading in chosen], batch_first=True)
             pauses = pad_sequence([torch.tensor(reading.pauses) for reading in chosen], batch_first=True)

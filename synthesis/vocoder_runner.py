@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hparams import AudioConfig
-from runtime.batching import by_length
+from runtime.batching import group_by_length
 from runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Sounds:
             noise = self._padded_noise([self._noise(lengths[row], seeds[row]) for row in rows])
             return self._begin(self._padded([mels[row] for row in rows]), noise, [lengths[row] for row in rows], sigma,
                                denoise)
-        begun = ((rows, begin(rows)) for rows in by_length(lengths, FRAMES_AT_ONCE[self.device.type]))
+        begun = ((rows, begin(rows)) for rows in group_by_length(lengths, FRAMES_AT_ONCE[self.device.type]))
         return self._finished(itertools.chain(list(itertools.islice(begun, 1)), begun), lengths)
 
     def _finished(self, begun: Iterable[tuple[list[int], "torch.Tensor"]], lengths: list[int]

@@ -123,7 +123,7 @@ def test_full_disk_keeps_the_old_file(tmp_path):
     old, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))  # a write past 8 KiB fails, as on a full disk
     try:
-        with pytest.raises(UserError, match="cannot be written"):
+        with pytest.raises(UserError, match="could not be written"):
             audio.write_wav(path, tone(3.0))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

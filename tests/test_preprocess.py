@@ -17,7 +17,7 @@ from distillation.dataset import DistilledDataset, finished_rows, records
 from distillation.readings import Job, Reading, Teacher
 from distillation.texts import read_texts
 from hparams import CONFIGS, TextConfig
-from runtime.batching import by_length, row_seed
+from runtime.batching import group_by_length, row_seed
 from runtime.errors import UserError
 from tacotron2.alignment import quality
 from text import symbols
@@ -265,8 +265,8 @@ def test_read_texts(tmp_path):
 
 
 def test_by_length():
-    assert by_length([5, 1, 9, 2, 2], 6) == [[1, 3, 4], [0], [2]]
-    assert by_length([], 6) == []
+    assert group_by_length([5, 1, 9, 2, 2], 6) == [[1, 3, 4], [0], [2]]
+    assert group_by_length([], 6) == []
 
 
 @pytest.mark.parametrize("lines, more, told", [
@@ -278,7 +278,7 @@ def test_by_length():
     (["One."], ["--device", "gpu"], "expected auto, cpu, cuda or cuda:N"),
     (["One."], ["--weights", "none.safetensors"], "none.safetensors: no such weights file"),
     (["One."], ["--samples", "0"], "--samples: found 0, expected at least 1"),
-    (["One."], ["-o", "/dev/null/x"], "/dev/null/x: no folder can be made there"),
+    (["One."], ["-o", "/dev/null/x"], "/dev/null/x: the folder cannot be made"),
 ])
 def test_bad_input(teacher, tmp_path, capsys, lines, more, told):
     texts = tmp_path / "texts.csv"

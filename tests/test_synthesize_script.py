@@ -183,7 +183,7 @@ def test_wrong_command_lines(arguments):
 
 def test_full_disk(command, capsys, monkeypatch):
     Path("out.wav").write_bytes(b"before")
-    monkeypatch.setattr(Path, "write_bytes", _full)
+    monkeypatch.setattr(os, "replace", _full)
     assert synthesize.main(["Hi.", *command]) == 2
     assert "out.wav" in (told := capsys.readouterr().err) and "No space left" in told
     assert Path("out.wav").read_bytes() == b"before" and os.listdir() == ["out.wav"]

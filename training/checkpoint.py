@@ -1,12 +1,12 @@
 """The training state on disk: written to a temporary name, then renamed; tensors and plain containers only."""
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from runtime.errors import UserError
+from runtime.files import atomic_write
 
 CHECKPOINT_FORMAT = 1
 
@@ -16,18 +16,11 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
     Raises UserError if the file cannot be written.
     """
-    temporary = path.with_name(path.name + ".tmp")
     try:
-        with open(temporary, "wb") as file:
+        with atomic_write(path, sync=True, advice="free some space, then --resume") as file:
             torch.save({"format": CHECKPOINT_FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError about positions
-        temporary.unlink(missing_ok=True)
-        reason = error if isinstance(error, OSError) else "is the disk full?"
-        raise UserError(f"{path}: the checkpoint could not be written ({reason}); free some space, "
-                        "then --resume") from None
+    except RuntimeError:  # torch's writer turns a full disk into a RuntimeError about positions
+        raise UserError(f"{path}: could not be written (is the disk full?); free some space, then --resume") from None
 
 
 def load_checkpoint(path: Path, model: str) -> dict[str, Any]:

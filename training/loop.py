@@ -12,7 +12,7 @@ from torch import nn
 
 from hparams import TextConfig, TrainConfig
 from runtime.errors import UserError
-from runtime.signals import noted_signals
+from runtime.signals import catch_signals
 from training import distributed
 from training.checkpoint import check_same_config, load_checkpoint, random_state, save_checkpoint, set_random_state
 from training.distributed import Workers
@@ -171,7 +171,7 @@ def fit(state: State) -> bool:
     """
     config, journal = state.config, Journal(state.folder, state.workers.is_main, state.step, state.config.steps)
     meter, saved, clock = LossMeter(), time.monotonic(), None
-    with noted_signals() as asked, contextlib.closing(journal):
+    with catch_signals() as asked, contextlib.closing(journal):
         while state.step < config.steps:
             meter.add(state.step, train_step(state))
             regular = state.step % config.log_every == 0 or state.step == config.steps

@@ -1,7 +1,5 @@
 """Measures how far a finished network's mels fall short of their targets' covariance, and builds the rest into it."""
 import math
-import os
-import sys
 from pathlib import Path
 
 import torch
@@ -14,7 +12,8 @@ from audio import covariance_map, read_corpus
 from audio.recordings import split_lines
 from distillation.dataset import DistilledDataset
 from hparams import AudioConfig
-from runtime.console import report
+from runtime.console import print_notice
+from runtime.devices import available_cpus
 from runtime.errors import UserError
 from tacotron2.data import mels_from_waves
 from text import read
@@ -43,7 +42,7 @@ def make_sharp(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Pat
     bands = covariance_map(spoken, wanted, factor)
     package.sharpen(network, bands)
     growth = torch.linalg.eigvalsh(bands.matrix)
-    report(f"sharpened: by a factor from {growth[0]:.2f} to {growth[-1]:.2f}, by direction", sys.stderr)
+    print_notice(f"sharpened: by a factor from {growth[0]:.2f} to {growth[-1]:.2f}, by direction")
 
 
 def _evenly(count: int) -> range:
@@ -55,7 +54,7 @@ def _teacher_frames(network: tacotron2.Tacotron2, folder: Path) -> tuple[Tensor,
     """Frames (T, M) of free-running readings, whose chance is seeded by the text's number, and of the recordings."""
     lines = split_lines(folder)[0]
     lines = [lines[row] for row in _evenly(len(lines))]
-    waves = read_corpus(folder, [line.name for line in lines], AudioConfig().sample_rate, len(os.sched_getaffinity(0)))
+    waves = read_corpus(folder, [line.name for line in lines], AudioConfig().sample_rate, available_cpus())
     rows, spoken = [torch.tensor(read(line.text, network.text).ids) for line in lines], []
     for start in range(0, len(rows), READ_AT_ONCE):
         batch = rows[start:start + READ_AT_ONCE]

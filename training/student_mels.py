@@ -1,5 +1,4 @@
 """A folder in LJSpeech's layout as training data: FOLDER/metadata.csv, FOLDER/wavs/, perhaps FOLDER/heldout.csv."""
-import os
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from audio import Ragged
 from audio.recordings import Corpus, read_part, split_lines
 from distillation.dataset import DistilledDataset
 from hparams import AudioConfig
+from runtime.devices import available_cpus
 from runtime.errors import UserError
 from training.distributed import Workers
 
@@ -31,7 +31,7 @@ def read_with_mels(folder: Path, mels: Path, audio: AudioConfig, workers: Worker
             raise UserError(f"--mels {mels}: found none of the {what} lines of {folder}, expected most; {_MAKE_MELS}")
     total = sum(map(len, parts))
     tell_left_out(total - sum(map(len, kept)), total, f"no mel in {mels}, see its rejected.csv", workers)
-    processes = len(os.sched_getaffinity(0))
+    processes = available_cpus()
     return tuple(_with_mels(read_part(folder, lines, audio.sample_rate, processes), audio.hop_length, mels,
                             [said.mels.row(row_of[line.name]) for line in lines]) for lines in kept)
 
