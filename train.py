@@ -72,7 +72,7 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Any, Any]:
 def run(options: argparse.Namespace, model_config: Any, train_config: Any) -> int:
     """Trains as the options say; returns the exit status (1: stopped before the last step)."""
     from training import loop
-    from training.distributed import workers
+    from training.distributed import process_group
     from training.released import start_from
     from training.tasks import make_task
     if options.sharpen is not None:
@@ -82,14 +82,14 @@ def run(options: argparse.Namespace, model_config: Any, train_config: Any) -> in
     for name, what in (("data", "the folder to train on"), ("out", "the folder of the run")):
         if getattr(options, name) is None:
             raise UserError(f"--{name}: not given; name {what}")
-    with workers(options.device) as place:
-        task = make_task(options.model, model_config, train_config, options.data, AudioConfig(), place,
+    with process_group(options.device) as workers:
+        task = make_task(options.model, model_config, train_config, options.data, AudioConfig(), workers,
                          fast=not options.plain, mels=options.mels)
         if options.init and not options.resume:
             start_from(options.init, options.model, task.model)
         try:
-            state = loop.set_up(task, train_config, place, options.out, options.resume)
-            if place.is_main:
+            state = loop.set_up(task, train_config, workers, options.out, options.resume)
+            if workers.is_main:
                 about = {"model": dataclasses.asdict(model_config), "training": dataclasses.asdict(train_config)}
                 (options.out / "config.json").write_text(json.dumps(about, indent=1))
             return 0 if loop.fit(state) else 1

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PANELS = (("teacher", ("mel_postnet", "letters mel_postnet", "phonemes mel_postnet")),
           ("student", ("mel", "duration", "pitch", "feature")),
-          ("vocoder", ("mel", "stft", "features")),
-          ("tuned", ("mel", "stft", "features", "student mel", "student stft")))  # the vocoder, to the student's mels
+          ("vocoder", ("mel", "stft", "features", "feature_matching")),
+          ("tuned", ("mel", "stft", "features", "feature_matching",
+                     "student mel", "student stft")))  # tuned: the vocoder trained further, on the student's mels
 
 
 def read_log(path: Path) -> dict[tuple[str, str], tuple[list[int], list[float]]]:

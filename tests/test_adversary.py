@@ -48,7 +48,7 @@ def test_it_joins_late_and_each_side_gets_its_own_gradients():
     assert adversary.score(3) == math.inf  # the fourth step is the first with them
     assert adversary.score(5) < adversary.score(4) < 0
     joined, told = adversary.join(loss, speaker(mels(0)), real, LENGTHS, 3)
-    expected = 0.5 * told["adversarial"] + SETTINGS.matching_weight * told["features"]
+    expected = 0.5 * told["adversarial"] + SETTINGS.matching_weight * told["feature_matching"]
     torch.testing.assert_close(joined, expected)
     theirs = [parameter.grad.clone() for parameter in adversary.network.parameters()]
     assert all(gradient.abs().sum() > 0 for gradient in theirs)

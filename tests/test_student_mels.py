@@ -23,7 +23,7 @@ from runtime.settings import named_config, override
 from tacotron2.data import TeacherDataset, mels_from_waves
 from text import read_metadata, symbols
 from training.distributed import Workers
-from training.journal import Journal
+from training.log import TrainingLog
 from training.tasks import make_task
 from training.vocoder import VocoderTask
 
@@ -177,7 +177,7 @@ def test_validation_hears_both_and_the_score_is_their_mean(corpus, tmp_path):
     for louder in (0.0, 2.0):
         task = task_of(corpus, write_mels(tmp_path / str(louder), corpus, louder), spectral_steps="0")
         with torch.no_grad():
-            figures.append(task.validate(task.model, 1, Journal(tmp_path, False, 0, 1)))
+            figures.append(task.validate(task.model, 1, TrainingLog(tmp_path, False, 0, 1)))
     same, other = figures
     assert set(same) == {"mel", "stft", "student mel", "student stft", "score"}
     assert same["student mel"] == pytest.approx(same["mel"], abs=1e-3)

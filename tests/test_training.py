@@ -64,7 +64,7 @@ class ToyTask:
     def names(self, step: int) -> list[str]:
         return [f"row-{row}" for row in self.sampler.rows(step)]
 
-    def validate(self, model: nn.Module, step: int, journal) -> dict[str, float]:
+    def validate(self, model: nn.Module, step: int, log) -> dict[str, float]:
         torch.rand(step)  # draws from the global stream, which must not disturb the training
         return {"score": (model(self.data)[:, 0] - self.data.sum(1)).square().mean().item()}
 
@@ -229,8 +229,8 @@ sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]
 from pathlib import Path
 from test_training import CONFIG, ToyTask
 from training import loop
-from training.distributed import workers
-with workers("cpu") as place:
+from training.distributed import process_group
+with process_group("cpu") as place:
     state = loop.set_up(ToyTask(place), CONFIG, place, Path({str(tmp_path / 'run')!r}), False)
     loop.fit(state)
     torch.save(dict(state.task.model.named_parameters()), Path({str(tmp_path)!r}) / f"rank{{place.rank}}.pt")

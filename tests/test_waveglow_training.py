@@ -6,14 +6,14 @@ from test_waveglow import FRAME, random_model
 
 from audio import Ragged, mel_spectrogram
 from runtime.errors import UserError
-from training.gan_loss import Judgement, discriminator_loss, generator_losses
+from training.gan_loss import DiscriminatorOutput, discriminator_loss, generator_losses
 from training.spectral_loss import SpectralLoss
 from training.wave_discriminators import Discriminators
 from waveglow.data import SegmentSampler
 from waveglow.model import WaveGlow
 
 SEGMENT, CONTEXT, HOP = 2048, 5, 256
-WEIGHTS = {"adversarial": 1.0, "features": 2.0, "mel": 30.0, "stft": 4.0}
+WEIGHTS = {"adversarial": 1.0, "feature_matching": 2.0, "mel": 30.0, "stft": 4.0}
 SILENCE = float(np.log(1e-5))
 
 
@@ -127,7 +127,7 @@ def test_every_parameter_gets_a_gradient_in_adversarial_training():
     wave = model.infer(segments.mel, noise=torch.randn(2, 8, SEGMENT // 8), crop=model.context)
     real, fake = judges(segments.wave), judges(wave)
     losses = spectral(wave, segments.wave) | generator_losses(real, fake)
-    assert set(losses) == {"mel", "stft", "adversarial", "features"}
+    assert set(losses) == {"mel", "stft", "adversarial", "feature_matching"}
     of_judges = list(judges.parameters())
     gradients = torch.autograd.grad(discriminator_loss(real, fake), of_judges, retain_graph=True)
     assert all(gradient.isfinite().all() and gradient.any() for gradient in gradients)
@@ -138,16 +138,17 @@ def test_every_parameter_gets_a_gradient_in_adversarial_training():
 
 
 def test_losses_know_right_from_wrong():
-    def says(score: float, feature: float) -> Judgement:
-        return Judgement([torch.full((2, 1, 3), score), torch.full((2, 4), score)],
+    def says(score: float, feature: float) -> DiscriminatorOutput:
+        return DiscriminatorOutput([torch.full((2, 1, 3), score), torch.full((2, 4), score)],
                          [[torch.full((2, 3), feature)], [torch.full((1,), feature)]])
     assert discriminator_loss(says(1, 0), says(0, 0)) == 0
     assert discriminator_loss(says(0, 0), says(1, 0)) == 4
-    assert generator_losses(says(1, 1), says(1, 1)) == {"adversarial": 0, "features": 0}
+    assert generator_losses(says(1, 1), says(1, 1)) == {"adversarial": 0, "feature_matching": 0}
     losses = generator_losses(says(1, 1), says(0, 3))
-    assert losses == {"adversarial": 2, "features": 4}
+    assert losses == {"adversarial": 2, "feature_matching": 4}
     recorded, generated = torch.ones(3, requires_grad=True), torch.zeros(3, requires_grad=True)
-    generator_losses(Judgement([recorded], [[recorded]]), Judgement([generated], [[generated]]))["features"].backward()
+    real, fake = DiscriminatorOutput([recorded], [[recorded]]), DiscriminatorOutput([generated], [[generated]])
+    generator_losses(real, fake)["feature_matching"].backward()
     assert recorded.grad is None and generated.grad is not None
 
 

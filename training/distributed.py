@@ -29,7 +29,7 @@ class Workers(NamedTuple):
 
 
 @contextlib.contextmanager
-def workers(device_name: str) -> Iterator[Workers]:
+def process_group(device_name: str) -> Iterator[Workers]:
     """Joins the process group that torchrun describes in the environment, if any, and leaves it at the end."""
     count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     device = pick_device(device_name, int(os.environ.get("LOCAL_RANK", "0")))
@@ -48,7 +48,7 @@ def workers(device_name: str) -> Iterator[Workers]:
 
 
 @torch.no_grad()
-def average(tensors: Iterable[torch.Tensor], workers: Workers) -> None:
+def all_reduce_mean(tensors: Iterable[torch.Tensor], workers: Workers) -> None:
     """Replaces every tensor by its mean over the processes, in place, by one all-reduce."""
     tensors = list(tensors)
     if workers.count == 1 or not tensors:

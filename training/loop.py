@@ -16,7 +16,7 @@ from runtime.signals import catch_signals
 from training import distributed
 from training.checkpoint import check_same_config, load_checkpoint, random_state, save_checkpoint, set_random_state
 from training.distributed import Workers
-from training.journal import Journal
+from training.log import TrainingLog
 from training.schedule import AveragedModel, GradientClip, learning_rate
 
 
@@ -34,7 +34,7 @@ class Task(Protocol):
     def names(self, step: int) -> list[str]:
         """Names of the rows of this process's batch at a step, for error messages."""
 
-    def validate(self, model: nn.Module, step: int, journal: Journal) -> dict[str, float]:
+    def validate(self, model: nn.Module, step: int, log: TrainingLog) -> dict[str, float]:
         """Figures of `model` on held-out rows, "score" among them: lower is better."""
 
 
@@ -95,7 +95,7 @@ def _restore(state: State, saved: dict[str, Any], path: Path) -> None:
 def _settle_buffers(state: State) -> None:
     """Averages BatchNorm's statistics over the processes, which all call it, and hands them to the averaged model."""
     for network in state.task.networks.values():
-        distributed.average((b for b in network.buffers() if b.is_floating_point()), state.workers)
+        distributed.all_reduce_mean((b for b in network.buffers() if b.is_floating_point()), state.workers)
     state.average.copy_buffers(state.task.model)
 
 
@@ -123,7 +123,7 @@ def train_step(state: State) -> dict[str, torch.Tensor]:
         gradients = [p.grad for p in network.parameters() if p.grad is not None]
         if not gradients:  # a discriminator that has not joined yet
             continue
-        distributed.average(gradients, state.workers)
+        distributed.all_reduce_mean(gradients, state.workers)
         losses[f"{name} gradient norm"] = state.clips[name](gradients)
         for group in state.optimizers[name].param_groups:
             group["lr"] = rate * state.task.rates[name]
@@ -169,21 +169,21 @@ def fit(state: State) -> bool:
     Every config.log_every steps the losses are read; a loss that is not finite raises UserError and writes nothing.
     The checkpoint latest.pt is written every config.checkpoint_seconds, best.pt after each best validation.
     """
-    config, journal = state.config, Journal(state.folder, state.workers.is_main, state.step, state.config.steps)
+    config, log = state.config, TrainingLog(state.folder, state.workers.is_main, state.step, state.config.steps)
     meter, saved, clock = LossMeter(), time.monotonic(), None
-    with catch_signals() as asked, contextlib.closing(journal):
+    with catch_signals() as asked, contextlib.closing(log):
         while state.step < config.steps:
             meter.add(state.step, train_step(state))
             regular = state.step % config.log_every == 0 or state.step == config.steps
             if not regular and not (asked and state.workers.count == 1):
                 continue
-            clock = _report(state, meter, journal, clock)
+            clock = _report(state, meter, log, clock)
             if regular and (state.step % config.validate_every < config.log_every or state.step == config.steps):
-                _validate(state, journal)
+                _validate(state, log)
                 clock = None
             if state.step < config.steps and distributed.any_process(bool(asked), state.workers):
                 save(state, "latest.pt")
-                journal.say(f"stopped at step {state.step}; go on with --resume")
+                log.print(f"stopped at step {state.step}; go on with --resume")
                 return False
             if distributed.any_process(time.monotonic() - saved > config.checkpoint_seconds, state.workers):
                 save(state, "latest.pt")
@@ -192,7 +192,7 @@ def fit(state: State) -> bool:
     return True
 
 
-def _report(state: State, meter: LossMeter, journal: Journal, clock: tuple[int, float] | None) -> tuple[int, float]:
+def _report(state: State, meter: LossMeter, log: TrainingLog, clock: tuple[int, float] | None) -> tuple[int, float]:
     """Reads the losses, checks and notes them with the pace since `clock` = (step, time); returns the new clock."""
     means, bad = meter.read()
     if distributed.any_process(bad is not None, state.workers):
@@ -205,18 +205,18 @@ def _report(state: State, meter: LossMeter, journal: Journal, clock: tuple[int, 
     if state.workers.device.type == "cuda":
         means["peak GiB"] = torch.cuda.max_memory_allocated() / 2**30
     means["learning rate"] = learning_rate(state.step - 1, state.config)
-    journal.scalars(state.step, means)
+    log.add_scalars(state.step, means)
     return state.step, now
 
 
-def _validate(state: State, journal: Journal) -> None:
+def _validate(state: State, log: TrainingLog) -> None:
     """Validates the averaged model on every process alike and keeps it as best.pt if no score was lower."""
     _settle_buffers(state)
     devices = [state.workers.device] if state.workers.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.no_grad():  # the training's own random stream goes on untouched
         torch.manual_seed(0)
-        figures = state.task.validate(state.average.model, state.step, journal)
-    journal.scalars(state.step, figures, kind="validation")
+        figures = state.task.validate(state.average.model, state.step, log)
+    log.add_scalars(state.step, figures, kind="validation")
     if figures["score"] < state.best:
         state.best = figures["score"]
         save(state, "best.pt")

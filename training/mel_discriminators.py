@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from hparams import MelTraining
-from training.gan_loss import Judgement, discriminator_loss, generator_losses
+from training.gan_loss import DiscriminatorOutput, discriminator_loss, generator_losses
 
 WINDOWS = (32, 64, 128)  # mel frames: 0.4 to 1.5 s
 CHANNELS = (32, 64, 128, 128)
@@ -46,12 +46,12 @@ class MelDiscriminators(nn.Module):
         super().__init__()
         self.judges = nn.ModuleList(WindowDiscriminator() for _ in WINDOWS)
 
-    def forward(self, mel: Tensor, lengths: Tensor, starts: Tensor) -> Judgement:
+    def forward(self, mel: Tensor, lengths: Tensor, starts: Tensor) -> DiscriminatorOutput:
         """mel (B, M, T), lengths (B,) int64, starts (len(WINDOWS), B) int64 of `draw_starts`; T is not looked at
         beyond a row's length."""
         scores, features = zip(*(judge(cut(mel, lengths, start, window))
                                  for judge, start, window in zip(self.judges, starts, WINDOWS)))
-        return Judgement(list(scores), list(features))
+        return DiscriminatorOutput(list(scores), list(features))
 
 
 def draw_starts(lengths: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -109,7 +109,7 @@ class MelAdversary:
             parameter.grad = gradient
         mine = generator_losses(judged_real, judged_fake)
         verdict = (self.settings.adversarial_weight * mine["adversarial"]
-                   + self.settings.matching_weight * mine["features"])
+                   + self.settings.matching_weight * mine["feature_matching"])
         return loss + verdict, {**mine, "discriminators": theirs.detach()}
 
 

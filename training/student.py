@@ -15,10 +15,10 @@ from lightspeech.loss import student_loss
 from lightspeech.pitch import measure_rows
 from runtime.errors import UserError
 from training.distributed import Workers
-from training.journal import Journal
+from training.log import TrainingLog
 from training.mel_discriminators import MelAdversary, variance_ratio
 from training.sampler import BucketSampler, round_up
-from training.student_mels import tell_left_out
+from training.student_mels import report_left_out
 
 MOST_VALIDATION_ROWS = 256
 
@@ -51,7 +51,7 @@ class StudentTask:
         if not self.training_rows:
             raise UserError(f"{data}: found {len(names)} texts of at most {settings.max_frames} frames, expected at "
                             "least 2; distil more texts or raise --max-frames")
-        tell_left_out(len(dataset) - len(short), len(dataset), "too long, see --max-frames", workers)
+        report_left_out(len(dataset) - len(short), len(dataset), "too long, see --max-frames", workers)
         lengths = dataset.mels.lengths[self.training_rows].tolist()
         self.sampler = BucketSampler(lengths, settings.batch_size, settings.seed, workers.rank, workers.count)
 
@@ -84,7 +84,7 @@ class StudentTask:
         """Names of the batch's rows."""
         return [self.dataset.names[row] for row in self._rows(step)]
 
-    def validate(self, model: nn.Module, step: int, journal: Journal) -> dict[str, float]:
+    def validate(self, model: nn.Module, step: int, log: TrainingLog) -> dict[str, float]:
         """Mean losses over the held-out rows; draws the mel of the first beside its target."""
         size, totals = self.settings.batch_size, {}
         chunks = [self.validation_rows[start:start + size] for start in range(0, len(self.validation_rows), size)]
@@ -98,5 +98,5 @@ class StudentTask:
         frames = int(batch.mel_lengths[0])
         spoken = model(batch.ids, batch.id_lengths, batch.durations, batch.mel.shape[2]).mel[0, :, :frames]
         both = torch.cat((batch.mel[0, :, :frames], spoken)).float().cpu().numpy()  # the student's above
-        journal.picture(step, "mel: teacher below, student above", both)
+        log.add_image(step, "mel: teacher below, student above", both)
         return {**totals, "score": self.adversary.score(step) if self.adversary else totals["loss"]}

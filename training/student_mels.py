@@ -30,7 +30,7 @@ def read_with_mels(folder: Path, mels: Path, audio: AudioConfig, workers: Worker
         if not lines:
             raise UserError(f"--mels {mels}: found none of the {what} lines of {folder}, expected most; {_MAKE_MELS}")
     total = sum(map(len, parts))
-    tell_left_out(total - sum(map(len, kept)), total, f"no mel in {mels}, see its rejected.csv", workers)
+    report_left_out(total - sum(map(len, kept)), total, f"no mel in {mels}, see its rejected.csv", workers)
     processes = available_cpus()
     return tuple(_with_mels(read_part(folder, lines, audio.sample_rate, processes), audio.hop_length, mels,
                             [said.mels.row(row_of[line.name]) for line in lines]) for lines in kept)
@@ -44,7 +44,7 @@ def _with_mels(corpus: Corpus, hop_length: int, folder: Path, rows: list[Tensor]
     return corpus._replace(mels=Ragged.from_rows(rows))
 
 
-def tell_left_out(count: int, total: int, why: str, workers: Workers) -> None:
+def report_left_out(count: int, total: int, why: str, workers: Workers) -> None:
     """Tells on standard error that `count` of `total` recordings are not trained on; silent where all are."""
     if count and workers.is_main:
         print(f"{count} of {total} recordings are left out: {why}", file=sys.stderr)

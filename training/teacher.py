@@ -14,10 +14,10 @@ from tacotron2.fused import best_recurrence
 from tacotron2.loss import LossWeights, losses, total
 from tacotron2.recurrence import PLAIN
 from training.distributed import Workers
-from training.journal import Journal
+from training.log import TrainingLog
 from training.mel_discriminators import MelAdversary, variance_ratio
 from training.sampler import BucketSampler, round_up
-from training.student_mels import tell_left_out
+from training.student_mels import report_left_out
 
 
 class TeacherTask:
@@ -44,7 +44,7 @@ class TeacherTask:
         self.rows = [row for row, frames in enumerate(lengths) if frames <= settings.max_frames]
         if not self.rows:
             raise UserError(f"{data}: no recording has at most {settings.max_frames} frames; raise --max-frames")
-        tell_left_out(len(lengths) - len(self.rows), len(lengths), "too long, see --max-frames", workers)
+        report_left_out(len(lengths) - len(self.rows), len(lengths), "too long, see --max-frames", workers)
         mean = self.training.mels.flat.mean(0)
         self.model.decoder.linear_projection.linear_layer.bias.data.copy_(mean)  # from the mean mel on: a faster start
         self.sampler = BucketSampler([lengths[row] for row in self.rows], settings.batch_size, settings.seed,
@@ -90,7 +90,7 @@ class TeacherTask:
         """Names of the batch's recordings."""
         return [self.training.lines[row].name for row in self._rows(step)]
 
-    def validate(self, model: nn.Module, step: int, journal: Journal) -> dict[str, float]:
+    def validate(self, model: nn.Module, step: int, log: TrainingLog) -> dict[str, float]:
         """Teacher-forced losses on the held-out rows, in letters and in phonemes; draws the longest row's alignment."""
         figures, rows = {}, sorted(range(len(self.validation)), key=lambda row: int(self.validation.mels.lengths[row]))
         size = self.settings.batch_size
@@ -103,13 +103,13 @@ class TeacherTask:
                 for name in ("mel_postnet", "gate", "focus", "variance"):
                     key = f"{mode} {name}"
                     figures[key] = figures.get(key, 0.0) + found[name].item() * len(chunk) / len(rows)
-            self._draw(model, self._batch(self.validation, rows[-1:], share, "validation"), mode, step, journal)
+            self._draw(model, self._batch(self.validation, rows[-1:], share, "validation"), mode, step, log)
         score = (figures["letters mel_postnet"] + figures["phonemes mel_postnet"]) / 2
         return {**figures, "score": self.adversary.score(step) if self.adversary else score}
 
-    def _draw(self, model: nn.Module, batch: TeacherBatch, mode: str, step: int, journal: Journal) -> None:
+    def _draw(self, model: nn.Module, batch: TeacherBatch, mode: str, step: int, log: TrainingLog) -> None:
         output = model(batch.ids, batch.id_lengths, batch.mel, batch.mel_lengths, PLAIN)
         symbols, frames = int(batch.id_lengths[0]), int(batch.mel_lengths[0])
-        journal.picture(step, f"alignment, {mode}", output.alignments[0, :frames, :symbols].t().float().cpu().numpy())
+        log.add_image(step, f"alignment, {mode}", output.alignments[0, :frames, :symbols].t().float().cpu().numpy())
         both = torch.cat((batch.mel[0, :, :frames], output.mel_postnet[0, :, :frames]))
-        journal.picture(step, f"mel, {mode}: recording below, teacher above", both.float().cpu().numpy())
+        log.add_image(step, f"mel, {mode}: recording below, teacher above", both.float().cpu().numpy())

@@ -15,9 +15,9 @@ from hparams import AudioConfig, VocoderTraining, WaveGlowConfig
 from runtime.graphs import Step, captured
 from training.distributed import Workers
 from training.gan_loss import discriminator_loss, generator_losses
-from training.journal import Journal
+from training.log import TrainingLog
 from training.spectral_loss import SpectralLoss
-from training.student_mels import read_with_mels, tell_left_out
+from training.student_mels import read_with_mels, report_left_out
 from training.wave_discriminators import Discriminators
 from waveglow import WaveGlow
 from waveglow.coupling import coupling_network
@@ -49,7 +49,7 @@ class VocoderTask:
         self.recordings = [line.name for line in training.lines]
         self.sampler = SegmentSampler(training.waves.to(self.device), settings.segment, self.model.context, audio,
                                       training.mels and training.mels.to(self.device))
-        tell_left_out(self.sampler.skipped, len(self.recordings), "too short, see --segment", workers)
+        report_left_out(self.sampler.skipped, len(self.recordings), "too short, see --segment", workers)
         self.spectral = SpectralLoss(audio).to(self.device)
         self.mel = MelSpectrogram(audio).to(self.device)
         steps = settings.segment // config.n_group
@@ -113,8 +113,8 @@ class VocoderTask:
 
     def _weighted(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
         settings = self.settings
-        weights = {"mel": settings.mel_weight, "stft": settings.stft_weight, "features": settings.feature_weight,
-                   "adversarial": 1.0}
+        weights = {"mel": settings.mel_weight, "stft": settings.stft_weight,
+                   "feature_matching": settings.feature_weight, "adversarial": 1.0}
         return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
 
     def _spectral_step(self) -> dict[str, torch.Tensor]:
@@ -141,7 +141,7 @@ class VocoderTask:
         self._draw(step)
         return [self.recordings[row] for row in self.sampler.rows(self.positions)]
 
-    def validate(self, model: nn.Module, step: int, journal: Journal) -> dict[str, float]:
+    def validate(self, model: nn.Module, step: int, log: TrainingLog) -> dict[str, float]:
         """Speaks held-out recordings from their mels, and from the student's where there are any.
 
         The score is the multi-resolution mel distance, of both the mean. Before the discriminators have joined, a small
@@ -159,8 +159,8 @@ class VocoderTask:
                 for name, value in self.spectral(spoken, wave[:, :spoken.shape[1]]).items():
                     figures[kind + name] = figures.get(kind + name, 0.0) + value.item() / rows
                 if row < 2:
-                    journal.sound(step, f"{kind}validation {row}", spoken[0], self.audio.sample_rate)
-                    journal.picture(step, f"mel of {kind}validation {row}", self.mel(spoken)[0].cpu().numpy())
+                    log.add_audio(step, f"{kind}validation {row}", spoken[0], self.audio.sample_rate)
+                    log.add_image(step, f"mel of {kind}validation {row}", self.mel(spoken)[0].cpu().numpy())
         blurred = self.settings.objective == "adversarial" and step <= self.settings.spectral_steps
         distance = (figures["mel"] + figures.get("student mel", figures["mel"])) / 2
         return {**figures, "score": math.inf if blurred else distance}

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from training.gan_loss import Judgement
+from training.gan_loss import DiscriminatorOutput
 
 PERIODS = (2, 3, 5, 7, 11)  # samples; primes, so that they overlap little
 PERIOD_CHANNELS = (32, 96, 256, 384)
@@ -22,10 +22,10 @@ class Discriminators(nn.Module):
         self.judges = nn.ModuleList([PeriodDiscriminator(period) for period in PERIODS]
                                     + [ResolutionDiscriminator(n_fft) for n_fft in RESOLUTIONS])
 
-    def forward(self, wave: Tensor) -> Judgement:
+    def forward(self, wave: Tensor) -> DiscriminatorOutput:
         """wave (B, S) float32 -> scores and features, a list entry a judge."""
         scores, features = zip(*(judge(wave) for judge in self.judges))
-        return Judgement(list(scores), list(features))
+        return DiscriminatorOutput(list(scores), list(features))
 
 
 class PeriodDiscriminator(nn.Module):
