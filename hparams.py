@@ -14,7 +14,7 @@ def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
 
 
 # Ranges of the settings: whole numbers are at least 1, others finite and at least 0, but for these.
-_FROM_ZERO = ("seed", "warmup_steps", "spectral_steps")
+_FROM_ZERO = ("seed", "warmup_steps", "spectral_steps", "n_flows")
 _ABOVE_ZERO = ("clip_factor", "sigma")
 _AT_MOST_1 = ("decay_start", "ema_decay", "phoneme_share", "guided_until", "adversarial_from")
 _BELOW_1 = ("beta1", "beta2", "attention_dropout", "decoder_dropout")
@@ -91,7 +91,8 @@ class Tacotron2Config:
 class WaveGlowConfig:
     """WaveGlow (Prenger et al. 2018, arXiv 1811.00002); the defaults are NVIDIA's published 256-channel network."""
     n_mels: int = 80
-    n_flows: int = 12
+    squeeze: str = "samples"  # "samples": NVIDIA's, n_group at a time; "mdct": a network at the mel rate (mel_rate.py)
+    n_flows: int = 12  # coupling layers; 0 with "mdct": no flow, the mean wave alone
     n_group: int = 8  # samples squeezed into channels
     n_early_every: int = 4  # flows between two early outputs
     n_early_size: int = 2  # channels of an early output
@@ -101,9 +102,15 @@ class WaveGlowConfig:
     conditioning: str = "upsample"  # "upsample": NVIDIA's; "frame": a small network at the mel rate
     cond_channels: int = 64  # width of the "frame" conditioning
     generation: str = "new"  # "new": of 2019-08 on, and "mid" once converted; "old": halves swap on odd flows
+    n_blocks: int = 8  # "mdct" only, like the next three: ConvNeXt blocks
+    block_channels: int = 256
+    block_hidden: int = 768
+    flow_channels: int = 128
+    sigma: float = 0.6  # scale of the noise in synthesis, and in adversarial training
 
     def __post_init__(self) -> None:
         _check_numbers(self)
+        _one_of("squeeze", self.squeeze, ("samples", "mdct"))
         _one_of("conditioning", self.conditioning, ("upsample", "frame"))
         _one_of("generation", self.generation, ("new", "old"))
 
@@ -183,7 +190,6 @@ class VocoderTraining(TrainConfig):
     batch_size: int = 32
     objective: str = "adversarial"  # through the inverse, noise and mel in, wave out; or "likelihood", as published
     segment: int = 8192  # samples a row
-    sigma: float = 1.0  # of the noise; the published likelihood training takes 1 too
     learning_rate: float = 5e-4
     final_learning_rate: float = 1e-5
     discriminator_rate: float = 0.4  # learning rate of the discriminators as a share of learning_rate
@@ -211,12 +217,12 @@ CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
                                  decoder_rnn_dim=64, attention_dim=16, location_n_filters=8, postnet_dim=32),
                  TeacherTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200))},
     "waveglow": {
-        "default": (WaveGlowConfig(n_channels=64, conditioning="frame"), VocoderTraining()),
+        "default": (WaveGlowConfig(n_channels=64, conditioning="frame", sigma=1.0), VocoderTraining()),
         "published": (WaveGlowConfig(), VocoderTraining(
             objective="likelihood", batch_size=12, learning_rate=1e-4, beta1=0.9, beta2=0.999,
             segment=16128)),  # the published 16,000 in whole frames
         "tiny": (WaveGlowConfig(n_flows=4, n_early_every=2, n_layers=3, n_channels=16, conditioning="frame",
-                                cond_channels=16),
+                                cond_channels=16, sigma=1.0),
                  VocoderTraining(steps=400, batch_size=4, segment=4096, warmup_steps=20, spectral_steps=200,
                                  validate_every=200))},
     "lightspeech": {

@@ -1,5 +1,6 @@
 """Between a run's checkpoints and released weights files."""
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,9 +16,9 @@ from runtime.weights import weights_notes
 from training.checkpoint import check_same_config, load_checkpoint
 from training.sharpness import make_sharp
 
-NETWORKS: dict[str, tuple[ModuleType, type[nn.Module]]] = {
+NETWORKS: dict[str, tuple[ModuleType, Callable[[Any], nn.Module]]] = {
     "lightspeech": (lightspeech, lightspeech.LightSpeech), "tacotron2": (tacotron2, tacotron2.Tacotron2),
-    "waveglow": (waveglow, waveglow.WaveGlow)}
+    "waveglow": (waveglow, waveglow.build)}
 
 
 def export(model: str, source: Path, target: Path, preliminary: str | None = None,
@@ -70,6 +71,6 @@ def start_from(path: Path, model: str, network: nn.Module) -> None:
     package, _ = NETWORKS[model]
     found = package.load(path)
     check_same_config(path, dataclasses.asdict(found.config), network.config)
-    if model == "waveglow":
+    if isinstance(found, waveglow.WaveGlow):
         found.unfold_weight_norm()
     network.load_state_dict(found.state_dict())

@@ -12,6 +12,7 @@ from torch import nn
 from audio import MelSpectrogram
 from audio.recordings import read_folder
 from hparams import AudioConfig, VocoderTraining, WaveGlowConfig
+from runtime.errors import UserError
 from runtime.graphs import Step, captured
 from training.distributed import Workers
 from training.gan_loss import discriminator_loss, generator_losses
@@ -19,7 +20,7 @@ from training.log import TrainingLog
 from training.spectral_loss import SpectralLoss
 from training.student_mels import read_with_mels, report_left_out
 from training.wave_discriminators import Discriminators
-from waveglow import WaveGlow
+from waveglow import WaveGlow, build
 from waveglow.coupling import coupling_network
 from waveglow.data import SegmentSampler
 from waveglow.loss import likelihood_loss
@@ -40,7 +41,9 @@ class VocoderTask:
         torch.manual_seed(settings.seed)
         self.settings, self.workers, self.device, self.audio = settings, workers, workers.device, audio
         self.fast = fast and workers.device.type == "cuda"
-        self.model = WaveGlow(config, audio).to(self.device)
+        if settings.objective == "likelihood" and config.squeeze == "mdct":
+            raise UserError("--objective: found likelihood, expected adversarial for a vocoder at the mel rate")
+        self.model = build(config, audio).to(self.device)
         self.networks, self.rates = {"model": self.model}, {"model": 1.0}
         if settings.objective == "adversarial":
             self.networks["discriminators"] = Discriminators().to(self.device)
@@ -52,13 +55,14 @@ class VocoderTask:
         report_left_out(self.sampler.skipped, len(self.recordings), "too short, see --segment", workers)
         self.spectral = SpectralLoss(audio).to(self.device)
         self.mel = MelSpectrogram(audio).to(self.device)
-        steps = settings.segment // config.n_group
         self.positions = torch.zeros(settings.batch_size, dtype=torch.int64, device=self.device)
-        self.noise = torch.zeros(settings.batch_size, config.n_group, steps, device=self.device)
+        noise_shape = self.model.noise_shape(settings.segment // audio.hop_length, self.model.context)
+        self.noise = torch.zeros(settings.batch_size, *noise_shape, device=self.device)
         self.ready: dict[str, Step] = {}  # phase -> its step
         if self.fast:
             torch.backends.cudnn.benchmark = True  # the shapes stay the same
-            self.model.core = torch.compile(coupling_network, dynamic=False, fullgraph=True)
+            if isinstance(self.model, WaveGlow):
+                self.model.core = torch.compile(coupling_network, dynamic=False, fullgraph=True)
 
     def train_step(self, step: int) -> dict[str, torch.Tensor]:
         """Leaves the gradients of a batch in .grad; returns its losses."""
@@ -100,7 +104,7 @@ class VocoderTask:
         segments = self.sampler.cut(self.positions)
         with self._autocast():
             output = self.model(segments.mel, segments.wave, crop=self.model.context)
-        loss = likelihood_loss(output, self.settings.sigma)
+        loss = likelihood_loss(output)
         self._leave(loss, "model")
         return {"loss": loss.detach()}
 
@@ -108,7 +112,7 @@ class VocoderTask:
         """(generated, recorded) waves of the batch, each (B, segment)."""
         segments = self.sampler.cut(self.positions)
         with self._autocast():
-            wave = self.model.infer(segments.mel, self.settings.sigma, noise=self.noise, crop=self.model.context)
+            wave = self.model.infer(segments.mel, noise=self.noise, crop=self.model.context)
         return wave, segments.wave
 
     def _weighted(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -148,7 +152,8 @@ class VocoderTask:
         distance means a blurred voice: the score is infinite there.
         """
         figures, rows = {}, min(MOST_VALIDATION_ROWS, len(self.validation.lines))
-        model.core = coupling_network  # compiled, it would be compiled anew for every length
+        if isinstance(model, WaveGlow):
+            model.core = coupling_network  # compiled, it would be compiled anew for every length
         for row in range(rows):
             wave = self.validation.waves.row(row).to(self.device).float()[None] / 32768
             heard = {"": self.mel(wave)}

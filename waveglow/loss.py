@@ -6,7 +6,7 @@ from torch import Tensor
 from waveglow.model import WaveGlowOutput
 
 
-def likelihood_loss(output: WaveGlowOutput, sigma: float = 1.0) -> Tensor:
-    """Negative log-likelihood a sample in nats, but for a constant, under noise of deviation sigma (equation 3)."""
+def likelihood_loss(output: WaveGlowOutput) -> Tensor:
+    """Returns the negative log-likelihood of a sample in nats, without its constant, for noise of deviation 1."""
     log_s = torch.stack([scale.sum() for scale in output.log_s]).sum()
-    return (output.z.square().sum() / (2 * sigma**2) - log_s - output.log_det.sum()) / output.z.numel()
+    return (output.z.square().sum() / 2 - log_s - output.log_det.sum()) / output.z.numel()

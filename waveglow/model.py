@@ -77,7 +77,7 @@ class WaveGlow(nn.Module):
         self.sizes = channels_of_flows(config)
         _check(config, audio)
         self.bounded = config.conditioning == "frame"
-        self.sigma = 1.0 if self.bounded else 0.6
+        self.sigma = config.sigma
         if self.bounded:
             n_condition = config.cond_channels
             self.upsample = FrameConditioner(config.n_mels, n_condition, math.log(audio.log_floor))
@@ -88,6 +88,10 @@ class WaveGlow(nn.Module):
                                                 config.kernel_size) for size in self.sizes)
         self.convinv = nn.ModuleList(InvertibleConv(size) for size in self.sizes)
         self.core = coupling_network
+
+    def noise_shape(self, frames: int, crop: int = 0) -> tuple[int, int]:
+        """Returns the shape (channels, steps) of the noise that `infer` takes for a mel of so many frames."""
+        return self.config.n_group, frames * self.hop_length // self.config.n_group
 
     @property
     def context(self) -> int:

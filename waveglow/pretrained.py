@@ -15,6 +15,7 @@ from torch import Tensor
 from hparams import AudioConfig, WaveGlowConfig
 from runtime.errors import UserError
 from runtime.weights import load_weights, save_weights
+from waveglow.mel_rate import MelRateWaveGlow
 from waveglow.model import OLD_EARLY_EVERY, WaveGlow, channels_of_flows
 from waveglow.unpickle import Record, read, tensor_of, tensors_of_module
 
@@ -22,7 +23,8 @@ GENERATIONS = ("new", "mid", "old")
 NEW_STYLE = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
 
 
-def load(path: Path | str, generation: str | None = None, audio: AudioConfig = AudioConfig()) -> WaveGlow:
+def load(path: Path | str, generation: str | None = None, audio: AudioConfig = AudioConfig()
+         ) -> WaveGlow | MelRateWaveGlow:
     """Returns the model of the file, on the CPU, in eval mode, weight norm folded, float32.
 
     path: our .safetensors, or a published file: a pickled module or a state dict, bare or under "model" or
@@ -40,26 +42,36 @@ def load(path: Path | str, generation: str | None = None, audio: AudioConfig = A
         tensors, config = _published(path, generation)
     else:
         weights = load_weights(path, "waveglow", audio)
-        tensors, config = weights.tensors, WaveGlowConfig(**weights.config)
+        settings = weights.config
+        if settings.get("conditioning") == "frame":
+            settings.setdefault("sigma", 1.0)  # a file from before sigma was a setting
+        tensors, config = weights.tensors, WaveGlowConfig(**settings)
         if generation not in (None, config.generation):
             raise UserError(f"{path}: generation {config.generation}, found {generation!r} asked for; leave it out")
     return _build(path, tensors, config, audio)
 
 
-def save(path: Path | str, model: WaveGlow, notes: dict[str, Any] | None = None, audio: AudioConfig = AudioConfig()
-         ) -> None:
+def save(path: Path | str, model: WaveGlow | MelRateWaveGlow, notes: dict[str, Any] | None = None,
+         audio: AudioConfig = AudioConfig()) -> None:
     """Writes the released form (.safetensors, half precision, weight norm folded); the model itself stays as it is.
 
     notes: how the weights were made. Raises UserError if the file cannot be written.
     """
     folded = copy.deepcopy(model)
-    folded.fold_weight_norm()
+    if isinstance(folded, WaveGlow):
+        folded.fold_weight_norm()
     save_weights(Path(path), "waveglow", folded.state_dict(), model.config, audio, notes=notes)
 
 
-def _build(path: Path, tensors: dict[str, Tensor], config: WaveGlowConfig, audio: AudioConfig) -> WaveGlow:
-    model = WaveGlow(config, audio)  # not on the meta device: its imports take seconds, more than the random weights
-    if any(name.endswith("weight") and ".start." in name for name in tensors):
+def build(config: WaveGlowConfig, audio: AudioConfig = AudioConfig()) -> WaveGlow | MelRateWaveGlow:
+    """Returns an untrained network of the kind that config.squeeze names."""
+    return MelRateWaveGlow(config, audio) if config.squeeze == "mdct" else WaveGlow(config, audio)
+
+
+def _build(path: Path, tensors: dict[str, Tensor], config: WaveGlowConfig, audio: AudioConfig
+           ) -> WaveGlow | MelRateWaveGlow:
+    model = build(config, audio)  # not on the meta device: its imports take seconds, more than the random weights
+    if isinstance(model, WaveGlow) and any(name.endswith("weight") and ".start." in name for name in tensors):
         model.fold_weight_norm()
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -68,7 +80,8 @@ def _build(path: Path, tensors: dict[str, Tensor], config: WaveGlowConfig, audio
         raise UserError(f"{path}: {wrong[0]} has shape {found.get(wrong[0])}, expected {expected.get(wrong[0])} "
                         f"({len(wrong)} of {len(expected)} differ); give the file of a WaveGlow")
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
-    model.fold_weight_norm()
+    if isinstance(model, WaveGlow):
+        model.fold_weight_norm()
     return model.eval()
 
 
