@@ -10,9 +10,9 @@ class LappedTransform(nn.Module):
 
     Frame t holds `hop` coefficients, from low to high frequency. Coefficient k belongs to the wave
     sqrt(2 / hop) sin(pi / (2 hop) (n + 1/2)) cos(pi / hop (n + 1/2 - hop / 2) (k + 1/2)) for n = 0 ... 2 hop - 1, whose
-    middle is the frame's centre. It is computed in two orthonormal steps: rotations that mix each sample with its mirror
-    image in the overlap of two frames, and a type-IV cosine transform of each frame. So T frames and T * hop samples
-    determine each other exactly, without an FFT. It has no parameters, and its matrix is not stored in a state_dict.
+    middle is the frame's centre. It is computed in two orthonormal steps: rotations that mix each sample with its
+    mirror image in the overlap of two frames, and a type-IV cosine transform of each frame. So T frames and T * hop
+    samples determine each other exactly, without an FFT. It has no parameters; its matrix is not in the state_dict.
     """
 
     def __init__(self, hop: int) -> None:
