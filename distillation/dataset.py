@@ -104,7 +104,7 @@ class DistilledDataset:
     durations: Ragged  # (N,) int32 frames
     mels: Ragged  # (T, M) float16, natural log
     features: Ragged | None  # (N, D) float16
-    pitch: Ragged | None = None  # (T, 2) float32, of pitch.measure_rows, by whoever needs it; not on disk
+    pitch: Ragged | None = None  # (T, 2) float32, of pitch.estimate_pitch_of_rows, by whoever needs it; not on disk
 
     @classmethod
     def read(cls, folder: Path, with_features: bool = True) -> Self:

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from audio import read_corpus
 from hparams import AudioConfig
 from lightspeech import LightSpeech
-from lightspeech.pitch import measure_rows
+from lightspeech.pitch import estimate_pitch_of_rows
 from runtime.batching import row_seed
 from runtime.devices import available_cpus
 from tacotron2 import Tacotron2
@@ -115,7 +115,7 @@ class Mimic(Teacher):
         self.jobs = self.jobs_of(self.dataset, 0)
         self.rows = {name: row for row, name in enumerate(names)}
         self.student = student.to(device)
-        self.pitch = measure_rows(self.dataset.mels, student.ridges) if student.config.pitch else None
+        self.pitch = estimate_pitch_of_rows(self.dataset.mels, student.harmonics) if student.config.pitch else None
 
     def read(self, jobs: list[Job], attempt: int) -> Iterator[Reading]:
         """Listens to the recordings of a batch; a kept reading's mel is the student's, as long as the recording's."""

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.machine import about, synchronize
 from hparams import CONFIGS, WaveGlowConfig
-from lightspeech import LightSpeech, Prosody
+from lightspeech import LightSpeech, ProsodyPrediction
 from synthesis.vocoder_runner import Sounds
 from synthesize import Synthesizer
 from waveglow import WaveGlow
@@ -74,13 +74,13 @@ def milliseconds(run: Callable[[], Any], device: torch.device, most: int) -> flo
 
 def fix_durations(model: LightSpeech) -> None:
     """Lets a model compute its durations, and then take FRAMES / SYMBOLS frames a symbol, rounded where each ends."""
-    computed = model.predict
+    computed = model.predict_prosody
 
-    def predict(features: torch.Tensor, id_lengths: torch.Tensor) -> Prosody:
+    def predict_prosody(features: torch.Tensor, id_lengths: torch.Tensor) -> ProsodyPrediction:
         ends = (torch.arange(features.shape[1] + 1, device=features.device) * (FRAMES / SYMBOLS)).round()
         told = computed(features, id_lengths)
-        return Prosody(told.log_durations * 0 + ends.diff().log1p(), told.lines)
-    model.predict = predict
+        return ProsodyPrediction(told.log_durations * 0 + ends.diff().log1p(), told.symbol_pitch)
+    model.predict_prosody = predict_prosody
 
 
 def mel_row(speaker: Synthesizer, rows: int, symbols: int, plain: bool, most: int) -> dict[str, Any]:

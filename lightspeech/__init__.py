@@ -1,8 +1,8 @@
-"""The student: a 1.87 M-parameter recurrent network that turns symbols into a mel spectrogram."""
-from lightspeech.fast import FastLightSpeech, fastest
-from lightspeech.model import LightSpeech, LightSpeechInference, LightSpeechOutput, Prosody
+"""The student: a recurrent network of 1.87 million parameters, from symbols to a mel spectrogram."""
+from lightspeech.inference import FastLightSpeech, fastest
+from lightspeech.model import LightSpeech, LightSpeechInference, LightSpeechOutput, ProsodyPrediction
 from lightspeech.pretrained import load, save
 from lightspeech.sharpen import sharpen
 
-__all__ = ["FastLightSpeech", "LightSpeech", "LightSpeechInference", "LightSpeechOutput", "Prosody", "fastest", "load",
-           "save", "sharpen"]
+__all__ = ["FastLightSpeech", "LightSpeech", "LightSpeechInference", "LightSpeechOutput", "ProsodyPrediction",
+           "fastest", "load", "save", "sharpen"]

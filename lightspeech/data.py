@@ -1,4 +1,4 @@
-"""Batches of the distilled dataset, cut out on the device that holds it."""
+"""The student's training batch."""
 from typing import NamedTuple
 
 from torch import Tensor
@@ -10,7 +10,7 @@ class StudentBatch(NamedTuple):
     ids: Tensor  # (B, N) int64
     id_lengths: Tensor  # (B,) int64
     durations: Tensor  # (B, N) int64 frames, summing to mel_lengths
-    mel: Tensor  # (B, M, T) float32
-    mel_lengths: Tensor  # (B,) int64
-    pitch: Tensor | None  # (B, T, 2) float32, of pitch.measure_rows; None where it was not measured
-    features: Tensor | None  # (B, N, 512) float32, the teacher's encoder output; None where it was not kept or read
+    mel: Tensor  # (B, M, T) float32, natural log
+    mel_lengths: Tensor  # (B,) int64 frames
+    pitch: Tensor | None  # (B, T, 2) float32, of pitch.estimate_pitch_of_rows; None for a model without pitch
+    features: Tensor | None  # (B, N, 512) float32, the teacher's encoder output; None if it was not stored or read

@@ -5,8 +5,8 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from lightspeech.durations import real
-from lightspeech.recurrence import Recurrence
+from lightspeech.gru_cpu import InferenceGRU
+from lightspeech.sequences import sequence_mask
 
 # gates (B, L, 2, 3H), hidden (2, 3H, H) float16, scaled_bias (2, H), lengths (B,) int64, at least 1
 # -> states (B, L, 2, H), float32, each at its place, also of the direction that begins at a row's end; anything in the
@@ -14,8 +14,8 @@ from lightspeech.recurrence import Recurrence
 GpuSteps = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
-class GpuRecurrence(Recurrence):
-    """As Recurrence, with fewer launches: its kernels find their way through a row themselves, from both ends.
+class GpuRecurrence(InferenceGRU):
+    """As InferenceGRU, with fewer launches: its kernels find their way through a row themselves, from both ends.
 
     Its gates are (B, N, 6H), as nn.GRU knows them, ahead first. steps: what goes through the steps.
     """
@@ -27,12 +27,12 @@ class GpuRecurrence(Recurrence):
         late_inputs = slice(ahead.input_size - late, None)
         self.late_weight = torch.cat([way.weight_ih_l0.detach()[:, late_inputs].t() for way in (ahead, back)], 1)
 
-    def project(self, inputs: Tensor) -> Tensor:
+    def project_inputs(self, inputs: Tensor) -> Tensor:
         """inputs: (B, N, D - late), or what an absorbed layer takes -> gates (B, N, 6H)."""
         return torch.addmm(self.bias, inputs.flatten(0, 1), self.weight.t()).unflatten(0, inputs.shape[:2])
 
     def run(self, gates: Tensor, lengths: Tensor, source: Tensor, late: Tensor | None = None) -> Tensor:
-        """As Recurrence.run, with the gates of this class's `project`."""
+        """As InferenceGRU.run, with the gates of this class's `project`."""
         (B, L), (own, N, width) = source.shape, gates.shape
         if own > 1:
             source = source + torch.arange(0, B * N, N, device=gates.device)[:, None]
@@ -57,10 +57,10 @@ def discrepancy(steps: GpuSteps, H: int, device: torch.device) -> float:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         ways, inputs = [nn.GRU(8, H) for _ in range(2)], torch.randn(17, 9, 8)
-    plain, found = Recurrence(*ways), GpuRecurrence(*[way.to(device) for way in ways], steps=steps)
+    plain, found = InferenceGRU(*ways), GpuRecurrence(*[way.to(device) for way in ways], steps=steps)
     for B in (1, 17):
         lengths, source = 9 - torch.arange(B) % 9, torch.arange(9).expand(B, -1)
-        expected = plain.run(plain.project(inputs[:B]), lengths, source)
-        states = found.run(found.project(inputs[:B].to(device)), lengths.to(device), source.to(device)).cpu()
-        largest.append((states - expected)[real(lengths, 9)].abs().max())
+        expected = plain.run(plain.project_inputs(inputs[:B]), lengths, source)
+        states = found.run(found.project_inputs(inputs[:B].to(device)), lengths.to(device), source.to(device)).cpu()
+        largest.append((states - expected)[sequence_mask(lengths, 9)].abs().max())
     return torch.stack(largest).max().item()

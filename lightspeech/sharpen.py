@@ -1,4 +1,4 @@
-"""Sharper mels from a finished student, in its weights themselves."""
+"""Sharper mels from a trained student, by a linear map that is multiplied into its last layer."""
 import torch
 
 from audio import BandMap
@@ -7,7 +7,7 @@ from lightspeech.model import LightSpeech
 
 @torch.no_grad()
 def sharpen(model: LightSpeech, bands: BandMap) -> None:
-    """Changes a model in place so that what it speaks is `bands` of what it spoke: its last layer is linear too."""
+    """Changes a model in place so that it returns `bands` applied to its former mels: its last layer is linear too."""
     layer = model.mel_linear
     shift = (bands.target - bands.matrix @ bands.source).float()
     layer.bias.copy_(bands.matrix.float() @ layer.bias + shift)

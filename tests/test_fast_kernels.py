@@ -12,8 +12,8 @@ import torch
 import lightspeech
 import waveglow
 from hparams import CONFIGS, LightSpeechConfig, WaveGlowConfig
-from lightspeech.durations import real
-from lightspeech.recurrence import Recurrence
+from lightspeech.gru_cpu import InferenceGRU
+from lightspeech.sequences import sequence_mask
 from runtime.graphs import Replay
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,11 +124,11 @@ def test_gpu_steps_are_the_plain_ones(way, largest, H, B, L) -> None:
         half.data = half.data.half().float()  # as released weights are
     inputs, lengths, source = torch.randn(B, L, 8), L - torch.arange(B) % L, torch.arange(L).expand(B, -1)
     with torch.no_grad():
-        plain = Recurrence(*ways)
-        expected = plain.run(plain.project(inputs), lengths, source)
+        plain = InferenceGRU(*ways)
+        expected = plain.run(plain.project_inputs(inputs), lengths, source)
         fast = gpu.GpuRecurrence(*(gru.cuda() for gru in ways), steps=steps.steps)
-        found = fast.run(fast.project(inputs.cuda()), lengths.cuda(), source.cuda()).cpu()
-    inside = real(lengths, L)
+        found = fast.run(fast.project_inputs(inputs.cuda()), lengths.cuda(), source.cuda()).cpu()
+    inside = sequence_mask(lengths, L)
     torch.testing.assert_close(found[inside], expected[inside], rtol=0, atol=largest)
 
 

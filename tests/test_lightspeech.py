@@ -11,19 +11,19 @@ from audio import covariance_map
 from hparams import AudioConfig, LightSpeechConfig, StudentTraining, TextConfig
 from lightspeech.data import StudentBatch
 from lightspeech.durations import (
-    MAX_FRAMES,
-    POSITIONS,
+    MAX_DURATION,
+    N_POSITION_FEATURES,
+    align_frames,
     change_speed,
-    positions,
-    real,
-    regulate,
-    timeline,
-    to_frames,
-    to_log,
+    durations_to_log,
+    log_to_durations,
+    position_features,
+    regulate_length,
 )
 from lightspeech.loss import student_loss
 from lightspeech.model import BidirectionalGRU, LightSpeech
-from lightspeech.pitch import RIDGES, Ridges
+from lightspeech.pitch import N_HARMONIC_BANDS, HarmonicPattern
+from lightspeech.sequences import sequence_mask
 from runtime.errors import UserError
 from runtime.weights import HALF_FROM, save_weights
 from text import symbols
@@ -34,7 +34,7 @@ TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=32, decoder_dim=6, pitch=
 def tiny_model() -> LightSpeech:
     torch.manual_seed(1)
     model = LightSpeech(TINY).eval()
-    with torch.no_grad():  # an untrained head says less than one frame; this one says about 4, more and less
+    with torch.no_grad():  # an untrained head predicts less than one frame; this one about 4, more and less
         model.duration_head[2].bias.fill_(1.6)
         model.duration_head[2].weight.mul_(8)
     return model
@@ -67,10 +67,12 @@ def test_published_size() -> None:
 
 def test_length_regulator_example() -> None:
     features = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 4, 1).requires_grad_()
-    line = timeline(torch.tensor([[1, 3, 0, 2]]), 8)
-    assert line.symbol.tolist() == [[0, 1, 1, 1, 3, 3, 3, 3]] and line.since.tolist() == [[0, 0, 1, 2, 0, 1, 1, 1]]
-    assert line.length.tolist() == [[1, 3, 3, 3, 2, 2, 2, 2]] and line.beyond.tolist() == [[False] * 6 + [True] * 2]
-    regulated = regulate(features, line)
+    alignment = align_frames(torch.tensor([[1, 3, 0, 2]]), 8)
+    assert alignment.symbol.tolist() == [[0, 1, 1, 1, 3, 3, 3, 3]]
+    assert alignment.position.tolist() == [[0, 0, 1, 2, 0, 1, 1, 1]]
+    assert alignment.duration.tolist() == [[1, 3, 3, 3, 2, 2, 2, 2]]
+    assert alignment.padding.tolist() == [[False] * 6 + [True] * 2]
+    regulated = regulate_length(features, alignment)
     assert regulated.flatten().tolist() == [1, 2, 2, 2, 4, 4, 0, 0]
     regulated.sum().backward()
     assert features.grad.flatten().tolist() == [1, 3, 0, 2]
@@ -110,7 +112,7 @@ def test_two_one_way_grus_are_a_packed_bidirectional_one() -> None:
     inputs, lengths = torch.randn(3, 7, 6), torch.tensor([4, 7, 1])
     packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
     expected, _ = pad_packed_sequence(reference(packed)[0], batch_first=True)
-    found = ours(inputs, lengths).masked_fill(~real(lengths, 7)[..., None], 0.0)
+    found = ours(inputs, lengths).masked_fill(~sequence_mask(lengths, 7)[..., None], 0.0)
     torch.testing.assert_close(found, expected)
 
 
@@ -120,7 +122,7 @@ def test_inference_of_a_batch_is_that_of_its_rows(speed: float) -> None:
     ids, lengths = rows(9, 1, 4)
     together = model.infer(ids, lengths, speed)
     assert together.frames == together.mel_lengths.tolist() == together.durations.sum(1).tolist()
-    assert len(set(together.durations[0].tolist())) > 2  # the model does not say the same for all
+    assert len(set(together.durations[0].tolist())) > 2  # not the same for all symbols
     for row, n in enumerate(lengths.tolist()):
         alone = model.infer(ids[row:row + 1, :n], lengths[row:row + 1], speed)
         assert alone.durations[0].tolist() == together.durations[row, :n].tolist()
@@ -131,10 +133,10 @@ def test_inference_of_a_batch_is_that_of_its_rows(speed: float) -> None:
 def test_inference_is_forward_with_its_own_durations() -> None:
     model = tiny_model()
     ids, lengths = rows(6, 4)
-    said = model.infer(ids, lengths)
+    result = model.infer(ids, lengths)
     with torch.no_grad():
-        forced = model(ids, lengths, said.durations, max(said.frames))
-    assert torch.equal(said.mel, forced.mel)
+        forced = model(ids, lengths, result.durations, max(result.frames))
+    assert torch.equal(result.mel, forced.mel)
 
 
 def test_every_parameter_gets_a_gradient() -> None:
@@ -151,19 +153,19 @@ def test_one_symbol_and_no_frame() -> None:
     model = tiny_model()
     with torch.no_grad():
         model.duration_head[2].bias.fill_(-50)
-    said = model.infer(*rows(1))
-    assert said.frames == [1] and said.mel.shape == (1, 80, 1) and said.mel.isfinite().all()
+    result = model.infer(*rows(1))
+    assert result.frames == [1] and result.mel.shape == (1, 80, 1) and result.mel.isfinite().all()
 
 
 def test_durations_come_back_from_their_logarithms() -> None:
-    durations = torch.arange(MAX_FRAMES + 1)[None]
-    assert torch.equal(to_frames(to_log(durations), torch.tensor([MAX_FRAMES + 1])), durations)
+    durations = torch.arange(MAX_DURATION + 1)[None]
+    assert torch.equal(log_to_durations(durations_to_log(durations), torch.tensor([MAX_DURATION + 1])), durations)
 
 
 def test_no_prediction_makes_durations_run_away() -> None:
     wild = torch.tensor([[float("nan"), float("inf"), -float("inf"), 1e9, -3.0, 0.9]])
-    assert to_frames(wild, torch.tensor([6])).tolist() == [[0, MAX_FRAMES, 0, MAX_FRAMES, 0, 1]]
-    assert to_frames(wild, torch.tensor([1])).tolist() == [[1, 0, 0, 0, 0, 0]]  # a row has at least one frame
+    assert log_to_durations(wild, torch.tensor([6])).tolist() == [[0, MAX_DURATION, 0, MAX_DURATION, 0, 1]]
+    assert log_to_durations(wild, torch.tensor([1])).tolist() == [[1, 0, 0, 0, 0, 0]]  # a row has at least one frame
 
 
 def test_speed_example() -> None:
@@ -195,7 +197,7 @@ def test_speed_must_be_above_zero(speed: float) -> None:
 def test_losses_known_by_hand() -> None:
     model = tiny_model()
     batch = tiny_batch(model)
-    output = lightspeech.LightSpeechOutput(batch.mel + 2, batch.mel_lengths, to_log(batch.durations) - 0.5,
+    output = lightspeech.LightSpeechOutput(batch.mel + 2, batch.mel_lengths, durations_to_log(batch.durations) - 0.5,
                                            batch.features + 3, batch.pitch[..., 0] + 0.25)
     losses = student_loss(output, batch, StudentTraining(duration_weight=4.0, feature_weight=10.0))
     assert {name: round(value.item(), 4) for name, value in losses.items()} == {
@@ -281,31 +283,33 @@ def test_truncated_and_missing_weights(tmp_path) -> None:
 
 
 def test_positions_example() -> None:
-    told = positions(timeline(torch.tensor([[2, 0, 1], [3, 1, 0]]), 4))
-    assert told.shape == (2, 4, POSITIONS)
-    torch.testing.assert_close(told[0, :3, 3], torch.tensor([0.25, 0.75, 0.5]))  # the share that has passed
-    torch.testing.assert_close(told[1, :, 0] * 3, torch.tensor([1.0, 2, 3, 1]).log())  # since the symbol began
-    torch.testing.assert_close(told[1, :, 1] * 3, torch.tensor([3.0, 2, 1, 1]).log())  # until it ends
+    features = position_features(align_frames(torch.tensor([[2, 0, 1], [3, 1, 0]]), 4))
+    assert features.shape == (2, 4, N_POSITION_FEATURES)
+    torch.testing.assert_close(features[0, :3, 3], torch.tensor([0.25, 0.75, 0.5]))  # the fraction
+    torch.testing.assert_close(features[1, :, 0] * 3, torch.tensor([1.0, 2, 3, 1]).log())  # position + 1
+    torch.testing.assert_close(features[1, :, 1] * 3, torch.tensor([3.0, 2, 1, 1]).log())  # duration - position
 
 
-def test_the_decoder_is_shown_positions_and_ridges_in_place_of_features() -> None:
+def test_pitch_and_position_features_replace_the_last_encoder_features() -> None:
     model = tiny_model()
-    line, pitch = timeline(torch.tensor([[2, 3]]), 6), torch.full((1, 6), 5.0)
-    spread = model.spread(torch.ones(1, 2, 64), line, pitch)
-    assert (spread[0, :5, :64 - POSITIONS - RIDGES] == 1).all() and (spread[0, 5] == 0).all()
-    torch.testing.assert_close(spread[0, :5, 64 - POSITIONS - RIDGES:-POSITIONS], Ridges()(pitch)[0, :5])
-    assert torch.equal(spread[0, :5, -POSITIONS:], positions(line)[0, :5])
+    alignment, pitch = align_frames(torch.tensor([[2, 3]]), 6), torch.full((1, 6), 5.0)
+    frames = model.expand_to_frames(torch.ones(1, 2, 64), alignment, pitch)[0]
+    encoder, harmonics, position = frames[:5].tensor_split([-N_HARMONIC_BANDS - N_POSITION_FEATURES,
+                                                            -N_POSITION_FEATURES], 1)
+    assert (encoder == 1).all() and (frames[5] == 0).all()
+    torch.testing.assert_close(harmonics, HarmonicPattern()(pitch)[0, :5])
+    assert torch.equal(position, position_features(alignment)[0, :5])
 
 
-def test_it_speaks_at_the_pitch_it_is_given_and_tells_its_own() -> None:
+def test_forward_uses_the_pitch_passed_in_and_returns_the_predicted_one() -> None:
     model, batch = tiny_model(), tiny_batch(tiny_model())
-    given = torch.full((2, 10), 5.0)
+    pitch = torch.full((2, 10), 5.0)
     with torch.no_grad():
-        own = run(model, batch)
-        other = model(batch.ids, batch.id_lengths, batch.durations, 10, given)
-        same = model(batch.ids, batch.id_lengths, batch.durations, 10, own.pitch)
-    assert torch.equal(own.pitch, other.pitch) and torch.equal(own.mel, same.mel)
-    assert not torch.equal(own.mel, other.mel)
+        predicted = run(model, batch)
+        other = model(batch.ids, batch.id_lengths, batch.durations, 10, pitch)
+        same = model(batch.ids, batch.id_lengths, batch.durations, 10, predicted.pitch)
+    assert torch.equal(predicted.pitch, other.pitch) and torch.equal(predicted.mel, same.mel)
+    assert not torch.equal(predicted.mel, other.mel)
 
 
 def test_too_narrow_for_pitch() -> None:

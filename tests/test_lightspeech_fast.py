@@ -7,9 +7,10 @@ import torch
 
 import lightspeech
 from hparams import LightSpeechConfig
-from lightspeech import recurrence
+from lightspeech import gru_cpu
+from lightspeech.gru_cpu import InferenceGRU, cpu_steps, gru_steps
 from lightspeech.model import BidirectionalGRU
-from lightspeech.recurrence import Recurrence, cpu_steps, plain_steps, reversed_places
+from lightspeech.sequences import reversal_index
 
 TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=32, decoder_dim=6)
 
@@ -25,10 +26,10 @@ def model(request) -> lightspeech.LightSpeech:
 
 
 def test_reversed_places() -> None:
-    assert reversed_places(torch.tensor([3, 5]), 5).tolist() == [[2, 1, 0, 3, 4], [4, 3, 2, 1, 0]]
+    assert reversal_index(torch.tensor([3, 5]), 5).tolist() == [[2, 1, 0, 3, 4], [4, 3, 2, 1, 0]]
 
 
-@pytest.mark.parametrize("steps", [plain_steps, cpu_steps])
+@pytest.mark.parametrize("steps", [gru_steps, cpu_steps])
 def test_a_recurrence_is_that_of_the_module(steps) -> None:
     torch.manual_seed(0)
     module = BidirectionalGRU(5, 7)
@@ -36,8 +37,8 @@ def test_a_recurrence_is_that_of_the_module(steps) -> None:
     source = torch.tensor([[0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 8] * 4] * 3)  # more steps than are prepared together
     repeated = inputs[torch.arange(3)[:, None], source]
     with torch.inference_mode():
-        found = Recurrence(module.ahead, module.back, steps=steps)
-        found = found.run(found.project(inputs), lengths, source)
+        found = InferenceGRU(module.ahead, module.back, steps=steps)
+        found = found.run(found.project_inputs(inputs), lengths, source)
         expected = module(repeated, lengths)
     for row, length in enumerate(lengths.tolist()):
         torch.testing.assert_close(found[row, :length], expected[row, :length])
@@ -46,7 +47,7 @@ def test_a_recurrence_is_that_of_the_module(steps) -> None:
 def test_directions_one_after_the_other_give_the_same(monkeypatch) -> None:
     gates, hidden = torch.randn(20, 2, 3, 4 * 7), torch.randn(2, 7, 3 * 7)
     together = cpu_steps(gates, hidden)
-    monkeypatch.setattr(recurrence, "CACHED", 0)
+    monkeypatch.setattr(gru_cpu, "MAX_CACHED_WEIGHTS", 0)
     torch.testing.assert_close(cpu_steps(gates, hidden), together)
 
 
@@ -71,13 +72,13 @@ def test_threads_are_as_before(model) -> None:
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="TorchScript is not made for this Python")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_torchscript_takes_the_steps() -> None:  # where it refused them, they would be plain, and slower, unnoticed
-    assert isinstance(torch.jit.script(plain_steps), torch.jit.ScriptFunction)
+    assert isinstance(torch.jit.script(gru_steps), torch.jit.ScriptFunction)
 
 
 def test_without_torchscript_the_steps_are_plain(monkeypatch) -> None:
     def gone(function: object) -> None:
         raise RuntimeError("not in this Python")
     monkeypatch.setattr(torch.jit, "script", gone)
-    recurrence._scripted.cache_clear()
-    assert recurrence._scripted() is plain_steps
-    recurrence._scripted.cache_clear()
+    gru_cpu._scripted_steps.cache_clear()
+    assert gru_cpu._scripted_steps() is gru_steps
+    gru_cpu._scripted_steps.cache_clear()

@@ -17,7 +17,7 @@ from audio import Ragged, mel_spectrogram, read_corpus
 from distillation.dataset import DistilledDataset, DistilledRow, DistilledWriter, Manifest
 from distillation.readings import Teacher
 from hparams import CONFIGS, AudioConfig, TextConfig
-from lightspeech.pitch import measure
+from lightspeech.pitch import estimate_pitch
 from runtime.errors import UserError
 from runtime.settings import named_config, override
 from tacotron2.data import TeacherDataset, mels_from_waves
@@ -101,7 +101,7 @@ def test_student_says_each_recording_in_step_with_it(corpus, teacher, student, t
         recorded = TeacherDataset([lines[name]], Ragged.from_rows([mel.float()]))
         assert ids.tolist() == recorded.read_row(0, 1.0, random.Random(1))  # as it was spoken
         assert len(mel) == wave.shape[1] // 256 + 1 and durations.min() >= 1
-        lengths, heard = torch.tensor([len(ids)]), measure(mel_spectrogram(wave), model.ridges).log_hz
+        lengths, heard = torch.tensor([len(ids)]), estimate_pitch(mel_spectrogram(wave), model.harmonics).log_hz
         alone, hoarse = (model(ids[None].long(), lengths, durations[None].long(), len(mel), pitch).mel[0].t()
                          for pitch in (heard, None))
         torch.testing.assert_close(mel.float(), alone, atol=4e-3, rtol=4e-3)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hparams import TextConfig
-from lightspeech import Prosody
+from lightspeech import ProsodyPrediction
 from runtime.errors import UserError
 from synthesis import synthesizer
 from synthesis import vocoder_runner as sounds
@@ -218,7 +218,7 @@ def test_hundred_thousand_characters(steady, monkeypatch):
         len(mel), mel.shape[2] * HOP))
     text = ("A quick brown fox, " * 3 + "jumps. ") * 1500
     text = text[:100_000]
-    monkeypatch.setattr(steady.fast.model, "predict", lambda features, lengths: Prosody(
+    monkeypatch.setattr(steady.fast.model, "predict_prosody", lambda features, lengths: ProsodyPrediction(
         torch.zeros(features.shape[:2]), torch.full((*features.shape[:2], 2), 5.0)))
     speech = steady.speak(text)
     assert len(speech.words) > 15_000 and len(speech.wave) > 30_000 * HOP

@@ -12,7 +12,7 @@ from hparams import LightSpeechConfig, StudentTraining
 from lightspeech import LightSpeech, LightSpeechOutput
 from lightspeech.data import StudentBatch
 from lightspeech.loss import student_loss
-from lightspeech.pitch import measure_rows
+from lightspeech.pitch import estimate_pitch_of_rows
 from runtime.errors import UserError
 from training.distributed import Workers
 from training.log import TrainingLog
@@ -40,7 +40,7 @@ class StudentTask:
         dataset = dataset.to(workers.device)
         with torch.no_grad():  # from zero, the way to it saturates the decoder, which then is long deaf to the text
             self.model.mel_linear.bias.copy_(dataset.mels.flat.mean(0, dtype=torch.float32))
-        pitch = measure_rows(dataset.mels, self.model.ridges) if config.pitch else None
+        pitch = estimate_pitch_of_rows(dataset.mels, self.model.harmonics) if config.pitch else None
         self.dataset = dataclasses.replace(dataset, pitch=pitch)
         short = [row for row, frames in enumerate(dataset.mels.lengths.tolist()) if frames <= settings.max_frames]
         names = {dataset.names[row] for row in short}

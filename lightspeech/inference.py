@@ -1,0 +1,124 @@
+"""The student's fast inference: the function of LightSpeech.infer with the recurrences of gru_cpu.py or gru_gpu.py."""
+import copy
+import functools
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lightspeech.durations import align_frames, change_speed, log_to_durations
+from lightspeech.gru_cpu import InferenceGRU
+from lightspeech.model import LightSpeech, LightSpeechInference
+from lightspeech.pitch import pitch_contour
+
+SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths on a GPU are padded to multiples of these, so that recordings are reused
+
+
+@dataclass(eq=False)
+class EncoderResult:
+    """Durations of a batch, and its decoder with the encoder output and pitch bound to it."""
+    durations: Tensor  # (B, N) int64 frames
+    mel_lengths: Tensor  # (B,) int64 frames
+    decode: Callable[[int], Tensor]  # from a number of frames T to the mel (B, M, T); see FastLightSpeech.decode
+
+
+class FastLightSpeech:
+    """Computes what LightSpeech.infer computes, to rounding, with the model's weights as they are now.
+
+    gru: makes an InferenceGRU of the two nn.GRU of a BidirectionalGRU; recorded: turns a function of tensors and plain
+    values into one that replays it, such as runtime.graphs.Replay, for shapes that occur again (lengths are then
+    padded); None: no recording. A recorded function's result that is not a tensor or a tuple of tensors may be valid
+    only until its next call.
+    """
+
+    def __init__(self, model: LightSpeech, gru: Callable[..., InferenceGRU] = InferenceGRU,
+                 recorded: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None) -> None:
+        self.model = _fuse_encoder_linear(model)
+        self.encoder = gru(model.encoder.ahead, model.encoder.back)
+        self.decoder = gru(model.decoder.ahead, model.decoder.back, model.n_frame_features)
+        self.decoder.fuse_linear(model.encoder_linear)
+        with torch.no_grad():
+            self.symbol_gates = self.encoder.project_inputs(model.embedding.weight[None])  # of the whole symbol table
+        self.symbol_step, self.frame_step = (SYMBOL_STEP, FRAME_STEP) if recorded else (1, 1)
+        self.recorded = recorded or (lambda function: function)
+        self._encode = self.recorded(self.encode)
+
+    @torch.inference_mode()
+    def infer(self, ids: Tensor, id_lengths: Tensor, speed: float = 1.0,
+              pauses: Tensor | None = None) -> LightSpeechInference:
+        """See LightSpeech.infer for the arguments, the result and the errors."""
+        N = ids.shape[1]
+        padding = (0, -N % self.symbol_step)
+        pauses = None if pauses is None else F.pad(pauses, padding)
+        encoded = self._encode(F.pad(ids, padding), id_lengths, speed, pauses)
+        durations, mel_lengths = encoded.durations[:, :N].cpu(), encoded.mel_lengths.clone()
+        frames = durations.sum(1).tolist()
+        mel = encoded.decode(-(-max(frames) // self.frame_step) * self.frame_step)
+        return LightSpeechInference(mel[:, :, :max(frames)], mel_lengths, durations, frames)
+
+    def encode(self, ids: Tensor, id_lengths: Tensor, speed: float, pauses: Tensor | None) -> EncoderResult:
+        """Runs the encoder and predicts durations and pitch; see `infer` for the arguments."""
+        states = self.encoder.run(self.symbol_gates, id_lengths, ids)  # arbitrary in the padding
+        log_durations, symbol_pitch = self.model.predict_prosody(states, id_lengths)
+        durations = change_speed(log_to_durations(log_durations, id_lengths), speed, pauses)
+        mel_lengths = durations.sum(1)
+        decode = functools.partial(self.decode, states, durations, symbol_pitch, mel_lengths)
+        return EncoderResult(durations, mel_lengths, self.recorded(decode))
+
+    def decode(self, states: Tensor, durations: Tensor, symbol_pitch: Tensor, mel_lengths: Tensor,
+               n_frames: int) -> Tensor:
+        """Runs the length regulator and the decoder.
+
+        states: (B, N, D) of the encoder; durations: (B, N) int64 frames; symbol_pitch: (B, N, 2) of predict_prosody;
+        mel_lengths: (B,) int64, the durations' sums; n_frames: T, at least the longest. Returns the mel (B, M, T), zero
+        in the padding.
+        """
+        gates = self.decoder.project_inputs(states)
+        alignment = align_frames(durations, n_frames)
+        frame_features = self.model.frame_features(alignment, pitch_contour(symbol_pitch, alignment))
+        mel = self.model.mel_linear(self.decoder.run(gates, mel_lengths, alignment.symbol, frame_features))
+        return mel.masked_fill_(alignment.padding[..., None], 0.0).transpose(1, 2)
+
+
+@torch.no_grad()
+def _fuse_encoder_linear(model: LightSpeech) -> LightSpeech:
+    """Returns a copy with encoder_linear fused into the duration head, whose `predict_prosody` takes GRU states."""
+    linear, fused = model.encoder_linear, copy.deepcopy(model.duration_head[0])
+    weight = fused.weight.detach()
+    fused.bias.data = fused.bias + weight @ linear.bias
+    fused.weight.data = (linear.weight.t() @ weight.t()).t()  # the layout of InferenceGRU.fuse_linear
+    model = copy.copy(model)
+    model._modules = {**model._modules, "duration_head": nn.Sequential(fused, *model.duration_head[1:])}
+    return model
+
+
+def fastest(model: LightSpeech, recorded: Callable[[Callable[..., Any]], Callable[..., Any]]
+            ) -> FastLightSpeech | LightSpeech:
+    """Returns the fast form of a model on its device, or the model itself if that cannot run or computes otherwise.
+
+    recorded: see FastLightSpeech; used on a GPU. Logs one line if the model itself is returned.
+    """
+    device = model.embedding.weight.device
+    if device.type == "cpu":
+        return FastLightSpeech(model)
+    problems = []
+    for name in ("cuda", "kernels"):  # the faster one first
+        try:
+            from lightspeech import gpu
+            steps = importlib.import_module(f"lightspeech.{name}")
+            problem = next(filter(None, (gpu.problem(steps, H, device) for H in {model.config.encoder_dim,
+                                                                                 model.config.decoder_dim})), "")
+        except Exception as error:  # noqa: BLE001, whatever a compiler, its bindings or the driver may raise
+            problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        if not problem:
+            return FastLightSpeech(model, functools.partial(gpu.GpuRecurrence, steps=steps.steps), recorded)
+        problems.append(problem)
+        logging.getLogger(__name__).info("fast student: %s", problem)
+    logging.getLogger(__name__).warning("fast student: %s; speaking by the plain one, some ten times slower",
+                                        "; ".join(problems))
+    return model
