@@ -2,9 +2,9 @@
 from pathlib import Path
 from typing import Any
 
-from hparams import AudioConfig, LightSpeechConfig, TextConfig
+from hparams import AudioConfig, TextConfig
 from lightspeech.model import LightSpeech
-from runtime.errors import UserError
+from runtime.networks import build_network, load_tensors
 from runtime.weights import load_weights, save_weights
 from text import symbols
 
@@ -21,13 +21,7 @@ def load(path: Path) -> LightSpeech:
     whose tensors are not those of its config.
     """
     weights = load_weights(path, "lightspeech", AudioConfig(), symbols)
-    model = LightSpeech(LightSpeechConfig(**weights.config))
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            raise UserError(f"{path}: tensor {name} has shape {found.get(name, 'none (it is missing)')}, expected "
-                            f"{expected.get(name, 'no such tensor')}; export the weights again")
-    model.load_state_dict(weights.tensors)
-    model.text = TextConfig(**weights.text)
+    model = build_network(path, weights.config, LightSpeech, weights.tensors)
+    load_tensors(path, model, weights.tensors, "LightSpeech")
+    model.text = weights.text
     return model.eval()

@@ -1,115 +1,164 @@
-"""Released weights: one writer and one reader of .safetensors files that hold tensors and all settings beside them."""
+"""Released weights: the one writer and the one reader of .safetensors files with tensors and all settings.
+
+The header's metadata holds, as JSON under "lightspeech": format, model, config, audio, text, symbols, notes, and a
+CRC-32 of all this and the tensors. Files written before the checksum existed are read without it.
+"""
 import dataclasses
 import hashlib
 import json
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hparams import CONFIGS, AudioConfig, TextConfig
+from runtime.console import print_notice
 from runtime.errors import UserError
-from runtime.files import atomic_write
+from runtime.files import atomic_write, check_readable
+from runtime.settings import from_dict
 
 WEIGHTS_FORMAT = 1
-HALF_FROM = 1024  # elements: biases, norms and 1x1 matrices stay in float32, where it costs nothing
+HALF_FROM = 1024  # elements: smaller tensors (biases, norms, 1x1 matrices) stay in float32, which costs nothing
+ENDINGS = (".safetensors", ".pt", ".pth")  # ours; published files of Tacotron2 and WaveGlow
+_SETTINGS = ("model", "config", "audio", "text", "symbols", "notes")
 
 
 class Weights(NamedTuple):
-    """A released weights file: float32 tensors by name, and the settings beside them."""
-    tensors: dict[str, Any]
-    config: dict[str, Any]  # the model's dataclass as a dict
-    text: dict[str, Any] | None  # TextConfig as a dict; None for a vocoder
+    """The content of a released weights file."""
+    tensors: dict[str, Any]  # by name, on the CPU; floating point ones as float32
+    config: Any  # the model's dataclass
+    text: TextConfig | None  # None for a vocoder
     notes: dict[str, Any]  # how the weights were made
 
 
 def save_weights(path: Path, model: str, tensors: dict[str, Any], config: Any, audio: AudioConfig,
                  text: TextConfig | None = None, symbols: list[str] | None = None,
                  notes: dict[str, Any] | None = None) -> None:
-    """Writes a released file (.safetensors), atomically; tensors of HALF_FROM elements and more in half precision.
+    """Writes a released file (.safetensors) atomically; tensors of HALF_FROM elements or more in half precision.
 
-    model: "tacotron2", "waveglow" or "lightspeech"; config: its dataclass; symbols: the symbol table, for the two
-    models that read text. Raises UserError if the file cannot be written, and then leaves nothing behind.
+    model: a name in hparams.CONFIGS; config: its dataclass; text, symbols: text settings and symbol table of a model
+    that reads text. Raises UserError if the file cannot be written.
     """
     import torch
     from safetensors.torch import save
     about = {"format": WEIGHTS_FORMAT, "model": model, "config": dataclasses.asdict(config),
              "audio": dataclasses.asdict(audio), "text": text and dataclasses.asdict(text), "symbols": symbols,
              "notes": notes or {}}
+    about = json.loads(json.dumps(about))  # as the reader will see it
     large = {name for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel() >= HALF_FROM}
     stored = {name: tensor.detach().to(torch.float16 if name in large else tensor.dtype).cpu().contiguous()
               for name, tensor in tensors.items()}
+    about["checksum"] = _checksum(about, stored)
     with atomic_write(path, advice="name a folder with room in it") as file:
         file.write(save(stored, metadata={"lightspeech": json.dumps(about)}))
 
 
-def load_weights(path: Path, model: str, audio: AudioConfig, symbols: list[str] | None = None) -> Weights:
-    """Reads a released file and checks that it is of this model, mel definition and symbol table.
+def load_weights(path: Path, model: str, audio: AudioConfig, symbols: list[str] | None = None,
+                 upgrade: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> Weights:
+    """Reads a released file and checks that it is whole, and of this model, mel definition and symbol table.
 
-    Raises UserError naming what differs, also for a truncated file or one that is not safetensors.
+    upgrade: completes the model's settings if they come from an older version; others get their default.
+    Raises UserError naming what differs; also for a truncated, damaged or foreign file.
     """
-    import torch
+    about, tensors = _read(path, with_tensors=True)
+    _check_about(path, about, model)
+    checksum = about.pop("checksum", None)
+    if checksum is not None and checksum != _checksum(about, tensors):
+        raise UserError(f"{path}: damaged (its checksum is not that of its content); copy or export it again")
+    config, text = _settings(path, about, audio, symbols, upgrade)
+    tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    return Weights(tensors, config, text, about["notes"])
+
+
+def _read(path: Path, with_tensors: bool) -> tuple[Any, dict[str, Any]]:
+    """Returns the settings of a released file, unchecked, and its tensors as they are stored."""
     from safetensors import SafetensorError, safe_open
+    check_readable(path, "give the path of a released weights file")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="pt" if with_tensors else "np") as file:
             about = json.loads((file.metadata() or {}).get("lightspeech", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, json.JSONDecodeError) as error:
+            return about, {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a complete safetensors file ({error}); copy or export it again") from None
-    except OSError as error:
+    except Exception as error:  # a forged header can name types that torch or the system refuse in their own ways
         raise UserError(f"{path}: cannot be read ({error}); give the path of a released weights file") from None
-    _check_about(path, about, model, audio, symbols)
-    tensors = {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
-    return Weights(tensors, about["config"], about["text"], about["notes"])
 
 
-def _check_about(path: Path, about: Any, model: str, audio: AudioConfig, symbols: list[str] | None) -> None:
+def _checksum(about: dict[str, Any], tensors: dict[str, Any]) -> str:
+    """Returns the CRC-32, 8 hex digits, of the settings and of the names, types, shapes and bytes of the tensors."""
+    import torch
+    kinds = {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}
+    crc = zlib.crc32(json.dumps([about, kinds], sort_keys=True).encode())
+    for name in sorted(tensors):
+        crc = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy(), crc)
+    return f"{crc:08x}"
+
+
+def _check_about(path: Path, about: Any, model: str) -> None:
+    """Raises UserError for settings of another format or model, or with a part missing."""
     format_number = about.get("format") if isinstance(about, dict) else None
     if format_number != WEIGHTS_FORMAT:
-        raise UserError(f"{path}: found weights format {format_number or 'none'}, expected {WEIGHTS_FORMAT}; "
+        raise UserError(f"{path}: found weights format {str(format_number or 'none')[:40]}, expected {WEIGHTS_FORMAT}; "
                         "export it again with train.py --export")
-    missing = [name for name in ("model", "config", "audio", "text", "symbols", "notes") if name not in about]
+    missing = [name for name in _SETTINGS if name not in about]
     if missing:
         raise UserError(f"{path}: misses {', '.join(missing)} of the settings; export it again with train.py --export")
     if about["model"] != model:
-        raise UserError(f"{path}: weights of {about['model']}, expected {model}; give the file of the right model")
+        raise UserError(f"{path}: weights of {str(about['model'])[:40]}, expected {model}; "
+                        "give the file of the right model")
+    if not isinstance(about["notes"], dict):
+        raise UserError(f"{path}: its notes are damaged; export it again with train.py --export")
+
+
+def _settings(path: Path, about: dict[str, Any], audio: AudioConfig, symbols: list[str] | None,
+              upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Any, TextConfig | None]:
+    """Returns the settings of the model and of its text. Raises UserError for malformed ones, and for others' mels."""
+    found = from_dict(AudioConfig, about["audio"], f"{path}: audio")
     for name, expected in dataclasses.asdict(audio).items():
-        if about["audio"].get(name) != expected:
-            raise UserError(f"{path}: mel definition has {name} {about['audio'].get(name)}, expected {expected}; "
+        if getattr(found, name) != expected:
+            raise UserError(f"{path}: mel definition has {name} {getattr(found, name)}, expected {expected}; "
                             "train with this mel definition")
-    if symbols is not None and about["symbols"] != symbols:
-        raise UserError(f"{path}: another symbol table ({len(about['symbols'] or [])} symbols), "
+    values = upgrade(about["config"]) if isinstance(about["config"], dict) else about["config"]
+    config = from_dict(type(CONFIGS[about["model"]]["default"][0]), values, f"{path}: config")
+    if config.n_mels != audio.n_mels:
+        raise UserError(f"{path}: config: n_mels: found {config.n_mels}, expected {audio.n_mels} of its mel definition")
+    if symbols is None:
+        return config, None
+    if about["symbols"] != symbols or config.n_symbols != len(symbols):
+        count = len(about["symbols"]) if isinstance(about["symbols"], list) else "no"
+        raise UserError(f"{path}: another symbol table ({count} symbols), "
                         f"expected the {len(symbols)} of text/symbols.py; train with this table")
-    for kind, found in ((type(CONFIGS[model]["default"][0]), about["config"]), (TextConfig, about["text"] or {})):
-        unknown = found.keys() - {field.name for field in dataclasses.fields(kind)}
-        if unknown:
-            raise UserError(f"{path}: unknown setting {min(unknown)!r}; the file is of a newer version, use that")
-_WEIGHTS = (".safetensors", ".pt", ".pth")  # ours; the published Tacotron2's and WaveGlow's
+    return config, from_dict(TextConfig, about["text"], f"{path}: text")
 
 
-def newest_weights(folder: Path, given: str | Path | None, advice: str) -> Path:
-    """Returns the file `given`, or where that is None the weights in `folder`: a published file before one of ours.
+def newest_weights(folder: Path, chosen: str | Path | None, advice: str) -> Path:
+    """Returns the file `chosen`, or if that is None the newest weights in `folder`, published files before ours.
 
-    Of several the newest counts, of one time the last by name.
-    Raises UserError, which ends in `advice`, if there is no such file.
+    Files of the same time are ordered by name. Raises UserError, which ends in `advice`, if there is no such file.
     """
-    if given is not None:
-        if not Path(given).is_file():
-            raise UserError(f"{given}: no such weights file; {advice}")
-        return Path(given)
-    found = [path for path in folder.iterdir() if path.suffix in _WEIGHTS] if folder.is_dir() else []
+    if chosen is not None:
+        return check_readable(chosen, advice)
+    found = [path for path in folder.iterdir() if path.suffix in ENDINGS and path.is_file()] if folder.is_dir() else []
     if not found:
         raise UserError(f"{folder}: no weights there; {advice}")
     return max(found, key=lambda path: (path.suffix != ".safetensors", path.stat().st_mtime, path.name))
 
 
 def weights_notes(path: Path) -> dict[str, Any]:
-    """How a released file says its weights were made; {} for a published file, which says nothing."""
-    if path.suffix != ".safetensors":
-        return {}
-    from safetensors import safe_open
-    with safe_open(path, framework="np") as file:
-        return json.loads((file.metadata() or {}).get("lightspeech", "{}")).get("notes", {})
+    """Returns the notes of a released file on how its weights were made; {} for a published file, which has none."""
+    about = _read(path, with_tensors=False)[0] if path.suffix == ".safetensors" else {}
+    notes = about.get("notes") if isinstance(about, dict) else None
+    return notes if isinstance(notes, dict) else {}
+
+
+def notify_unchecked(path: Path) -> None:
+    """Prints a line if a released file has no checksum, so that damage to it would go unnoticed."""
+    about = _read(path, with_tensors=False)[0] if path.suffix == ".safetensors" else None
+    if isinstance(about, dict) and "checksum" not in about:
+        print_notice(f"{path}: no checksum inside (written by an older version), so damage would go unnoticed")
 
 
 def identity(weights: Path) -> str:
-    """Name and content of a file of weights, in a few letters."""
+    """Returns the name of a weights file and the first 12 hex digits of the SHA-256 of its content."""
+    check_readable(weights)
     return f"{weights.name} {hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"

@@ -1,6 +1,4 @@
 """Tacotron 2 from a file: our released form, or the published one of NVIDIA's training."""
-import pickle
-import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +6,9 @@ import torch
 
 from hparams import AudioConfig, Tacotron2Config, TextConfig
 from runtime.errors import UserError
+from runtime.files import check_readable
+from runtime.networks import build_network, load_tensors
+from runtime.torch_files import read_torch_file
 from runtime.weights import load_weights, save_weights
 from tacotron2.model import Tacotron2
 from text import symbols
@@ -22,16 +23,14 @@ def load(path: Path | str) -> Tacotron2:
     for a missing, truncated or foreign file and for tensors that are not exactly those of the model.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; expected Tacotron2 weights (.safetensors, or NVIDIA's .pt)")
+    check_readable(path, "expected Tacotron2 weights (.safetensors, or NVIDIA's .pt)")
     if path.suffix == ".safetensors":
         weights = load_weights(path, "tacotron2", AudioConfig(), symbols)
-        config, text, tensors = Tacotron2Config(**weights.config), TextConfig(**weights.text), weights.tensors
+        config, text, tensors = weights.config, weights.text, weights.tensors
     else:
         config, text, tensors = Tacotron2Config(), PUBLISHED_TEXT, _read_published(path)
-    model = Tacotron2(config, text)
-    _check_tensors(path, model.state_dict(), tensors)
-    model.load_state_dict(tensors)
+    model = build_network(path, config, lambda config: Tacotron2(config, text), tensors)
+    load_tensors(path, model, tensors, "Tacotron2")
     return model.eval()
 
 
@@ -41,31 +40,11 @@ def save(path: Path | str, model: Tacotron2, text: TextConfig, notes: dict[str, 
 
 
 def _read_published(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a published file, float32, without "module."."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"found {found[1]}" if found else "damaged, or of another kind"
-        raise UserError(f"{path}: {reason}, expected plain tensors {{'state_dict': ...}}; nothing was run") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: not a complete torch file ({reason}); copy it again") from None
+    """Returns the tensors of a published file, float32, without "module." in their names."""
+    content = read_torch_file(path, "give NVIDIA's published Tacotron2, {'state_dict': ...}, or copy it again")
     tensors = content.get("state_dict") if isinstance(content, dict) else None
-    if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
+    if not isinstance(tensors, dict) or not all(isinstance(name, str) and isinstance(tensor, torch.Tensor)
+                                                for name, tensor in tensors.items()):
         raise UserError(f"{path}: found no tensors under 'state_dict', expected NVIDIA's published Tacotron2 form")
     return {name.removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
             for name, tensor in tensors.items()}
-
-
-def _check_tensors(path: Path, expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
-    """Raises UserError naming what is missing, unexpected or of another shape."""
-    shapes = [f"{name} {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
-              for name in expected if name in found and found[name].shape != expected[name].shape]
-    faults = [(kind, names) for kind, names in (("missing", sorted(expected.keys() - found.keys())),
-                                                ("unexpected", sorted(found.keys() - expected.keys())),
-                                                ("of another shape", shapes)) if names]
-    if faults:
-        told = "; ".join(f"{len(names)} tensors {kind}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-                         for kind, names in faults)
-        raise UserError(f"{path}: not these Tacotron2 weights, {told}; give a file of this model")

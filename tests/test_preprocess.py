@@ -276,7 +276,7 @@ def test_by_length():
     (["a|One.", "a|Two."], [], "line 2: id 'a' came before"),
     (["One."], ["--device", "cuda:99"], "--device cuda"),
     (["One."], ["--device", "gpu"], "expected auto, cpu, cuda or cuda:N"),
-    (["One."], ["--weights", "none.safetensors"], "none.safetensors: no such weights file"),
+    (["One."], ["--weights", "none.safetensors"], "none.safetensors: no such file"),
     (["One."], ["--samples", "0"], "--samples: found 0, expected at least 1"),
     (["One."], ["-o", "/dev/null/x"], "/dev/null/x: the folder cannot be made"),
 ])

@@ -1,5 +1,6 @@
 """The training state on disk: written to a temporary name, then renamed; tensors and plain containers only."""
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 
 from runtime.errors import UserError
 from runtime.files import atomic_write
+from runtime.torch_files import read_torch_file
 
 CHECKPOINT_FORMAT = 1
 
@@ -28,13 +30,9 @@ def load_checkpoint(path: Path, model: str) -> dict[str, Any]:
 
     Raises UserError for a missing or truncated file, another format or another model.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no checkpoint to resume from; start the training without --resume") from None
-    except Exception as error:  # zip, pickle and tensor errors of many types all mean the same here
-        raise UserError(f"{path}: not a complete checkpoint ({type(error).__name__}); "
-                        "delete it and resume from another") from None
+    if not os.path.exists(path):
+        raise UserError(f"{path}: no checkpoint to resume from; start the training without --resume")
+    state = read_torch_file(path, "not a complete checkpoint; another one in its folder may be whole")
     found = state.get("format") if isinstance(state, dict) else None
     if found != CHECKPOINT_FORMAT:
         raise UserError(f"{path}: checkpoint format {found}, expected {CHECKPOINT_FORMAT}; was it made by train.py?")

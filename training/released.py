@@ -12,7 +12,7 @@ import tacotron2
 import waveglow
 from hparams import CONFIGS, TextConfig
 from runtime.errors import UserError
-from runtime.weights import weights_notes
+from runtime.weights import notify_unchecked, weights_notes
 from training.checkpoint import check_same_config, load_checkpoint
 from training.sharpness import make_sharp
 
@@ -49,6 +49,7 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
 
 def _released(model: str, path: Path) -> tuple[nn.Module, TextConfig | None, dict[str, Any]]:
     network = NETWORKS[model][0].load(path)
+    notify_unchecked(path)
     return network, getattr(network, "text", None), weights_notes(path)
 
 
@@ -70,6 +71,7 @@ def start_from(path: Path, model: str, network: nn.Module) -> None:
     """
     package, _ = NETWORKS[model]
     found = package.load(path)
+    notify_unchecked(path)
     check_same_config(path, dataclasses.asdict(found.config), network.config)
     if isinstance(found, waveglow.WaveGlow):
         found.unfold_weight_norm()

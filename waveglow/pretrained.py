@@ -14,6 +14,8 @@ from torch import Tensor
 
 from hparams import AudioConfig, WaveGlowConfig
 from runtime.errors import UserError
+from runtime.files import check_readable
+from runtime.networks import build_network, load_tensors
 from runtime.weights import load_weights, save_weights
 from waveglow.mel_rate import MelRateWaveGlow
 from waveglow.model import OLD_EARLY_EVERY, WaveGlow, channels_of_flows
@@ -36,16 +38,12 @@ def load(path: Path | str, generation: str | None = None, audio: AudioConfig = A
     path = Path(path)
     if generation not in (None, *GENERATIONS):
         raise UserError(f"generation: found {generation!r}, expected one of {', '.join(GENERATIONS)}")
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; check the path")
+    check_readable(path)
     if path.suffix != ".safetensors":
         tensors, config = _published(path, generation)
     else:
-        weights = load_weights(path, "waveglow", audio)
-        settings = weights.config
-        if settings.get("conditioning") == "frame":
-            settings.setdefault("sigma", 1.0)  # a file from before sigma was a setting
-        tensors, config = weights.tensors, WaveGlowConfig(**settings)
+        weights = load_weights(path, "waveglow", audio, upgrade=_with_sigma)
+        tensors, config = weights.tensors, weights.config
         if generation not in (None, config.generation):
             raise UserError(f"{path}: generation {config.generation}, found {generation!r} asked for; leave it out")
     return _build(path, tensors, config, audio)
@@ -63,6 +61,11 @@ def save(path: Path | str, model: WaveGlow | MelRateWaveGlow, notes: dict[str, A
     save_weights(Path(path), "waveglow", folded.state_dict(), model.config, audio, notes=notes)
 
 
+def _with_sigma(settings: dict[str, Any]) -> dict[str, Any]:
+    """Adds the sigma of files written before it was a setting: they were trained and spoke with this one."""
+    return {"sigma": 1.0, **settings} if settings.get("conditioning") == "frame" else settings
+
+
 def build(config: WaveGlowConfig, audio: AudioConfig = AudioConfig()) -> WaveGlow | MelRateWaveGlow:
     """Returns an untrained network of the kind that config.squeeze names."""
     return MelRateWaveGlow(config, audio) if config.squeeze == "mdct" else WaveGlow(config, audio)
@@ -70,16 +73,11 @@ def build(config: WaveGlowConfig, audio: AudioConfig = AudioConfig()) -> WaveGlo
 
 def _build(path: Path, tensors: dict[str, Tensor], config: WaveGlowConfig, audio: AudioConfig
            ) -> WaveGlow | MelRateWaveGlow:
-    model = build(config, audio)  # not on the meta device: its imports take seconds, more than the random weights
+    # Not on the meta device: its imports take seconds, more than the random weights.
+    model = build_network(path, config, lambda config: build(config, audio), tensors)
     if isinstance(model, WaveGlow) and any(name.endswith("weight") and ".start." in name for name in tensors):
         model.fold_weight_norm()
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-    if wrong:
-        raise UserError(f"{path}: {wrong[0]} has shape {found.get(wrong[0])}, expected {expected.get(wrong[0])} "
-                        f"({len(wrong)} of {len(expected)} differ); give the file of a WaveGlow")
-    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    load_tensors(path, model, {name: tensor.float() for name, tensor in tensors.items()}, "WaveGlow", assign=True)
     if isinstance(model, WaveGlow):
         model.fold_weight_norm()
     return model.eval()
