@@ -37,12 +37,10 @@ def build_network(path: Path, config: Any, build: Callable[[Any], Network], tens
         with _limited(MOST_TIMES * sum(tensor.numel() for tensor in tensors.values()) + 2 ** 20,
                       MOST_TIMES * len(tensors) + 64):
             return build(config)
-    except UserError:
-        raise
     except (_TooLarge, MemoryError):
         raise wrong from None
     except Exception as error:  # forged settings can fail in any way
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"{path}: no network can be built from its settings ({reason}); export it again") from None
 
 

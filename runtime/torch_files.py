@@ -1,6 +1,7 @@
 """Reading files of torch.save that are not trusted or may be damaged."""
 import pickle
 import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ def read_torch_file(path: Path, advice: str) -> Any:
     check_readable(path, advice)
     try:
         fault = _zip_fault(path) if zipfile.is_zipfile(path) else None
-        content = None if fault else torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of torch, of odd pickles
+            content = None if fault else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)", str(error))
         fault = f"found {found[1]}, expected plain tensors; nothing was run" if found else "damaged, or of another kind"
@@ -47,7 +49,7 @@ def _zip_fault(path: Path) -> str | None:
 
 
 def _tensor_fault(content: Any) -> str | None:
-    """Returns what is wrong with a tensor that has more elements than its storage, as with stride 0; None if all is well."""
+    """Returns what is wrong with a tensor that has more elements than its storage (stride 0 makes such), or None."""
     waiting, seen = [content], set()
     while waiting:
         value = waiting.pop()

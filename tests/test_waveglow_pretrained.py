@@ -226,7 +226,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(UserError, match="other.pt.*none of a published WaveGlow"):
         load(path)
     torch.save(golden_model().state_dict() | {"WN.1.start.bias": torch.zeros(3)}, path)
-    with pytest.raises(UserError, match=r"other.pt: WN\.1\.start\.bias"):
+    with pytest.raises(UserError, match=r"other.pt: .*WN\.1\.start\.bias"):
         load(path)
     torch.save({name: value for name, value in golden_model().state_dict().items() if "in_layers" not in name}, path)
     with pytest.raises(UserError, match="other.pt"):
