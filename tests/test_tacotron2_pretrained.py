@@ -93,7 +93,8 @@ def test_foreign_files(tmp_path: Path) -> None:
     refusal(tmp_path / "cut.safetensors")
     save_weights(tmp_path / "w.safetensors", "waveglow", {"a": torch.zeros(1)}, TINY, AudioConfig())
     assert "waveglow" in refusal(tmp_path / "w.safetensors")
-    save_weights(tmp_path / "s.safetensors", "tacotron2", {}, TINY, AudioConfig(), TextConfig(), symbols[:-1])
+    save_weights(tmp_path / "s.safetensors", "tacotron2", {}, dataclasses.replace(TINY, n_mels=80), AudioConfig(),
+                 TextConfig(), symbols[:-1])
     assert "symbol table" in refusal(tmp_path / "s.safetensors")
 
 
