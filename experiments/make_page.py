@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import lightspeech
 import waveglow
 from audio import mel_spectrogram, read_wav, write_wav
-from experiments.machine import about
-from experiments.make_samples import weights_of
+from experiments.machine import describe_machine
+from experiments.make_samples import default_weights
 from runtime.errors import UserError
 from runtime.files import write_text
 from text import Line, read_metadata
@@ -86,8 +86,8 @@ def percent(share: float | None) -> str | None:
 
 def size_table() -> str:
     """Parameters of our networks, counted in the weights that ship, and of published ones."""
-    rows = [("LightSpeech, ours", "text to mel", lightspeech.load(weights_of("lightspeech"))),
-            ("WaveGlow, ours", "mel to sound", waveglow.load(weights_of("waveglow")))]
+    rows = [("LightSpeech, ours", "text to mel", lightspeech.load(default_weights("lightspeech"))),
+            ("WaveGlow, ours", "mel to sound", waveglow.load(default_weights("waveglow")))]
     counted = [(name, does, sum(weight.numel() for weight in model.parameters())) for name, does, model in rows]
     ours = {does: count for _, does, count in counted}
     return table("Parameters, and how many times as many as ours", ("network", "does", "parameters", "times ours"),
@@ -232,8 +232,8 @@ def run(options: argparse.Namespace) -> None:
         tables, voices=html.escape("said by " + " and ".join(f"the {title}" for title, _ in voices)),
         samples=sentences(lines, voices, options.out), copies=copies(heldout, options.copies[1], options.out),
         spectrum=picture(options.out, *SPECTRUM), trainings=picture(options.out, *TRAININGS),
-        weights=", ".join(weights_of(model).name for model in ("lightspeech", "tacotron2", "waveglow")),
-        commit=about(torch.device("cpu"))["commit"][:10])
+        weights=", ".join(default_weights(model).name for model in ("lightspeech", "tacotron2", "waveglow")),
+        commit=describe_machine(torch.device("cpu"))["commit"][:10])
     write_text(options.out / "index.html", page)
     print(f"{options.out / 'index.html'}: {check_size(options.out) / 2**20:.2f} MiB in all")
 

@@ -1,13 +1,13 @@
-"""The waves and mels behind the tables of quality: each line said by one of our networks.
+"""Makes the waves and mels behind the tables of quality: each line spoken by one of our networks.
 
     python experiments/make_samples.py sentences.txt out/student                                  # student, our vocoder
     python experiments/make_samples.py sentences.txt out/teacher --model tacotron2                # teacher, our vocoder
-    python experiments/make_samples.py sentences.txt out/letters --model tacotron2 --letters      # all words in letters
+    python experiments/make_samples.py sentences.txt out/letters --model tacotron2 --letters      # no word as phonemes
     python experiments/make_samples.py corpus/heldout.csv out/copy --recordings corpus            # vocoder alone
 
-Lines are name|text. Writes OUT/name.wav and OUT/name.npy, the mel (80, T) float32 for any other vocoder, by the
-weights that ship, in float32 on the CPU; chance is seeded by the number of the line. Of a teacher's reading also
-OUT/name.png, its alignment with the durations that preprocess.py takes from it.
+Lines are name|text. Writes OUT/name.wav and OUT/name.npy, the mel (80, T) float32 for any other vocoder, with the
+weights that ship, in float32 on the CPU. The random seed is the line number, counted from 0. For the teacher it also
+draws OUT/name.png, its alignment with the durations that preprocess.py takes from it.
 """
 import argparse
 import dataclasses
@@ -33,46 +33,47 @@ from text import Line, read, read_metadata, symbols
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def weights_of(model: str) -> Path:
-    """The file that synthesize.py and preprocess.py would take for "lightspeech", "tacotron2" or "waveglow"."""
+def default_weights(model: str) -> Path:
+    """Returns the weights file that the scripts take by default for "lightspeech", "tacotron2" or "waveglow"."""
     return newest_weights(ROOT / model / "pre_trained_model", None, "train and export them first")
 
 
-def reading_of(text: TextConfig, letters: bool) -> TextConfig:
-    """How a network's text is read; letters: with no word given as phonemes."""
-    return dataclasses.replace(text, phonemes=text.phonemes and not letters)
+def text_ids(text: str, config: TextConfig, letters: bool) -> Tensor:
+    """Returns the symbol ids (1, N) int64 of a text; letters: give no word as phonemes."""
+    config = dataclasses.replace(config, phonemes=config.phonemes and not letters)
+    return torch.tensor([read(text, config).ids])
 
 
-def said_by_student(lines: list[Line], letters: bool) -> Iterator[Tensor]:
-    """Mels (1, M, T) of the lines, each said alone."""
-    network = lightspeech.load(weights_of("lightspeech"))
+def student_mels(lines: list[Line], letters: bool) -> Iterator[Tensor]:
+    """Yields the student's mel (1, M, T) of each line."""
+    network = lightspeech.load(default_weights("lightspeech"))
     for line in lines:
-        ids = torch.tensor([read(line.text, reading_of(network.text, letters)).ids])
+        ids = text_ids(line.text, network.text, letters)
         yield network.infer(ids, torch.tensor([ids.shape[1]])).mel
 
 
-def said_by_teacher(lines: list[Line], letters: bool, out: Path) -> Iterator[Tensor]:
-    """Mels (1, M, T) of the lines, each said alone; draws each alignment as out/name.png."""
-    network = tacotron2.load(weights_of("tacotron2"))
+def teacher_mels(lines: list[Line], letters: bool, out: Path) -> Iterator[Tensor]:
+    """Yields the teacher's mel (1, M, T) of each line, and draws its alignment as out/<name>.png."""
+    network = tacotron2.load(default_weights("tacotron2"))
     for number, line in enumerate(lines):
-        ids = torch.tensor([read(line.text, reading_of(network.text, letters)).ids])
-        said = network.infer(ids, torch.tensor([ids.shape[1]]), [torch.Generator().manual_seed(number)])
-        alignment = said.alignments[0].numpy()
-        alignment_picture(out / f"{line.name}.png", alignment, [symbols[number] for number in ids[0]],
+        ids = text_ids(line.text, network.text, letters)
+        result = network.infer(ids, torch.tensor([ids.shape[1]]), [torch.Generator().manual_seed(number)])
+        alignment = result.alignments[0].numpy()
+        alignment_picture(out / f"{line.name}.png", alignment, [symbols[index] for index in ids[0]],
                           tacotron2.durations_monotonic(alignment), line.name)
-        yield said.mel
+        yield result.mel
 
 
-def recorded(lines: list[Line], folder: Path) -> Iterator[Tensor]:
-    """Mels (1, M, T) of the lines' recordings, wavs of a folder in LJSpeech's layout."""
+def recorded_mels(lines: list[Line], folder: Path) -> Iterator[Tensor]:
+    """Yields the mel (1, M, T) of each line's recording; folder: a corpus in LJSpeech's layout."""
     for line in lines:
         yield mel_spectrogram(torch.from_numpy(read_wav(folder / "wavs" / f"{line.name}.wav"))[None])
 
 
-def keep(folder: Path, name: str, mel: Tensor, vocoder: waveglow.WaveGlow, seed: int) -> np.ndarray:
-    """Writes folder/name.npy and the wave that the vocoder makes of it, folder/name.wav; returns the wave.
+def save_sample(folder: Path, name: str, mel: Tensor, vocoder: waveglow.WaveGlow, seed: int) -> np.ndarray:
+    """Writes a mel as folder/<name>.npy and the vocoder's wave of it as folder/<name>.wav. Returns the wave.
 
-    mel: (1, M, T) float32 on the vocoder's device. The wave is (S,) float32, S = T * hop.
+    mel: (1, M, T) float32 on the vocoder's device; the wave is (S,) float32, S = T * hop.
     """
     wave = vocoder.infer(mel, generator=torch.Generator().manual_seed(seed))[0].cpu().numpy()
     np.save(folder / f"{name}.npy", mel[0].cpu().numpy())
@@ -82,7 +83,7 @@ def keep(folder: Path, name: str, mel: Tensor, vocoder: waveglow.WaveGlow, seed:
 
 @torch.inference_mode()
 def main() -> None:
-    """Writes a wave and a mel a line."""
+    """Writes a wave and a mel for each line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lines", type=Path)
     parser.add_argument("out", type=Path)
@@ -91,16 +92,16 @@ def main() -> None:
     parser.add_argument("--recordings", type=Path, metavar="FOLDER", help="take the mels from recordings instead")
     options = parser.parse_args()
     lines = read_metadata(options.lines)
-    vocoder = waveglow.load(weights_of("waveglow"))
+    vocoder = waveglow.load(default_weights("waveglow"))
     options.out.mkdir(parents=True, exist_ok=True)
     if options.recordings:
-        mels = recorded(lines, options.recordings)
+        mels = recorded_mels(lines, options.recordings)
     elif options.model == "tacotron2":
-        mels = said_by_teacher(lines, options.letters, options.out)
+        mels = teacher_mels(lines, options.letters, options.out)
     else:
-        mels = said_by_student(lines, options.letters)
+        mels = student_mels(lines, options.letters)
     for number, (line, mel) in enumerate(zip(lines, mels)):
-        keep(options.out, line.name, mel, vocoder, number)
+        save_sample(options.out, line.name, mel, vocoder, number)
 
 
 if __name__ == "__main__":

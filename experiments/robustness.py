@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from audio import write_wav
 from distillation.dataset import DistilledDataset
-from experiments.machine import about
+from experiments.machine import describe_machine
 from runtime.errors import UserError
 from runtime.files import write_text
 from synthesize import SENTENCE_PAUSE, Synthesizer
@@ -165,7 +165,7 @@ def run(options: argparse.Namespace) -> None:
     figures = check_all(read_metadata(options.texts), synthesizer, normal["ranges"], options.waves)
     print(table(figures))
     if options.json:
-        everything = {**about(synthesizer.device), **normal, **figures}
+        everything = {**describe_machine(synthesizer.device), **normal, **figures}
         write_text(options.json, json.dumps(everything, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -1,46 +1,58 @@
-"""experiments/benchmark.py: what it measures is what it says, and its table and plot hold it."""
-import importlib.util
-from pathlib import Path
+"""experiments/benchmark.py and its parts: what they set up is exact, and tables and plots hold the figures."""
+import subprocess
+import sys
 
 import pytest
 import torch
 
 import lightspeech
+from experiments import benchmark, machine
+from experiments.benchmark_process import run_process
+from experiments.benchmark_rows import fix_durations
 from hparams import LightSpeechConfig
 
-RESULTS = Path(__file__).resolve().parent.parent / "experiments"
 
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-    spec = importlib.util.spec_from_file_location("benchmark", RESULTS / "benchmark.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_durations_are_set_to_the_frame(benchmark) -> None:
-    model = lightspeech.LightSpeech(LightSpeechConfig(embedding_dim=12, encoder_dim=8, decoder_dim=6)).eval()
-    benchmark.fix_durations(model)
+@pytest.mark.parametrize("pitch", [False, True])
+def test_fixed_durations_give_the_exact_number_of_frames(pitch: bool) -> None:
+    config = LightSpeechConfig(embedding_dim=12, encoder_dim=8, decoder_dim=6)
+    if pitch:
+        config = LightSpeechConfig(embedding_dim=12, encoder_dim=40, decoder_dim=6, pitch=True)
+    model = lightspeech.LightSpeech(config).eval()
+    fix_durations(model)
     ids, lengths = torch.randint(1, 148, (2, 120)), torch.tensor([101, 50])
-    for speaking in (model, lightspeech.FastLightSpeech(model)):
-        assert speaking.infer(ids, lengths).frames == [577, 286]
+    for speaker in (model, lightspeech.FastLightSpeech(model)):
+        assert speaker.infer(ids, lengths).frames == [577, 286]
 
 
-def test_median_of_as_many_runs_as_there_is_time_for(benchmark, monkeypatch) -> None:
-    runs = []
-    assert benchmark.milliseconds(lambda: runs.append(1), torch.device("cpu"), 7) < 100
-    assert len(runs) == 12
-    monkeypatch.setattr(benchmark, "BUDGET", 0.0)
-    benchmark.milliseconds(lambda: runs.append(1), torch.device("cpu"), 7)
-    assert len(runs) == 13
+def test_the_median_is_of_the_runs_after_the_warmup(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(time for spent in (9, 9, 1, 5, 3) for time in (0, 0, spent))  # the loop's time, start, end
+    monkeypatch.setattr(machine.time, "perf_counter", lambda begin=iter([0]): next(begin, None) or next(clock))
+    runs: list[int] = []
+    seconds = machine.median_seconds(lambda: runs.append(1), torch.device("cpu"), max_runs=3, warmup=2)
+    assert (seconds, len(runs)) == (3, 5)
 
 
-def test_table_and_plot(benchmark, tmp_path) -> None:
+def test_without_time_one_run_is_measured() -> None:
+    runs: list[int] = []
+    machine.median_seconds(lambda: runs.append(1), torch.device("cpu"), max_runs=7, budget=0.0)
+    assert len(runs) == 1
+
+
+def test_a_process_is_measured_apart_from_the_one_that_starts_it() -> None:
+    code = "import sys; block = bytearray(60 * 2**20); print('x' * 9999); print('ready', file=sys.stderr)"
+    run = run_process([sys.executable, "-c", code])
+    assert run.output_bytes == 10_000 and run.messages == "ready\n" and 0 < run.first_byte <= run.seconds
+    assert run.peak_mb >= 60
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 3"):
+        run_process([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_table_and_plot_hold_every_row(tmp_path) -> None:
     rows = [{"row": "ids -> mel", "batch": batch, "symbols": symbols, "ms": 1234.5, "times_real_time": 2.0}
             for batch, symbols in ((1, 101), (4, 101), (1, 50))]
-    table = benchmark.table({"CPU, 1 thread": rows, "process": [{"row": "cold", "ms": 2.0}]})
-    assert "| CPU, 1 thread | ids -> mel | 4 | 101 | 1,234.50 | 2.0 |" in table and "published code, measured" in table
-    benchmark.draw({"CPU, 1 thread": rows}, tmp_path / "plot.png")
+    runs = {"CPU, 1 thread": rows, "process, CPU": [{"row": "cold", "ms": 2.0, "peak_memory_mb": 360.4}]}
+    table = benchmark.table(runs)
+    assert "| CPU, 1 thread | ids -> mel | 4 | 101 | 1,234.50 | 2.0 |  |" in table and "published code" in table
+    assert "| process, CPU | cold |  |  | 2.00 |  | 360 |" in table
+    benchmark.draw(runs, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
