@@ -2,7 +2,6 @@
 import copy
 import functools
 import importlib
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from lightspeech.durations import align_frames, change_speed, log_to_durations
 from lightspeech.gru_cpu import InferenceGRU
 from lightspeech.model import LightSpeech, LightSpeechInference
 from lightspeech.pitch import pitch_contour
+from runtime.fast_path import first_that_agrees
 
 SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths on a GPU are padded to multiples of these, so that recordings are reused
 
@@ -31,9 +31,9 @@ class FastLightSpeech:
     """Computes what LightSpeech.infer computes, to rounding, with the model's weights as they are now.
 
     gru: makes an InferenceGRU of the two nn.GRU of a BidirectionalGRU; recorded: turns a function of tensors and plain
-    values into one that replays it, such as runtime.graphs.Replay, for shapes that occur again (lengths are then
-    padded); None: no recording. A recorded function's result that is not a tensor or a tuple of tensors may be valid
-    only until its next call.
+    values into one that replays it, such as runtime.graphs.RecordedFunction, for shapes that occur again (lengths are
+    then padded); None: no recording. A recorded function's result that is not a tensor or a tuple of tensors may be
+    valid only until its next call.
     """
 
     def __init__(self, model: LightSpeech, gru: Callable[..., InferenceGRU] = InferenceGRU,
@@ -106,19 +106,13 @@ def fastest(model: LightSpeech, recorded: Callable[[Callable[..., Any]], Callabl
     device = model.embedding.weight.device
     if device.type == "cpu":
         return FastLightSpeech(model)
-    problems = []
-    for name in ("cuda", "kernels"):  # the faster one first
-        try:
-            from lightspeech import gpu
-            steps = importlib.import_module(f"lightspeech.{name}")
-            problem = next(filter(None, (gpu.problem(steps, H, device) for H in {model.config.encoder_dim,
-                                                                                 model.config.decoder_dim})), "")
-        except Exception as error:  # noqa: BLE001, whatever a compiler, its bindings or the driver may raise
-            problem = f"{type(error).__name__}: {error}".splitlines()[0]
-        if not problem:
-            return FastLightSpeech(model, functools.partial(gpu.GpuRecurrence, steps=steps.steps), recorded)
-        problems.append(problem)
-        logging.getLogger(__name__).info("fast student: %s", problem)
-    logging.getLogger(__name__).warning("fast student: %s; speaking by the plain one, some ten times slower",
-                                        "; ".join(problems))
-    return model
+
+    def candidate(name: str) -> FastLightSpeech:
+        from lightspeech import gpu
+        steps = importlib.import_module(f"lightspeech.{name}")
+        for size in {model.config.encoder_dim, model.config.decoder_dim}:
+            if problem := gpu.problem(steps, size, device):
+                raise RuntimeError(problem)
+        return FastLightSpeech(model, functools.partial(gpu.GpuRecurrence, steps=steps.steps), recorded)
+    return first_that_agrees([functools.partial(candidate, name) for name in ("cuda", "kernels")],  # the faster first
+                             lambda fast: "", model, "fast student", "speaking by the plain one, some ten times slower")

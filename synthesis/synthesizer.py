@@ -67,7 +67,7 @@ class Synthesizer:
                  generation: str | None = None) -> None:
         import lightspeech
         from runtime.devices import pick_device
-        from runtime.graphs import Replay
+        from runtime.graphs import RecordedFunction
         if vocoder not in VOCODERS:
             raise UserError(f"vocoder: found {vocoder!r}, expected one of {', '.join(VOCODERS)}")
         self.audio = AudioConfig()
@@ -76,7 +76,7 @@ class Synthesizer:
         path = newest_weights(_HERE / "lightspeech" / "pre_trained_model", weights,
                               "name a student's file with --weights, or make one with train.py and its --export")
         self.student = lightspeech.load(path).to(self.device)
-        self.fast = lightspeech.fastest(self.student, Replay)
+        self.fast = lightspeech.fastest(self.student, RecordedFunction)
         self.preliminary = _preliminary(path)  # lines that tell what the weights lack
         own = self._load_vocoder(vocoder_weights, generation) if vocoder == "waveglow" else None
         self.sounds = Sounds(own, self.audio, self.device)

@@ -40,9 +40,9 @@ class Sounds:
     def __init__(self, vocoder: "WaveGlow | None", audio: AudioConfig, device: "torch.device") -> None:
         self.vocoder, self.audio, self.device = vocoder, audio, device
         if vocoder is not None:
-            from runtime.graphs import Replay
+            from runtime.graphs import RecordedFunction
             from waveglow import fastest
-            self.fast = fastest(vocoder, Replay)
+            self.fast = fastest(vocoder, RecordedFunction)
 
     def whole(self, mels: Sequence["torch.Tensor"], seeds: Sequence[int], sigma: float | None,
               denoise: float) -> Iterator[tuple[int, np.ndarray]]:

@@ -13,13 +13,13 @@ products and the few kernels of `kernels.py` between them, launched without Pyth
 
 Triton comes with torch on Linux with CUDA; it is imported when a FusedRecurrence is made.
 """
-import logging
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from hparams import Tacotron2Config
+from runtime.fast_path import disagreement, first_that_agrees, relative_errors
 from tacotron2.chunks import AttentionChunk, LstmChunk, fill, take
 from tacotron2.recurrence import PLAIN, PlainRecurrence
 
@@ -196,15 +196,8 @@ def best_recurrence(device: torch.device | str, config: Tacotron2Config,
     """
     if torch.device(device).type != "cuda":
         return PLAIN
-    try:
-        fused = FusedRecurrence()
-        problem = discrepancy(fused, device, config, dtype)
-    except Exception as error:  # noqa: BLE001, whatever Triton, its compiler or the driver may raise
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
-    if not problem:
-        return fused
-    logging.getLogger(__name__).warning("fused recurrence: %s; training by the plain one, many times slower", problem)
-    return PLAIN
+    return first_that_agrees([FusedRecurrence], lambda fused: discrepancy(fused, device, config, dtype), PLAIN,
+                             "fused recurrence", "training by the plain one, many times slower")
 
 
 def discrepancy(fused: PlainRecurrence | FusedRecurrence, device: torch.device | str, config: Tacotron2Config,
@@ -216,14 +209,9 @@ def discrepancy(fused: PlainRecurrence | FusedRecurrence, device: torch.device |
     what differs, and how much.
     """
     true = _trial(PLAIN, config, dtype, torch.float32, "cpu")
-    plain = _trial(PLAIN, config, dtype, dtype, device)
-    found = _trial(fused, config, dtype, dtype, device)
-    for name in true:
-        error, allowed = (((x[name] - true[name]).norm() / true[name].norm()).item() for x in (found, plain))
-        allowed = max(ERROR_FACTOR * allowed, ERROR_FLOOR)
-        if not error <= allowed:  # a NaN is a discrepancy too
-            return f"relative error of {name} {error:.1e}, allowed {allowed:.1e}"
-    return ""
+    plain = relative_errors(_trial(PLAIN, config, dtype, dtype, device), true)
+    allowed = {name: max(ERROR_FACTOR * error, ERROR_FLOOR) for name, error in plain.items()}
+    return disagreement(relative_errors(_trial(fused, config, dtype, dtype, device), true), allowed)
 
 
 def _trial(recurrence: PlainRecurrence | FusedRecurrence, config: Tacotron2Config, rounding: torch.dtype,

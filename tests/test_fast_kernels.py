@@ -14,7 +14,7 @@ import waveglow
 from hparams import CONFIGS, LightSpeechConfig, WaveGlowConfig
 from lightspeech.gru_cpu import InferenceGRU
 from lightspeech.sequences import sequence_mask
-from runtime.graphs import Replay
+from runtime.graphs import RecordedFunction
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = """
@@ -83,14 +83,14 @@ def test_kernels_in_the_interpreter(code) -> None:
 def test_what_cannot_run_fast_speaks_plainly(monkeypatch, caplog) -> None:
     student = lightspeech.LightSpeech(LightSpeechConfig(embedding_dim=12, encoder_dim=8, decoder_dim=6))
     vocoder = waveglow.WaveGlow(CONFIGS["waveglow"]["tiny"][0])
-    assert isinstance(lightspeech.fastest(student, Replay), lightspeech.FastLightSpeech)
-    assert waveglow.fastest(vocoder, Replay) is vocoder
-    assert lightspeech.fastest(student.to("meta"), Replay).embedding is student.embedding
+    assert isinstance(lightspeech.fastest(student, RecordedFunction), lightspeech.FastLightSpeech)
+    assert waveglow.fastest(vocoder, RecordedFunction) is vocoder
+    assert lightspeech.fastest(student.to("meta"), RecordedFunction).embedding is student.embedding
     assert len(caplog.records) == 1 and "speaking by the plain one" in caplog.text
 
 
 def test_a_replay_without_a_gpu_is_the_function() -> None:
-    replay = Replay(lambda tensor, number: (tensor * number, tensor))
+    replay = RecordedFunction(lambda tensor, number: (tensor * number, tensor))
     for _ in range(3):
         product, same = replay(torch.ones(2), 3)
         assert product.tolist() == [3, 3] and same.tolist() == [1, 1]
@@ -103,7 +103,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @needs_gpu
 def test_replays_go_on_when_all_before_are_gone() -> None:
     for _ in range(2):
-        replay = Replay(lambda tensor: tensor + 1)
+        replay = RecordedFunction(lambda tensor: tensor + 1)
         assert [replay(torch.ones(3, device="cuda")).sum().item() for _ in range(4)] == [6] * 4
         del replay
         gc.collect()
@@ -143,7 +143,7 @@ def test_student_says_on_the_gpu_what_it_says_on_the_cpu() -> None:
              for lengths, speed in (([50, 7, 31], 1.0), ([50, 7, 31], 1.2), ([44], 1.0), ([1, 50, 50], 1.0))]
     plain = lightspeech.FastLightSpeech(model)
     expected = [plain.infer(*texts) for texts in given]
-    fast = lightspeech.fastest(model.cuda(), Replay)
+    fast = lightspeech.fastest(model.cuda(), RecordedFunction)
     assert isinstance(fast, lightspeech.FastLightSpeech)
     found = [fast.infer(ids.cuda(), lengths.cuda(), speed) for _ in range(4)  # as it is, half recorded, whole, replayed
              for ids, lengths, speed in given]
@@ -161,7 +161,7 @@ def test_vocoder_says_on_the_gpu_what_the_plain_one_says(config) -> None:
     for network in model.WN:
         torch.nn.init.normal_(network.end.weight, std=0.02)
     mel, noise = torch.randn(2, 80, 70, device="cuda") - 4, torch.randn(2, 8, 70 * 32, device="cuda")
-    fast, lengths = waveglow.fastest(model, Replay), torch.tensor([70, 33])
+    fast, lengths = waveglow.fastest(model, RecordedFunction), torch.tensor([70, 33])
     assert isinstance(fast, waveglow.FastWaveGlow)
     expected = model.infer(mel, noise=noise, mel_lengths=lengths)
     for _ in range(3):

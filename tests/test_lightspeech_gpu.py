@@ -8,7 +8,7 @@ from distillation.batches import collate
 from distillation.dataset import DistilledDataset, Manifest
 from hparams import AudioConfig, LightSpeechConfig, StudentTraining, TextConfig
 from lightspeech.loss import student_loss
-from runtime.graphs import Replay
+from runtime.graphs import RecordedFunction
 from text import symbols
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
@@ -66,7 +66,7 @@ def test_a_training_step_never_waits_and_repeats_to_the_bit(model, dataset, no_w
 def test_inference_waits_once(model, fast, no_waiting) -> None:
     ids, lengths = torch.randint(1, 148, (3, 50), device="cuda"), torch.tensor([50, 7, 31], device="cuda")
     pauses = torch.zeros(3, 50, dtype=torch.bool, device="cuda")
-    speaker = lightspeech.fastest(model, Replay) if fast else model
+    speaker = lightspeech.fastest(model, RecordedFunction) if fast else model
     for _ in range(3):  # then it is recorded
         speaker.infer(ids, lengths, 1.2, pauses)
     no_waiting("warn")

@@ -13,7 +13,7 @@ from audio import MelSpectrogram
 from audio.recordings import read_folder
 from hparams import AudioConfig, VocoderTraining, WaveGlowConfig
 from runtime.errors import UserError
-from runtime.graphs import Step, captured
+from runtime.graphs import Step, record_graph
 from training.distributed import Workers
 from training.gan_loss import discriminator_loss, generator_losses
 from training.log import TrainingLog
@@ -87,7 +87,7 @@ class VocoderTask:
             for name in trained:
                 for parameter in self.networks[name].parameters():  # gradients stay where they are, as a graph needs
                     parameter.grad = torch.zeros_like(parameter)
-            self.ready[step.__name__] = captured(step) if self.fast else step
+            self.ready[step.__name__] = record_graph(step) if self.fast else step
         return self.ready[step.__name__]
 
     def _autocast(self) -> torch.autocast:

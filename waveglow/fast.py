@@ -5,7 +5,6 @@ passes through global memory but the stream, the gated activations and what a fl
 between a multiprocessor and the L2 cache bound the large layer, so its tiles are as large as registers allow.
 """
 import functools
-import logging
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hparams import WaveGlowConfig
+from runtime.fast_path import disagreement, first_that_agrees
 from waveglow.composed import Flow, Layer, chunk_depth, compose, given, group_width
 from waveglow.model import LOG_S_BOUND, WaveGlow
 
@@ -175,15 +175,9 @@ def fastest(model: WaveGlow, replayed: Callable[[Callable[..., Any]], Callable[.
     device = next(model.parameters()).device
     if device.type != "cuda" or not isinstance(model, WaveGlow):
         return model
-    try:
-        fast = FastWaveGlow(model, replayed)
-        problem = "" if (error := discrepancy(fast)) <= ALLOWED else f"off by {error:.1e}"
-    except Exception as error:  # noqa: BLE001, whatever Triton, its compiler or the driver may raise
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
-    if not problem:
-        return fast
-    logging.getLogger(__name__).warning("fast vocoder: %s; speaking by the plain one, several times slower", problem)
-    return model
+    return first_that_agrees([lambda: FastWaveGlow(model, replayed)],
+                             lambda fast: disagreement({"wave": discrepancy(fast)}, ALLOWED), model, "fast vocoder",
+                             "speaking by the plain one, several times slower")
 
 
 @torch.inference_mode()
