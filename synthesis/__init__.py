@@ -1,1 +1,5 @@
-"""From text to sound: plan, mel, wave."""
+"""From text to sound: a plan of the text, the student's mels, the vocoder's waves, and one wave of them all."""
+from synthesis.speech import SENTENCE_PAUSE, Speech, SpokenWord, Stream
+from synthesis.synthesizer import VOCODERS, Synthesizer
+
+__all__ = ["SENTENCE_PAUSE", "VOCODERS", "Speech", "SpokenWord", "Stream", "Synthesizer"]

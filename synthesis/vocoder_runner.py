@@ -1,8 +1,8 @@
-"""From finished mels to waves, whole and in parts, for the scripts that speak."""
+"""From mels to waves: runs a vocoder on its device, on whole mels in batches or on one mel in chunks."""
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,130 +13,141 @@ from runtime.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-    from waveglow import Denoiser, WaveGlow
+    from waveglow import Denoiser
 
-TAIL_FRAMES = 4  # of silence after a piece, in which its last sound dies away (46 ms)
-FADE_SAMPLES = 64  # at both ends of a piece, so that joins do not click (3 ms)
-# Padded mel frames in a batch of the vocoder, of the published one about 1 MB each. On the CPU each mel goes alone: a
-# batch would be no faster, and padding is work.
-FRAMES_AT_ONCE = {"cpu": 1, "cuda": 8000}
-# Of a piece in parts: frames of the first one, each later one twice as long, so that a vocoder three times as fast as
-# speech has the next part ready when one ends.
-FIRST_PART = 64
-# Frames at each side of a part that the vocoder sees beside it. 101 could reach a sample of either WaveGlow; what lies
-# beyond 16 changes it by 5e-6, a sixth of a 16-bit step (the weights that ship, 2026-11-22).
-MARGIN = 24
+TAIL_FRAMES = 4  # of silence after each mel, in which its last sound decays (46 ms)
+FADE_SAMPLES = 64  # at both ends of a wave, so that joins do not click (3 ms)
+# Mel frames in a batch, including padding. A frame takes about 1 MB in the published WaveGlow. On the CPU each mel is a
+# batch of its own: a larger batch is no faster, and padding costs time.
+FRAMES_PER_BATCH = {"cpu": 1, "cuda": 8000}
+# Frames in the first chunk of a stream. Each later chunk is twice as long, so a vocoder that is three times as fast as
+# speech has the next chunk ready before the last one has been played.
+FIRST_CHUNK = 64
 
 
-class Sounds:
-    """A vocoder on a device: WaveGlow, or None for Griffin-Lim. What `whole` and `parts` take:
+class Vocoder(Protocol):
+    """What the runner needs of a vocoder, such as waveglow.WaveGlow."""
+    config: Any  # config.sigma: scale of the noise in training
+    margin: int  # mel frames at each side of a chunk; a frame farther away changes no sample audibly
 
-    mels: (M, T) float32 on any one device, each with a seed for its noise. sigma: scale of WaveGlow's noise, None for
-    what it was trained with; denoise: how much of its constant noise is taken away, 0 none, 0.1 much.
-    A wave has (T + TAIL_FRAMES) * hop samples of float32, the tail said to silence, and is faded at both ends.
-    Both raise UserError where the weights give no finite sound.
+    def noise_shape(self, frames: int) -> tuple[int, int]:
+        """Returns (channels, steps) of the noise for a mel of `frames` frames; steps grow evenly with the frames."""
+        ...
+
+
+class VocoderRunner:
+    """A vocoder and its fastest form on a device; None in place of a vocoder stands for Griffin-Lim.
+
+    Arguments of `synthesize` and `stream`: mel: (M, T) float32 on any device. seed: of the noise for a mel.
+    sigma: scale of the noise, None for the one in the vocoder's config. denoise: share of the vocoder's constant noise
+    that is subtracted, 0 for none. Each mel is followed by TAIL_FRAMES of silence, so its wave has
+    (T + TAIL_FRAMES) * hop samples of float32; it fades in and out.
+    Both raise UserError if the wave is not finite.
     """
 
-    def __init__(self, vocoder: "WaveGlow | None", audio: AudioConfig, device: "torch.device") -> None:
+    def __init__(self, vocoder: Vocoder | None, audio: AudioConfig, device: "torch.device") -> None:
         self.vocoder, self.audio, self.device = vocoder, audio, device
         if vocoder is not None:
             from runtime.graphs import RecordedFunction
             from waveglow import fastest
             self.fast = fastest(vocoder, RecordedFunction)
 
-    def whole(self, mels: Sequence["torch.Tensor"], seeds: Sequence[int], sigma: float | None,
-              denoise: float) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields (number of the mel, its wave), mels of like length together, so not in order.
+    def synthesize(self, mels: Sequence["torch.Tensor"], seeds: Sequence[int], sigma: float | None,
+                   denoise: float) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields (row, wave) for each mel. Mels of similar length form a batch, so the rows come in another order.
 
-        The call itself sets the device to work at the first of them; a GPU is not waited for until a wave is asked for.
+        The first batch starts at once. A GPU is waited for only when a wave is requested.
         """
         lengths = [mel.shape[1] + TAIL_FRAMES for mel in mels]
 
-        def begin(rows: list[int]) -> "torch.Tensor":
-            noise = self._padded_noise([self._noise(lengths[row], seeds[row]) for row in rows])
-            return self._begin(self._padded([mels[row] for row in rows]), noise, [lengths[row] for row in rows], sigma,
-                               denoise)
-        begun = ((rows, begin(rows)) for rows in group_by_length(lengths, FRAMES_AT_ONCE[self.device.type]))
-        return self._finished(itertools.chain(list(itertools.islice(begun, 1)), begun), lengths)
+        def start(rows: list[int]) -> "torch.Tensor":
+            noise = self._pad_noise([self._draw_noise(lengths[row], seeds[row]) for row in rows])
+            return self._start(self._pad_mels([mels[row] for row in rows]), noise, [lengths[row] for row in rows],
+                               sigma, denoise)
+        batches = ((rows, start(rows)) for rows in group_by_length(lengths, FRAMES_PER_BATCH[self.device.type]))
+        return self._finish(itertools.chain(list(itertools.islice(batches, 1)), batches), lengths)
 
-    def _finished(self, begun: Iterable[tuple[list[int], "torch.Tensor"]], lengths: list[int]
-                  ) -> Iterator[tuple[int, np.ndarray]]:
-        for rows, waves in begun:
-            for row, wave in zip(rows, self._arrived(waves)):
-                yield row, _faded(wave[:lengths[row] * self.audio.hop_length])
+    def _finish(self, batches: Iterable[tuple[list[int], "torch.Tensor"]],
+                lengths: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        for rows, waves in batches:
+            for row, wave in zip(rows, self._wait_for(waves)):
+                yield row, _fade(wave[:lengths[row] * self.audio.hop_length])
 
-    def parts(self, mel: "torch.Tensor", seed: int, sigma: float | None, denoise: float) -> Iterator[np.ndarray]:
-        """Yields the wave that `whole` gives for a mel, to rounding, part by part."""
+    def stream(self, mel: "torch.Tensor", seed: int, sigma: float | None, denoise: float) -> Iterator[np.ndarray]:
+        """Yields the wave of a mel in chunks: the samples of `synthesize`, up to rounding."""
         hop, total = self.audio.hop_length, mel.shape[1] + TAIL_FRAMES
-        padded, noise = self._padded([mel]), self._padded_noise([self._noise(total, seed)])
-        start, size = 0, FIRST_PART if self.vocoder is not None else total
+        padded, noise = self._pad_mels([mel]), self._pad_noise([self._draw_noise(total, seed)])
+        steps_per_frame = self._noise_shape(2)[1] - self._noise_shape(1)[1]
+        start, size, margin = 0, total, 0
+        if self.vocoder is not None:  # Griffin-Lim needs the whole mel
+            size, margin = FIRST_CHUNK, self.vocoder.margin
         while start < total:
             stop = start + size if total - start > 2 * size else total
-            low, high = max(0, start - MARGIN), min(total, stop + MARGIN)
-            steps = slice(low * self._steps, high * self._steps)
-            wave, = self._arrived(self._begin(padded[:, :, low:high], noise[:, :, steps], [high - low], sigma, denoise))
-            yield _faded(wave[(start - low) * hop:(stop - low) * hop], start == 0, stop == total)
+            low, high = max(0, start - margin), min(total, stop + margin)
+            first_step = low * steps_per_frame
+            chunk_noise = noise[:, :, first_step:first_step + self._noise_shape(high - low)[1]]
+            wave, = self._wait_for(self._start(padded[:, :, low:high], chunk_noise, [high - low], sigma, denoise))
+            yield _fade(wave[(start - low) * hop:(stop - low) * hop], start == 0, stop == total)
             start, size = stop, 2 * size
 
-    def _begin(self, mel: "torch.Tensor", noise: "torch.Tensor", frames: list[int], sigma: float | None,
+    def _start(self, mel: "torch.Tensor", noise: "torch.Tensor", frames: list[int], sigma: float | None,
                denoise: float) -> "torch.Tensor":
-        """mel (B, M, T), rows of so many frames, and unit noise (B, n_group, steps) to waves (B, T * hop) on the host,
-        where they are once `_arrived` has waited for them."""
+        """Starts a batch: mel (B, M, T), the number of frames of each row, unit noise (B, *noise_shape(T)).
+
+        Returns waves (B, T * hop) on the host, which are valid after `_wait_for`.
+        """
         import torch
         if self.vocoder is None:
             from audio import griffin_lim
             return griffin_lim(mel.cpu(), self.audio)
         with torch.inference_mode():
+            sigma = self.vocoder.config.sigma if sigma is None else sigma
             wave = self.fast.infer(mel.to(self.device), sigma, noise=noise.to(self.device),
                                    mel_lengths=torch.tensor(frames))
             wave = self._denoiser(wave, denoise) if denoise else wave
             return wave.float().to("cpu", non_blocking=True)
 
-    def _arrived(self, waves: "torch.Tensor") -> np.ndarray:
+    def _wait_for(self, waves: "torch.Tensor") -> np.ndarray:
+        """Returns waves (B, S) once the device has finished them. Raises UserError if they are not finite."""
         import torch
         if self.device.type == "cuda":
             torch.cuda.current_stream(self.device).synchronize()
-        found = waves.numpy()
-        if not np.isfinite(found).all():
+        samples = waves.numpy()
+        if not np.isfinite(samples).all():
             raise UserError("the weights give a sound that is not finite; copy or train them again")
-        return found
+        return samples
 
     @functools.cached_property
     def _denoiser(self) -> "Denoiser":
         from waveglow import Denoiser
         return Denoiser(self.vocoder)
 
-    @property
-    def _steps(self) -> int:
-        """Steps of WaveGlow a frame."""
-        return self.audio.hop_length // self._group
-
-    @property
-    def _group(self) -> int:
-        return self.vocoder.config.n_group if self.vocoder is not None else self.audio.hop_length
-
-    def _padded(self, mels: Sequence["torch.Tensor"]) -> "torch.Tensor":
-        """(B, M, T) with at least TAIL_FRAMES of silence after each mel, on the mels' device."""
+    def _pad_mels(self, mels: Sequence["torch.Tensor"]) -> "torch.Tensor":
+        """Returns (B, M, T) on the mels' device, with at least TAIL_FRAMES of silence after each mel."""
         width = max(mel.shape[1] for mel in mels) + TAIL_FRAMES
         batch = mels[0].new_full((len(mels), self.audio.n_mels, width), float(np.log(self.audio.log_floor)))
-        for place, mel in zip(batch, mels):
-            place[:, :mel.shape[1]] = mel
+        for row, mel in zip(batch, mels):
+            row[:, :mel.shape[1]] = mel
         return batch
 
-    def _noise(self, frames: int, seed: int) -> "torch.Tensor":
-        """(steps, n_group) of unit noise for so many frames, on the device; each kind of device has its own."""
-        import torch
-        generator = torch.Generator(self.device).manual_seed(seed)
-        return torch.randn(frames * self._steps, self._group, generator=generator, device=self.device)
+    def _noise_shape(self, frames: int) -> tuple[int, int]:
+        return self.vocoder.noise_shape(frames) if self.vocoder is not None else (0, frames)
 
-    def _padded_noise(self, noises: Sequence["torch.Tensor"]) -> "torch.Tensor":
-        """(B, n_group, steps)."""
+    def _draw_noise(self, frames: int, seed: int) -> "torch.Tensor":
+        """Returns unit noise (steps, channels), drawn on the device: a CPU and a GPU draw other numbers."""
+        import torch
+        channels, steps = self._noise_shape(frames)
+        generator = torch.Generator(self.device).manual_seed(seed)
+        return torch.randn(steps, channels, generator=generator, device=self.device)
+
+    def _pad_noise(self, noises: Sequence["torch.Tensor"]) -> "torch.Tensor":
+        """Returns (B, channels, steps), zero after each row's end."""
         from torch.nn.utils.rnn import pad_sequence
         return pad_sequence(list(noises), batch_first=True).transpose(1, 2)
 
 
-def _faded(wave: np.ndarray, start: bool = True, end: bool = True) -> np.ndarray:
-    """wave (S,) float32, its first FADE_SAMPLES now brought up from silence and its last brought down to it."""
+def _fade(wave: np.ndarray, start: bool = True, end: bool = True) -> np.ndarray:
+    """Fades wave (S,) float32 in at its start and out at its end, in place, over FADE_SAMPLES each. Returns it."""
     ramp = np.linspace(0.0, 1.0, min(FADE_SAMPLES, len(wave) // 2), dtype=np.float32)
     if start:
         wave[:len(ramp)] *= ramp

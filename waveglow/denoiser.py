@@ -19,8 +19,7 @@ class Denoiser(nn.Module):
         self.register_buffer("window", torch.hann_window(self.n_fft, device=device))
         with torch.inference_mode(False), torch.no_grad():
             mel = torch.zeros(1, model.config.n_mels, BIAS_FRAMES, device=device)
-            steps = BIAS_FRAMES * self.hop_length // model.config.n_group
-            wave = model.infer(mel, noise=torch.zeros(1, model.config.n_group, steps, device=device))
+            wave = model.infer(mel, noise=torch.zeros(1, *model.noise_shape(BIAS_FRAMES), device=device))
             half = self.n_fft // 2
             spectrum = self._spectrum(F.pad(wave[:, None], (half, half), mode="reflect")[:, 0])
         self.register_buffer("bias", spectrum[:, :, :1].abs())

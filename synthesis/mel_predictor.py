@@ -1,0 +1,51 @@
+"""From symbol ids to mels: runs the student in batches on its device."""
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from runtime.batching import group_by_length
+
+if TYPE_CHECKING:
+    import torch
+
+    from lightspeech import LightSpeech
+    from text import Reading
+SYMBOLS_PER_BATCH = {"cpu": 1000, "cuda": 8000}  # including padding
+
+
+class PredictedMel(NamedTuple):
+    """The student's output for one piece of text."""
+    mel: "torch.Tensor"  # (M, T) float32, on the student's device
+    host_mel: "torch.Tensor"  # the same on the host; valid once the device has finished its work
+    durations: np.ndarray  # (N,) int64 frames for each symbol, summing to T
+
+
+class MelPredictor:
+    """A student and its fastest form on its device."""
+
+    def __init__(self, student: "LightSpeech", device: "torch.device") -> None:
+        import lightspeech
+        from runtime.graphs import RecordedFunction
+        self.device = device
+        self.fast = lightspeech.fastest(student, RecordedFunction)
+
+    def predict(self, readings: Sequence["Reading"], speed: float) -> list[PredictedMel]:
+        """Returns the mel and the durations of each reading, in the same order. speed: 0.25 to 4, times as fast."""
+        mels: dict[int, PredictedMel] = {}
+        for rows in group_by_length([len(reading.ids) for reading in readings], SYMBOLS_PER_BATCH[self.device.type]):
+            mels.update(zip(rows, self._predict_batch([readings[row] for row in rows], speed)))
+        return [mels[row] for row in range(len(readings))]
+
+    def _predict_batch(self, readings: list["Reading"], speed: float) -> list[PredictedMel]:
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+        ids = pad_sequence([torch.tensor(reading.ids) for reading in readings], batch_first=True)
+        pauses = pad_sequence([torch.tensor(reading.pauses) for reading in readings], batch_first=True)
+        lengths = torch.tensor([len(reading.ids) for reading in readings])
+        ids, pauses, lengths = (tensor.to(self.device, non_blocking=True) for tensor in (ids, pauses, lengths))
+        result = self.fast.infer(ids, lengths, speed, pauses)
+        host_mels = result.mel.to("cpu", non_blocking=True)
+        return [PredictedMel(result.mel[row, :, :frames], host_mels[row, :, :frames],
+                             result.durations[row, :len(readings[row].ids)].numpy())
+                for row, frames in enumerate(result.frames)]

@@ -1,0 +1,49 @@
+"""The settings and the results of synthesis."""
+import dataclasses
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from runtime.errors import UserError
+
+SENTENCE_PAUSE = 0.3  # seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class SpeechSettings:
+    """The arguments of Synthesizer.speak, except the text. Raises UserError for a value out of its range."""
+    speed: float = 1.0  # 0.25 to 4, times as fast
+    pause: float = SENTENCE_PAUSE  # seconds between sentences
+    seed: int = 0  # of the vocoder's noise
+    sigma: float | None = None  # scale of the vocoder's noise; None: the one in the config of its weights
+    denoise: float = 0.0  # 0 to 1: share of the vocoder's constant noise that is subtracted
+
+    def __post_init__(self) -> None:
+        from text.plan import LONGEST_PAUSE
+        for name, value, low, high in (("speed", self.speed, 0.25, 4.0), ("pause", self.pause, 0.0, LONGEST_PAUSE),
+                                       ("sigma", self.sigma or 0.0, 0.0, 2.0), ("denoise", self.denoise, 0.0, 1.0)):
+            if not low <= value <= high:
+                raise UserError(f"{name}: found {value:g}, expected {low:g} to {high:g}")
+
+
+class SpokenWord(NamedTuple):
+    """A word as it stood in the text, and its position in the wave."""
+    text: str
+    start: float  # seconds
+    end: float  # seconds
+
+
+class Speech(NamedTuple):
+    """Result of Synthesizer.speak."""
+    wave: np.ndarray  # (S,) float32 in [-1, 1]
+    sample_rate: int  # Hz
+    words: list[SpokenWord]
+    mel: np.ndarray  # (M, T) float32, natural log; includes the silences, T = S / hop rounded up
+    dropped: str  # characters of the text that cannot be said, each once
+
+
+class Stream(NamedTuple):
+    """Result of Synthesizer.stream."""
+    chunks: Iterator[np.ndarray]  # each (S,) float32 in [-1, 1], computed when it is requested
+    dropped: str  # as in Speech
