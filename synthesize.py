@@ -5,29 +5,26 @@
     echo "It speaks." | python synthesize.py --file - -o - | aplay     # a pipe gets each part as soon as it is made
 
 Long texts are split into sentences. "[pause 500ms]" or "[pause 1.5s]" in a text is a silence of that very length;
-{R EH1 D} says how a word sounds. Other Python code uses the class Synthesizer, which does all the work.
+{R EH1 D} gives the pronunciation of a word. Other Python code uses the class Synthesizer, which does all the work.
 """
 import argparse
-import json
+import contextlib
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runtime.console import one_line, open_closed_streams, print_notice, print_result, stdout_descriptor
 from runtime.errors import UserError
-from runtime.files import read_lines, write_text
-from synthesis.synthesizer import SENTENCE_PAUSE, VOCODERS, Speech, Synthesizer
-
-if TYPE_CHECKING:
-
-    pass
+from runtime.files import read_lines
+from synthesis import SENTENCE_PAUSE, VOCODERS, Synthesizer
+from synthesis.outputs import Outputs, write_speech
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(prog="synthesize.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
@@ -58,102 +55,103 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tell(line: str) -> None:
+def _notify(line: object) -> None:
     print_notice(f"synthesize.py: {one_line(line)}")
 
 
-def _write(speech: Speech, out: Path | None, timestamps: Path | None, picture: Path | None, raw: bool) -> None:
-    from audio import write_stream, write_wav
-    if out is not None:
-        write_wav(out, speech.wave, speech.sample_rate)
-    else:
-        write_stream([speech.wave], stdout_descriptor(), speech.sample_rate, raw)
-    seconds = len(speech.wave) / speech.sample_rate
-    if timestamps is not None:
-        words = [{"word": word.text, "start": round(word.start, 4), "end": round(word.end, 4)} for word in speech.words]
-        write_text(timestamps, json.dumps({"seconds": round(seconds, 4), "words": words}, indent=1))
-    if picture is not None:
-        from audio.pictures import mel_picture
-        mel_picture(picture, speech.mel, seconds)
+def _decode_argument(text: str) -> str:
+    """Returns an argument decoded as UTF-8 if the locale (LC_ALL=C) made Python keep some bytes as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        with contextlib.suppress(UnicodeEncodeError):  # surrogates that stand for no byte
+            return os.fsencode(text).decode("utf-8", "replace")
+    return text
 
 
-def _checked(option: str, name: str | None, endings: Iterable[str]) -> Path | None:
-    """The path of an output, before any work is done for it; UserError for a wrong ending or a folder not there."""
+def _check_output(option: str, name: str | None, endings: Iterable[str]) -> Path | None:
+    """Returns the path of an output before any work is done for it; None if there is none.
+
+    Raises UserError for a wrong ending, a folder that does not exist, and a path that the system refuses.
+    """
     if name is None or name == "-" and option == "-o":
         return None
     path = Path(name)
     if path.suffix.lower() not in endings:
         raise UserError(f"{option} {name}: expected a name that ends in {' or '.join(endings)}")
-    if not path.parent.is_dir():
-        raise UserError(f"{option} {name}: there is no folder {path.parent}; make it first")
+    try:
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            raise UserError(f"{option} {name}: a folder has this name; choose another")
+    except FileNotFoundError:
+        if not os.path.isdir(path.parent):
+            raise UserError(f"{option} {name}: there is no folder {path.parent}; make it first") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{option} {name}: cannot be written ({reason}); choose another name") from None
     return path
 
 
-def _numbered(path: Path | None, number: int, count: int) -> Path | None:
-    """The name for one of `count` outputs: itself for the only one, else talk.wav -> talk-001.wav and so on."""
-    return path.with_stem(f"{path.stem}-{number:03d}") if path and count > 1 else path
-
-
-def _say(synthesizer: Synthesizer, text: str, options: argparse.Namespace, where: str,
-         files: list[Path | None]) -> str:
-    """Speaks one text into files (sound, timestamps, picture); returns what there is to tell of it."""
+def _speak(synthesizer: Synthesizer, text: str, options: argparse.Namespace, where: str, outputs: Outputs) -> str:
+    """Speaks one text into its outputs. Returns a line that reports the result."""
     from audio import write_stream
     start, first = time.perf_counter(), None
     settings = (options.speed, options.pause, options.seed, options.sigma, options.denoise)
     rate = synthesizer.audio.sample_rate
-    if files == [None] * 3:
-        speech = synthesizer.stream(text, *settings)
-        count, first = write_stream(speech.chunks, stdout_descriptor(), rate, options.raw)
+    if outputs == (None, None, None):
+        stream = synthesizer.stream(text, *settings)
+        samples, first = write_stream(stream.chunks, stdout_descriptor(), rate, options.raw)
+        spent, dropped = time.perf_counter() - start, stream.dropped
     else:
         speech = synthesizer.speak(text, *settings)
-        count = len(speech.wave)
-    spent = time.perf_counter() - start
-    if speech.dropped:
-        _tell(f"warning: {where}left out what cannot be said: {' '.join(map(repr, speech.dropped))}")
-    if first is None:
-        _write(speech, *files, options.raw)
-    seconds = count / rate
-    begun = f", its first sound after {first - start:.2f} s" if first else ""
-    return (f"{files[0] or 'standard output'}: {seconds:.2f} s of speech made in {spent:.2f} s{begun} "
+        samples, spent, dropped = len(speech.wave), time.perf_counter() - start, speech.dropped
+        if outputs.sound is None:
+            write_stream([speech.wave], stdout_descriptor(), rate, options.raw)
+        write_speech(speech, outputs)
+    if dropped:
+        _notify(f"warning: {where}left out what cannot be said: {' '.join(map(repr, dropped))}")
+    seconds = samples / rate
+    delay = f", its first sound after {first - start:.2f} s" if first else ""
+    return (f"{outputs.sound or 'standard output'}: {seconds:.2f} s of speech made in {spent:.2f} s{delay} "
             f"(real-time factor {spent / seconds:.3f}, {synthesizer.hardware})")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Does what the command line says. Raises UserError, and BrokenPipeError if nobody reads standard output."""
+    """Executes the command line. Raises UserError, and BrokenPipeError if nobody reads standard output any more."""
     from audio.files import FORMATS
-    texts = [options.text] if options.file is None else [line for line in read_lines(options.file) if line]
-    if options.out == "-" and len(texts) > 1:
-        raise UserError(f"-o -: {len(texts)} texts cannot share standard output; name a file")
-    if options.raw and options.out != "-":
+    texts = [_decode_argument(options.text)] if options.file is None else [line for line in read_lines(options.file)
+                                                                           if line]
+    if options.out == "-":
+        if len(texts) > 1:
+            raise UserError(f"-o -: {len(texts)} texts cannot share standard output; name a file")
+        stdout_descriptor()  # refuses a closed one before any work is done
+    elif options.raw:
         raise UserError(f"--raw: goes to standard output alone, found -o {options.out}; give -o -")
-    out = _checked("-o", options.out, FORMATS)
-    timestamps = _checked("--timestamps", options.timestamps, (".json",))
-    picture = _checked("--picture", options.picture, (".png",))
+    outputs = Outputs(_check_output("-o", options.out, FORMATS),
+                      _check_output("--timestamps", options.timestamps, (".json",)),
+                      _check_output("--picture", options.picture, (".png",)))
     synthesizer = Synthesizer(options.weights, options.vocoder, options.vocoder_weights, options.device,
                               options.vocoder_generation)
     for line in synthesizer.preliminary:
-        _tell(f"preliminary weights: {line}")
+        _notify(f"preliminary weights: {line}")
     for number, text in enumerate(texts, 1):
         where = f"text {number}: " if options.file is not None else ""
-        files = [_numbered(path, number, len(texts)) for path in (out, timestamps, picture)]
         try:
-            told = _say(synthesizer, text, options, where, files)
+            line = _speak(synthesizer, text, options, where, outputs.numbered(number, len(texts)))
         except UserError as error:
             raise UserError(f"{where}{error}") from None
-        (print_result if out else print_notice)(told)
+        (print_notice if outputs.sound is None else print_result)(line)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point; returns the exit status: 0, 2 after a user's mistake, as of a signal 130 (interrupted) and 141 (the
-    reader of standard output went away)."""
+    """Returns the exit status: 0; 2 after a user's mistake; 130 if interrupted; 141 if the reader of a pipe is gone."""
     open_closed_streams()
     options = get_parser().parse_args(argv)
-    # Read when PyTorch is imported. Threads that spin while they wait made this ten times slower on a busy machine.
+    # PyTorch reads this when it is imported. Threads that wait in a loop are ten times slower on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         run(options)
     except UserError as error:
-        _tell(f"error: {error}")
+        _notify(f"error: {error}")
         return 2
     except KeyboardInterrupt:
         return 130

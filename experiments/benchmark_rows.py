@@ -15,7 +15,7 @@ from experiments.machine import median_seconds, synchronize
 from experiments.piper_voice import Piper
 from hparams import CONFIGS, WaveGlowConfig
 from lightspeech import LightSpeech
-from synthesis.vocoder_runner import Sounds
+from synthesis.vocoder_runner import VocoderRunner
 from synthesize import Synthesizer
 from waveglow import WaveGlow
 
@@ -51,7 +51,7 @@ def mel_row(speaker: Synthesizer, batch: int, symbols: int, plain: bool, max_run
     """Returns the row of ids -> mel for `batch` random texts of equal length."""
     ids = torch.randint(1, 148, (batch, symbols), generator=torch.Generator().manual_seed(0)).to(speaker.device)
     lengths = torch.full((batch,), symbols, device=speaker.device)
-    model = speaker.student if plain else speaker.fast
+    model = speaker.student if plain else speaker.mel_predictor.fast
     seconds = batch * model.infer(ids, lengths).frames[0] * FRAME_SECONDS
     return timed_row(f"ids -> mel{', plain path' if plain else ''}", lambda: model.infer(ids, lengths), speaker.device,
                      max_runs, seconds, batch, symbols)
@@ -71,14 +71,14 @@ def first_sound_row(speaker: Synthesizer, max_runs: int) -> Row:
     return timed_row("first sound of a minute, warm process", wait_for_first, speaker.device, max_runs)
 
 
-def published_vocoder(speaker: Synthesizer, tiny: bool) -> Sounds:
+def published_vocoder(speaker: Synthesizer, tiny: bool) -> VocoderRunner:
     """Returns a WaveGlow of the published size with random weights; tiny: of the "tiny" configuration."""
     torch.manual_seed(0)
     vocoder = WaveGlow(CONFIGS["waveglow"]["tiny"][0] if tiny else WaveGlowConfig()).eval()
     for network in vocoder.WN:
         torch.nn.init.normal_(network.end.weight, std=0.01)  # they begin at zero, and a flow would change nothing
     vocoder.fold_weight_norm()
-    return Sounds(vocoder.to(speaker.device), speaker.audio, speaker.device)
+    return VocoderRunner(vocoder.to(speaker.device), speaker.audio, speaker.device)
 
 
 def measure_ours(device: torch.device, tiny: bool) -> list[Row]:
@@ -88,7 +88,7 @@ def measure_ours(device: torch.device, tiny: bool) -> list[Row]:
     speaker = Synthesizer(device=device.type)
     synchronize(device)
     rows: list[Row] = [{"row": "loading the weights", "ms": 1e3 * (time.perf_counter() - start)}]
-    for model in {speaker.student, getattr(speaker.fast, "model", speaker.student)}:  # the fast one has a copy
+    for model in {speaker.student, getattr(speaker.mel_predictor.fast, "model", speaker.student)}:  # the fast one has a copy
         fix_durations(model)
     rows += [mel_row(speaker, 1, SYMBOLS, plain, max_runs) for plain in (False, True)]
     rows += [mel_row(speaker, batch, SYMBOLS, False, few_runs) for batch in BATCHES[device.type][1:2 if tiny else None]]
@@ -100,7 +100,7 @@ def measure_ours(device: torch.device, tiny: bool) -> list[Row]:
              first_sound_row(speaker, few_runs)]
     if not tiny:
         rows.append(speech_row(speaker, f"our vocoder, {count} sentences", " ".join([SENTENCE] * count), few_runs))
-    speaker.sounds = published_vocoder(speaker, tiny)
+    speaker.vocoder = published_vocoder(speaker, tiny)
     return [*rows, speech_row(speaker, "a WaveGlow of the published size", SENTENCE, max_runs)]
 
 

@@ -2,7 +2,7 @@
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from runtime.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-    from waveglow import Denoiser
+    from waveglow import Denoiser, Vocoder
 
 TAIL_FRAMES = 4  # of silence after each mel, in which its last sound decays (46 ms)
 FADE_SAMPLES = 64  # at both ends of a wave, so that joins do not click (3 ms)
@@ -23,16 +23,6 @@ FRAMES_PER_BATCH = {"cpu": 1, "cuda": 8000}
 # Frames in the first chunk of a stream. Each later chunk is twice as long, so a vocoder that is three times as fast as
 # speech has the next chunk ready before the last one has been played.
 FIRST_CHUNK = 64
-
-
-class Vocoder(Protocol):
-    """What the runner needs of a vocoder, such as waveglow.WaveGlow."""
-    config: Any  # config.sigma: scale of the noise in training
-    margin: int  # mel frames at each side of a chunk; a frame farther away changes no sample audibly
-
-    def noise_shape(self, frames: int) -> tuple[int, int]:
-        """Returns (channels, steps) of the noise for a mel of `frames` frames; steps grow evenly with the frames."""
-        ...
 
 
 class VocoderRunner:
@@ -45,7 +35,7 @@ class VocoderRunner:
     Both raise UserError if the wave is not finite.
     """
 
-    def __init__(self, vocoder: Vocoder | None, audio: AudioConfig, device: "torch.device") -> None:
+    def __init__(self, vocoder: "Vocoder | None", audio: AudioConfig, device: "torch.device") -> None:
         self.vocoder, self.audio, self.device = vocoder, audio, device
         if vocoder is not None:
             from runtime.graphs import RecordedFunction
@@ -120,6 +110,7 @@ class VocoderRunner:
     @functools.cached_property
     def _denoiser(self) -> "Denoiser":
         from waveglow import Denoiser
+        assert self.vocoder is not None
         return Denoiser(self.vocoder)
 
     def _pad_mels(self, mels: Sequence["torch.Tensor"]) -> "torch.Tensor":

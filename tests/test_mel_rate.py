@@ -104,7 +104,7 @@ def test_sigma_scales_the_noise_and_travels_with_the_weights(tmp_path):
     path = tmp_path / "vocoder.safetensors"
     waveglow.save(path, model)
     loaded, noise = waveglow.load(path), torch.randn(1, *model.noise_shape(5))
-    assert isinstance(loaded, MelRateWaveGlow) and loaded.sigma == 0.5
+    assert isinstance(loaded, MelRateWaveGlow) and loaded.config.sigma == 0.5
     with torch.no_grad():
         wave = loaded.infer(mels(1, 5), noise=noise)
         assert torch.equal(wave, loaded.infer(mels(1, 5), sigma=1.0, noise=0.5 * noise))

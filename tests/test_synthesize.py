@@ -8,10 +8,10 @@ import torch
 from hparams import TextConfig
 from lightspeech import ProsodyPrediction
 from runtime.errors import UserError
-from synthesis import synthesizer
-from synthesis import vocoder_runner as sounds
-from synthesis.vocoder_runner import FADE_SAMPLES, TAIL_FRAMES
+from synthesis import mel_predictor, synthesizer, vocoder_runner
+from synthesis.vocoder_runner import FADE_SAMPLES, FIRST_CHUNK, TAIL_FRAMES
 from synthesize import Synthesizer
+from text import sequence_to_text
 from text.plan import make_plan
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,12 +26,13 @@ def speaker(student, vocoder) -> Synthesizer:
 @pytest.fixture
 def steady(speaker, monkeypatch) -> Synthesizer:
     """A speaker whose vocoder makes 1 of every sample, so that only what synthesize.py does shapes the wave."""
-    monkeypatch.setattr(speaker.sounds, "_begin", lambda mel, *rest: torch.ones(len(mel), mel.shape[2] * HOP))
+    monkeypatch.setattr(speaker.vocoder, "_start", lambda mel, *rest: torch.ones(len(mel), mel.shape[2] * HOP))
     return speaker
 
 
 def frames_of(speaker: Synthesizer, text: str, speed: float = 1.0) -> int:
-    return sum(voice.mel.shape[1] for voice in speaker._voices(make_plan(text, TextConfig(), 0.3).readings, speed))
+    pieces = speaker.mel_predictor.predict(make_plan(text, TextConfig(), 0.3).readings, speed)
+    return sum(piece.mel.shape[1] for piece in pieces)
 
 
 # The plan of a text
@@ -56,6 +57,18 @@ def test_words_and_dropped_of_all_pieces():
     assert [word.text for reading in plan.readings for word in reading.words][:2] == ["Tea", "costs"]
     assert len(plan.readings) == 2 and plan.dropped == "\u2603\U0001f600"
     assert make_plan("Hi \udcff there", TextConfig(), 0.25).dropped == "\ufffd"
+
+
+def test_every_piece_ends_in_a_mark():
+    """A single letter without a full stop was all but inaudible."""
+    for bare in ("A", "Hello there", "Hi, a", "It is [pause 1s] so", "{R EH1 D}", "Dr", "A title\n\nA text"):
+        pieces = make_plan(bare, TextConfig(), 0.25).readings
+        assert all(sequence_to_text(piece.ids).endswith(".") and piece.pauses[-1] for piece in pieces), bare
+        assert all(len(piece.ids) == len(piece.pauses) for piece in pieces)
+    assert make_plan("A", TextConfig(), 0.25) == make_plan("A.", TextConfig(), 0.25)
+    for marked in ("Why?", "Look!", "so:", "and,", "(Yes!)", '"Why?"'):
+        (piece,) = make_plan(marked, TextConfig(), 0.25).readings
+        assert "." not in sequence_to_text(piece.ids), marked
 
 
 @pytest.mark.parametrize("text, told", [
@@ -108,7 +121,7 @@ def test_joins_do_not_click_and_tails_are_whole(steady):
 @pytest.mark.parametrize("speed", [0.25, 0.8, 1.3, 4.0])
 def test_speed_is_exact_and_leaves_pauses_alone(speaker, speed):
     (reading,) = make_plan("Hello, you there.", TextConfig(), 0.0).readings
-    usual, changed = (speaker._voices([reading], s)[0].durations for s in (1.0, speed))
+    usual, changed = (speaker.mel_predictor.predict([reading], s)[0].durations for s in (1.0, speed))
     pauses = np.array(reading.pauses)
     assert pauses.sum() >= 3 and (usual[pauses] == changed[pauses]).all()
     assert changed[~pauses].sum() == round(usual[~pauses].sum() / speed)
@@ -120,7 +133,7 @@ def test_words_are_where_their_frames_are(speaker):
     text = "[pause 2s] It costs £20. Dr. Brown paid."
     speech = speaker.speak(text, pause=0.5)
     plan = make_plan(text, TextConfig(), 0.5)
-    first, second = speaker._voices(plan.readings, 1.0)
+    first, second = speaker.mel_predictor.predict(plan.readings, 1.0)
     assert [word.text for word in speech.words][:3] == ["It", "costs", "£20"]
     assert speech.words[0].start == 2.0
     start = 2.0 + (first.mel.shape[1] + TAIL_FRAMES) * HOP / RATE + 0.5
@@ -143,10 +156,10 @@ def test_seed_decides(speaker):
 
 def test_batches_do_not_matter(speaker, monkeypatch):
     text = "Hello. You are there, are you not. Yes. No, never."
-    monkeypatch.setattr(sounds, "FRAMES_AT_ONCE", {"cpu": 10**6})
+    monkeypatch.setattr(vocoder_runner, "FRAMES_PER_BATCH", {"cpu": 10**6})
     together = speaker.speak(text).wave
-    monkeypatch.setattr(synthesizer, "SYMBOLS_AT_ONCE", {"cpu": 1})
-    monkeypatch.setattr(sounds, "FRAMES_AT_ONCE", {"cpu": 1})
+    monkeypatch.setattr(mel_predictor, "SYMBOLS_PER_BATCH", {"cpu": 1})
+    monkeypatch.setattr(vocoder_runner, "FRAMES_PER_BATCH", {"cpu": 1})
     np.testing.assert_allclose(speaker.speak(text).wave, together, atol=2e-3)
 
 
@@ -154,10 +167,10 @@ def test_batches_do_not_matter(speaker, monkeypatch):
 def test_a_stream_is_the_wave_in_chunks(speaker, monkeypatch, settings):
     text = "[pause 100ms] Hello. You are there, are you not, for a long time now? Yes \u2603. No, never. [pause 1s]"
     whole = speaker.speak(text, **settings)
-    monkeypatch.setattr(sounds, "FIRST_PART", 4)
-    monkeypatch.setattr(sounds, "MARGIN", 12)  # what can reach a sample of the tiny vocoder
+    monkeypatch.setattr(vocoder_runner, "FIRST_CHUNK", 4)
+    monkeypatch.setattr(type(speaker.vocoder.vocoder), "margin", 12)  # what can reach a sample of the tiny vocoder
     for pieces in (1, 16):
-        monkeypatch.setattr(synthesizer, "PIECES_AT_ONCE", {"cpu": pieces})
+        monkeypatch.setattr(synthesizer, "PIECES_PER_CHUNK", {"cpu": pieces})
         stream = speaker.stream(text, **settings)
         chunks = list(stream.chunks)
         assert stream.dropped == whole.dropped == "\u2603"
@@ -165,13 +178,13 @@ def test_a_stream_is_the_wave_in_chunks(speaker, monkeypatch, settings):
         np.testing.assert_allclose(np.concatenate(chunks), whole.wave, atol=2e-3)
 
 
-def test_the_vocoder_that_ships_hears_nothing_beyond_the_margin():
+def test_shipped_vocoder_does_not_depend_on_frames_beyond_the_margin():
     speaker = Synthesizer(device="cpu")
-    frames = 2 * sounds.FIRST_PART + 9
+    frames = 2 * FIRST_CHUNK + 9
     mel = torch.randn(80, frames, generator=torch.Generator().manual_seed(0)) - 4
-    parts = list(speaker.sounds.parts(mel, 1, None, 0.0))
-    (_, whole), = speaker.sounds.whole([mel], [1], None, 0.0)
-    assert [len(part) // HOP for part in parts] == [sounds.FIRST_PART, frames + TAIL_FRAMES - sounds.FIRST_PART]
+    parts = list(speaker.vocoder.stream(mel, 1, None, 0.0))
+    (_, whole), = speaker.vocoder.synthesize([mel], [1], None, 0.0)
+    assert [len(part) // HOP for part in parts] == [FIRST_CHUNK, frames + TAIL_FRAMES - FIRST_CHUNK]
     assert np.abs(np.concatenate(parts) - whole).max() < 0.5 / 32768
 
 
@@ -182,7 +195,7 @@ def test_a_stream_refuses_before_it_begins(speaker):
 
 
 def test_weights_that_say_nothing_finite(speaker, monkeypatch):
-    monkeypatch.setattr(speaker.sounds.fast, "infer", lambda *given, **named: torch.full((1, 99 * HOP), torch.nan))
+    monkeypatch.setattr(speaker.vocoder.fast, "infer", lambda *given, **named: torch.full((1, 99 * HOP), torch.nan))
     for speak in (speaker.speak, lambda text: list(speaker.stream(text).chunks)):
         with pytest.raises(UserError, match="not finite"):
             speak("Hello.")
@@ -213,12 +226,12 @@ def test_speech_is_whole_and_stays_as_it_is(student, vocoder, device):
 
 def test_hundred_thousand_characters(steady, monkeypatch):
     sizes = []
-    monkeypatch.setattr(sounds, "FRAMES_AT_ONCE", {"cpu": 2000})
-    monkeypatch.setattr(steady.sounds, "_begin", lambda mel, *rest: sizes.append(mel.shape) or torch.zeros(
+    monkeypatch.setattr(vocoder_runner, "FRAMES_PER_BATCH", {"cpu": 2000})
+    monkeypatch.setattr(steady.vocoder, "_start", lambda mel, *rest: sizes.append(mel.shape) or torch.zeros(
         len(mel), mel.shape[2] * HOP))
     text = ("A quick brown fox, " * 3 + "jumps. ") * 1500
     text = text[:100_000]
-    monkeypatch.setattr(steady.fast.model, "predict_prosody", lambda features, lengths: ProsodyPrediction(
+    monkeypatch.setattr(steady.mel_predictor.fast.model, "predict_prosody", lambda features, lengths: ProsodyPrediction(
         torch.zeros(features.shape[:2]), torch.full((*features.shape[:2], 2), 5.0)))
     speech = steady.speak(text)
     assert len(speech.words) > 15_000 and len(speech.wave) > 30_000 * HOP

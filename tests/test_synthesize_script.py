@@ -3,6 +3,7 @@ import dataclasses
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,9 @@ from safetensors.torch import save_file
 
 import lightspeech
 import synthesize
-from audio import read_wav
+from audio import read_wav, write_stream
 from hparams import AudioConfig
+from runtime.console import stdout_descriptor
 from runtime.errors import UserError
 from runtime.files import read_lines, write_text
 from synthesis import synthesizer
@@ -107,7 +109,7 @@ def test_timestamps_beside_a_pipe(command):
 
 
 def test_griffin_lim_needs_no_weights(command, monkeypatch, capsys):
-    monkeypatch.setattr(synthesizer, "_HERE", Path.cwd())
+    monkeypatch.setattr(synthesizer, "_ROOT", Path.cwd())
     assert synthesize.main(["Hi.", *command[:4], "--vocoder", "griffin-lim"]) == 0
     assert np.abs(soundfile.read("out.wav")[0]).max() > 0
     assert synthesize.main(["Hi.", *command[:4]]) == 2
@@ -116,7 +118,7 @@ def test_griffin_lim_needs_no_weights(command, monkeypatch, capsys):
 
 
 def test_newest_weights_are_taken(command, monkeypatch, student, vocoder, capsys):
-    monkeypatch.setattr(synthesizer, "_HERE", Path.cwd())
+    monkeypatch.setattr(synthesizer, "_ROOT", Path.cwd())
     assert synthesize.main(["Hi.", "--device", "cpu"]) == 2
     assert "lightspeech/pre_trained_model: no weights there; name a student's file" in capsys.readouterr().err
     for package, source in (("lightspeech", student), ("waveglow", vocoder)):
@@ -138,6 +140,8 @@ def test_newest_weights_are_taken(command, monkeypatch, student, vocoder, capsys
     (["Hi.", "-o", "out"], "-o out: expected a name"),
     (["Hi.", "--raw"], "--raw: goes to standard output alone"),
     (["Hi.", "-o", "none/out.wav"], "there is no folder none"),
+    (["Hi.", "-o", "folder.wav"], "-o folder.wav: a folder has this name"),
+    (["Hi.", "-o", "a\0b.wav"], "cannot be written (embedded null byte)"),
     (["Hi.", "-o", "no\nne/out.wav"], "there is no folder no ne"),
     (["Hi.", "--timestamps", "t.txt"], "expected a name that ends in .json"),
     (["Hi.", "--picture", "p.jpg"], "expected a name that ends in .png"),
@@ -162,6 +166,7 @@ def test_newest_weights_are_taken(command, monkeypatch, student, vocoder, capsys
 ])
 def test_one_line_errors(command, student, vocoder, capsys, arguments, told):
     Path("empty.txt").write_text(" \n")
+    Path("folder.wav").mkdir()
     Path("latin.txt").write_bytes(b"caf\xe9")
     Path("two.txt").write_text("One.\nTwo.\n")
     Path("emoji.txt").write_text("One.\n\U0001f600\n", encoding="utf-8")
@@ -171,6 +176,54 @@ def test_one_line_errors(command, student, vocoder, capsys, arguments, told):
     lines = [line for line in capsys.readouterr().err.splitlines() if "preliminary" not in line]
     assert len(lines) == 1 and lines[0].startswith("synthesize.py: error: ") and told in lines[0]
     assert not Path("out.wav").exists()
+
+
+@pytest.mark.parametrize("closed, arguments, status, line", [
+    ("2>&-", ["Hi.", "-o", "-"], 0, ""),
+    (">&-", ["Hi.", "-o", "-"], 2, "synthesize.py: error: -o -: standard output is closed; name a file"),
+    ("<&-", ["--file", "-"], 2, "synthesize.py: error: standard input: closed; name a text file")])
+def test_closed_standard_streams(command, closed, arguments, status, line):
+    words = [sys.executable, str(ROOT / "synthesize.py"), *arguments, *command]
+    done = subprocess.run(f"{shlex.join(words)} {closed}", shell=True, capture_output=True)
+    assert done.returncode == status and done.stderr.decode().strip() == line
+    if status == 0:  # nothing but a wav: no notes on the weights before it, no report after it
+        assert done.stdout.startswith(b"RIFF") and len(done.stdout) % (2 * HOP) == 44
+        assert b"synthesize.py" not in done.stdout and b"real-time" not in done.stdout
+
+
+def test_names_may_be_as_long_as_the_system_allows(command, capsys):
+    names = ["-o", f"{'x' * 251}.wav", "--timestamps", f"{'x' * 250}.json", "--picture", f"{'x' * 251}.png"]
+    assert synthesize.main(["Hi.", *command, *names]) == 0
+    assert {len(name) for name in os.listdir()} == {255}
+    capsys.readouterr()
+    for option, name in (("-o", f"{'y' * 300}.wav"), ("-o", f"{'y' * 300}/y.wav"), ("--picture", f"{'y' * 300}.png")):
+        assert synthesize.main(["Hi.", *command, option, name]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"synthesize.py: error: {option} yyy") and "File name too long" in line
+
+
+def test_disk_on_which_nothing_can_be_removed(command, capfdbinary, monkeypatch):
+    def refuse(*arguments: object) -> None:
+        raise OSError(30, "Read-only file system")
+    for function in ("replace", "unlink", "remove"):
+        monkeypatch.setattr(os, function, refuse)
+    for outputs in (["-o", "a.wav"], ["-o", "-", "--timestamps", "a.json"], ["-o", "-", "--picture", "a.png"]):
+        assert synthesize.main(["Hi.", *command, *outputs]) == 2
+        assert b"could not be written (Read-only file system)" in capfdbinary.readouterr().err.splitlines()[-1]
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal(command, capsys, student):
+    model = lightspeech.load(student)
+    lightspeech.save(Path("odd.safetensors"), model, model.text, {"preliminary": "red \x1b[31m\nand\u2028more\x07"})
+    assert synthesize.main(["Hi.", *command, "--weights", "odd.safetensors"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "synthesize.py: preliminary weights: odd.safetensors: red \\x1b[31m and more\\x07"
+
+
+def test_argument_bytes_are_utf8_in_any_locale(command):
+    text = "Café costs £5.".encode().decode("ascii", "surrogateescape")  # as Python has it under LC_ALL=C
+    assert synthesize.main([text, *command, "--timestamps", "t.json"]) == 0
+    assert [word["word"] for word in json.loads(Path("t.json").read_text())["words"]] == ["Café", "costs", "£5"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["Hi.", "--file", "x"], ["Hi.", "--speed", "fast"],
@@ -191,8 +244,7 @@ def test_full_disk(command, capsys, monkeypatch):
     monkeypatch.chdir(Path(command[3]).parent)
     with pytest.raises(UserError, match="No space left"), open("/dev/full", "wb") as full:
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full))
-        speech = synthesize.Speech(np.zeros(99999, np.float32), RATE, [], np.zeros((80, 391)), "")
-        synthesize._write(speech, None, None, None, False)
+        write_stream([np.zeros(99999, np.float32)], stdout_descriptor(), RATE)
 
 
 def _full(*arguments: object) -> None:

@@ -8,10 +8,13 @@ from hparams import TextConfig
 from runtime.errors import UserError
 from text.reading import Reading, read
 from text.sentences import split_sentences
+from text.symbols import PAUSES, symbol_to_id
 
 LONGEST_PAUSE = 600.0  # seconds
 _CUT_AFTER = (",", ";", ":", "—", "–", "-")  # how a part of a very long sentence ends
-_PAUSE_MARK = re.compile(r"\[\s*pause\b([^\]]*)\]", re.IGNORECASE)
+_PAUSE_MARK = re.compile(r"\[\s{0,9}pause\b([^\][]{0,40})\]", re.IGNORECASE)  # bounded, else many "[pause" take long
+_CLOSING_IDS = frozenset(symbol_to_id[mark] for mark in " ()'")  # may follow the mark that ends a sentence
+_ENDING_IDS = frozenset(symbol_to_id[mark] for mark in PAUSES | {"-"}) - _CLOSING_IDS
 _PAUSE_LENGTH = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)\s*", re.IGNORECASE)
 
 
@@ -39,7 +42,7 @@ def make_plan(text: str, settings: TextConfig, pause: float) -> Plan:
             continue
         for sentence in split_sentences(part):
             try:
-                readings.append(read(sentence, settings))
+                readings.append(_with_ending_mark(read(sentence, settings)))
             except UserError as error:
                 reason = reason or error
                 dropped += "".join(sign for sign in sentence if sign not in string.punctuation + string.whitespace)
@@ -51,6 +54,17 @@ def make_plan(text: str, settings: TextConfig, pause: float) -> Plan:
     if not marked:
         silences[-1] = 0.0
     return Plan(readings, silences, "".join(dict.fromkeys(dropped)))
+
+
+def _with_ending_mark(reading: Reading) -> Reading:
+    """Returns a reading that ends in a punctuation mark: a full stop is added to one that has none.
+
+    The student was trained on whole sentences. Without a mark, a single letter is all but inaudible.
+    """
+    last = next((symbol for symbol in reversed(reading.ids) if symbol not in _CLOSING_IDS), None)
+    if last in _ENDING_IDS:
+        return reading
+    return reading._replace(ids=[*reading.ids, symbol_to_id["."]], pauses=[*reading.pauses, True])
 
 
 def _mark_seconds(amount: str) -> float:

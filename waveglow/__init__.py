@@ -3,7 +3,8 @@ from waveglow.denoiser import Denoiser
 from waveglow.fast import FastWaveGlow, fastest
 from waveglow.mel_rate import MelRateWaveGlow
 from waveglow.model import WaveGlow, WaveGlowOutput
-from waveglow.pretrained import build, load, save
+from waveglow.pretrained import load, save
+from waveglow.vocoder import Vocoder, build
 
-__all__ = ["Denoiser", "FastWaveGlow", "MelRateWaveGlow", "WaveGlow", "WaveGlowOutput", "build", "fastest", "load",
-           "save"]
+__all__ = ["Denoiser", "FastWaveGlow", "MelRateWaveGlow", "Vocoder", "WaveGlow", "WaveGlowOutput", "build", "fastest",
+           "load", "save"]

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hparams import AudioConfig
-from waveglow.model import WaveGlow
+from waveglow.vocoder import Vocoder
 
 BIAS_FRAMES = 88  # of the mel that the noise is taken from; only the first frame of its spectrum counts
 
@@ -12,7 +12,7 @@ BIAS_FRAMES = 88  # of the mel that the noise is taken from; only the first fram
 class Denoiser(nn.Module):
     """Holds what a network says to a mel of zeros without noise, and subtracts its spectrum. On the model's device."""
 
-    def __init__(self, model: WaveGlow, audio: AudioConfig = AudioConfig()) -> None:
+    def __init__(self, model: Vocoder, audio: AudioConfig = AudioConfig()) -> None:
         super().__init__()
         self.n_fft, self.hop_length = audio.n_fft, audio.hop_length
         device = next(model.parameters()).device

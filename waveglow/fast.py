@@ -17,6 +17,7 @@ from hparams import WaveGlowConfig
 from runtime.fast_path import disagreement, first_that_agrees
 from waveglow.composed import Flow, Layer, chunk_depth, compose, given, group_width
 from waveglow.model import LOG_S_BOUND, WaveGlow
+from waveglow.vocoder import Vocoder
 
 FRAME_STEP = 64  # mels are padded to a multiple of this, to share recordings
 ALLOWED = 2e-2  # relative error of a wave against float32
@@ -53,7 +54,7 @@ class FastWaveGlow:
     def infer(self, mel: Tensor, sigma: float | None, noise: Tensor, mel_lengths: Tensor) -> Tensor:
         """As WaveGlow.infer, with these of its arguments: mel (B, M, T), noise (B, n_group, steps) -> wave (B, S)."""
         beyond = -mel.shape[2] % FRAME_STEP
-        sigma = self.model.sigma if sigma is None else sigma
+        sigma = self.config.sigma if sigma is None else sigma
         padded = F.pad(noise, (0, beyond * self.model.hop_length // self.config.n_group))
         lengths = mel_lengths.to(mel.device, non_blocking=True)
         wave = self._speak(F.pad(mel, (0, beyond)), padded * sigma, lengths)
@@ -167,7 +168,7 @@ def _launch(tile: Tile) -> dict[str, int]:
     return {"num_warps": tile.warps, "num_stages": tile.stages}
 
 
-def fastest(model: WaveGlow, replayed: Callable[[Callable[..., Any]], Callable[..., Any]]) -> FastWaveGlow | WaveGlow:
+def fastest(model: Vocoder, replayed: Callable[[Callable[..., Any]], Callable[..., Any]]) -> FastWaveGlow | Vocoder:
     """The fast form of a model on its GPU, or the model itself without one or where that cannot run.
 
     replayed: as of FastWaveGlow. A fall-back on a GPU, also for a wrong result, is told in one line.
@@ -190,5 +191,5 @@ def discrepancy(fast: FastWaveGlow) -> float:
     noise = torch.randn(2, model.config.n_group, steps, generator=generator).to(device)
     lengths = torch.tensor([frames, 7], device=device)
     expected = model.infer(mel.to(device), noise=noise, mel_lengths=lengths)
-    found = fast.speak(mel.to(device), noise * model.sigma, lengths)
+    found = fast.speak(mel.to(device), noise * model.config.sigma, lengths)
     return ((found - expected).norm() / expected.norm()).item()

@@ -110,7 +110,7 @@ class MelRateWaveGlow(nn.Module):
 
     def __init__(self, config: WaveGlowConfig, audio: AudioConfig = AudioConfig()) -> None:
         super().__init__()
-        self.config, self.sigma = config, config.sigma
+        self.config = config
         self.hop_length, self.n_fft = audio.hop_length, audio.n_fft
         self.silence = math.log(audio.log_floor)
         channels, n_bins = config.block_channels, audio.n_fft // 2 + 1
@@ -167,7 +167,7 @@ class MelRateWaveGlow(nn.Module):
             mask = (position < lengths + 2 * EDGE)[..., None].float()
         if crop == 0:
             mel = F.pad(mel, (EDGE, EDGE), value=self.silence)
-        wave = self._generate(mel, noise * (self.sigma if sigma is None else sigma), mask)
+        wave = self._generate(mel, noise * (self.config.sigma if sigma is None else sigma), mask)
         start = (crop or EDGE) * self.hop_length + self.hop_length // 2
         wave = wave[:, start:start + frames * self.hop_length]
         if mask is None:

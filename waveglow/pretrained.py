@@ -17,16 +17,15 @@ from runtime.errors import UserError
 from runtime.files import check_readable
 from runtime.networks import build_network, load_tensors
 from runtime.weights import load_weights, save_weights
-from waveglow.mel_rate import MelRateWaveGlow
 from waveglow.model import OLD_EARLY_EVERY, WaveGlow, channels_of_flows
 from waveglow.unpickle import Record, read, tensor_of, tensors_of_module
+from waveglow.vocoder import Vocoder, build
 
 GENERATIONS = ("new", "mid", "old")
 NEW_STYLE = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
 
 
-def load(path: Path | str, generation: str | None = None, audio: AudioConfig = AudioConfig()
-         ) -> WaveGlow | MelRateWaveGlow:
+def load(path: Path | str, generation: str | None = None, audio: AudioConfig = AudioConfig()) -> Vocoder:
     """Returns the model of the file, on the CPU, in eval mode, weight norm folded, float32.
 
     path: our .safetensors, or a published file: a pickled module or a state dict, bare or under "model" or
@@ -49,7 +48,7 @@ def load(path: Path | str, generation: str | None = None, audio: AudioConfig = A
     return _build(path, tensors, config, audio)
 
 
-def save(path: Path | str, model: WaveGlow | MelRateWaveGlow, notes: dict[str, Any] | None = None,
+def save(path: Path | str, model: Vocoder, notes: dict[str, Any] | None = None,
          audio: AudioConfig = AudioConfig()) -> None:
     """Writes the released form (.safetensors, half precision, weight norm folded); the model itself stays as it is.
 
@@ -66,13 +65,7 @@ def _with_sigma(settings: dict[str, Any]) -> dict[str, Any]:
     return {"sigma": 1.0, **settings} if settings.get("conditioning") == "frame" else settings
 
 
-def build(config: WaveGlowConfig, audio: AudioConfig = AudioConfig()) -> WaveGlow | MelRateWaveGlow:
-    """Returns an untrained network of the kind that config.squeeze names."""
-    return MelRateWaveGlow(config, audio) if config.squeeze == "mdct" else WaveGlow(config, audio)
-
-
-def _build(path: Path, tensors: dict[str, Tensor], config: WaveGlowConfig, audio: AudioConfig
-           ) -> WaveGlow | MelRateWaveGlow:
+def _build(path: Path, tensors: dict[str, Tensor], config: WaveGlowConfig, audio: AudioConfig) -> Vocoder:
     # Not on the meta device: its imports take seconds, more than the random weights.
     model = build_network(path, config, lambda config: build(config, audio), tensors)
     if isinstance(model, WaveGlow) and any(name.endswith("weight") and ".start." in name for name in tensors):
