@@ -88,7 +88,8 @@ def measure_ours(device: torch.device, tiny: bool) -> list[Row]:
     speaker = Synthesizer(device=device.type)
     synchronize(device)
     rows: list[Row] = [{"row": "loading the weights", "ms": 1e3 * (time.perf_counter() - start)}]
-    for model in {speaker.student, getattr(speaker.mel_predictor.fast, "model", speaker.student)}:  # the fast one has a copy
+    fast = speaker.mel_predictor.fast
+    for model in {speaker.student, getattr(fast, "model", speaker.student)}:  # the fast one has a copy
         fix_durations(model)
     rows += [mel_row(speaker, 1, SYMBOLS, plain, max_runs) for plain in (False, True)]
     rows += [mel_row(speaker, batch, SYMBOLS, False, few_runs) for batch in BATCHES[device.type][1:2 if tiny else None]]
