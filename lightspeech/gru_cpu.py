@@ -7,10 +7,12 @@
 A step of both directions costs one small product and four elementwise operations, all into preallocated buffers.
 nn.GRU on the CPU allocates some ten tensors a step and direction, which takes three quarters of its time.
 """
-import contextlib
 import functools
+import os
+import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 import torch.nn.functional as F
@@ -66,24 +68,48 @@ def _scripted_steps() -> Steps:
         return gru_steps
 
 
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Runs operations on one CPU thread: they are so short that several threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+@functools.cache
+def single_thread_pool() -> ThreadPoolExecutor:
+    """Returns threads whose PyTorch operations use one CPU thread each; as many as PyTorch uses at the first call.
+
+    torch.set_num_threads sets the number of the calling thread and of all threads that start later. Called around
+    every utterance, it would leave threads that start meanwhile with one CPU thread for good. So it is called once, by
+    threads that do nothing else, and the number for later threads is restored at once.
+    """
+    usual = torch.get_num_threads()
+    started = threading.Barrier(usual + 1)
+
+    def start() -> None:
+        torch.get_num_threads()  # PyTorch sets a thread's number at its first use; without this, after the next line
+        torch.set_num_threads(1)
+        started.wait()
+    pool = ThreadPoolExecutor(usual)
+    for _ in range(usual):
+        pool.submit(start)
+    started.wait()
+    torch.set_num_threads(usual)
+    return pool
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=single_thread_pool.cache_clear)  # a child process has none of the threads
 
 
 def cpu_steps(gates: Tensor, recurrent: Tensor) -> Tensor:
-    """Same as `gru_steps`, on one thread; one direction after the other if the cache cannot hold both's weights."""
+    """Same as `gru_steps` on one CPU thread: the operations are so short that several would only wait for each other.
+    """
+    if torch.get_num_threads() == 1:
+        return _steps_in_cache(gates, recurrent)
+    return single_thread_pool().submit(_steps_in_cache, gates, recurrent).result()
+
+
+@torch.inference_mode()
+def _steps_in_cache(gates: Tensor, recurrent: Tensor) -> Tensor:
+    """Runs one direction after the other if the cache cannot hold both's weights."""
     steps = _scripted_steps()
-    with one_thread():
-        if recurrent.numel() <= MAX_CACHED_WEIGHTS:
-            return steps(gates, recurrent)
-        return torch.cat([steps(*direction) for direction in zip(gates.split(1, 1), recurrent.split(1))], 1)
+    if recurrent.numel() <= MAX_CACHED_WEIGHTS:
+        return steps(gates, recurrent)
+    return torch.cat([steps(*direction) for direction in zip(gates.split(1, 1), recurrent.split(1))], 1)
 
 
 class InferenceGRU:
@@ -95,6 +121,8 @@ class InferenceGRU:
 
     def __init__(self, forward: nn.GRU, backward: nn.GRU, n_step_inputs: int = 0, steps: Steps = cpu_steps) -> None:
         self.steps = steps
+        if steps is cpu_steps:
+            single_thread_pool()
         H = self.hidden_size = forward.hidden_size
         weights = [[weight.detach() for weight in (gru.weight_ih_l0, gru.bias_ih_l0, gru.weight_hh_l0, gru.bias_hh_l0)]
                    for gru in (forward, backward)]

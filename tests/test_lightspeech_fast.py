@@ -1,6 +1,7 @@
 """The student's fast inference gives what the plain one gives."""
 import dataclasses
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -63,10 +64,25 @@ def test_infer_is_that_of_the_model(model, speed) -> None:
             torch.testing.assert_close(getattr(found, name), getattr(expected, name))
 
 
-def test_threads_are_as_before(model) -> None:
-    before = torch.get_num_threads()
-    lightspeech.FastLightSpeech(model).infer(torch.tensor([[5, 6]]), torch.tensor([2]))
-    assert torch.get_num_threads() == before
+def number_of_threads() -> int:
+    """PyTorch's number of CPU threads in a thread that starts now."""
+    with ThreadPoolExecutor(1) as new_thread:
+        return new_thread.submit(torch.get_num_threads).result()
+
+
+def test_inference_uses_one_cpu_thread_and_leaves_that_of_other_threads_alone(model, monkeypatch) -> None:
+    usual, seen = torch.get_num_threads(), []
+
+    def steps(gates: torch.Tensor, recurrent: torch.Tensor) -> torch.Tensor:
+        seen.append((torch.get_num_threads(), number_of_threads()))
+        return gru_steps(gates, recurrent)
+    monkeypatch.setattr(gru_cpu, "_scripted_steps", lambda: steps)
+    torch.set_num_threads(3)
+    try:
+        lightspeech.FastLightSpeech(model).infer(torch.tensor([[5, 6]]), torch.tensor([2]))
+        assert seen == [(1, 3), (1, 3)] and torch.get_num_threads() == number_of_threads() == 3
+    finally:
+        torch.set_num_threads(usual)
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="TorchScript is not made for this Python")
