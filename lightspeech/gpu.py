@@ -1,4 +1,4 @@
-"""The recurrence of a finished BidirectionalGRU on an NVIDIA GPU, by the kernel of cuda.py or that of kernels.py."""
+"""The recurrence of a finished BidirectionalGRU on an NVIDIA GPU, by the kernel of cuda.py."""
 from collections.abc import Callable
 from types import ModuleType
 

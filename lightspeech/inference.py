@@ -1,7 +1,6 @@
 """The student's fast inference: the function of LightSpeech.infer with the recurrences of gru_cpu.py or gru_gpu.py."""
 import copy
 import functools
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -107,12 +106,11 @@ def fastest(model: LightSpeech, recorded: Callable[[Callable[..., Any]], Callabl
     if device.type == "cpu":
         return FastLightSpeech(model)
 
-    def candidate(name: str) -> FastLightSpeech:
-        from lightspeech import gpu
-        steps = importlib.import_module(f"lightspeech.{name}")
+    def make() -> FastLightSpeech:
+        from lightspeech import cuda, gpu
         for size in {model.config.encoder_dim, model.config.decoder_dim}:
-            if problem := gpu.problem(steps, size, device):
+            if problem := gpu.problem(cuda, size, device):
                 raise RuntimeError(problem)
-        return FastLightSpeech(model, functools.partial(gpu.GpuRecurrence, steps=steps.steps), recorded)
-    return first_that_agrees([functools.partial(candidate, name) for name in ("cuda", "kernels")],  # the faster first
-                             lambda fast: "", model, "fast student", "speaking by the plain one, some ten times slower")
+        return FastLightSpeech(model, functools.partial(gpu.GpuRecurrence, steps=cuda.steps), recorded)
+    return first_that_agrees([make], lambda fast: "", model, "fast student",
+                             "speaking by the plain one, some ten times slower")
