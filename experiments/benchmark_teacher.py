@@ -35,7 +35,7 @@ def get_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=64, help="rows (default %(default)s)")
     parser.add_argument("--frames", type=int, default=512, help="mel frames of the longest row (default %(default)s)")
     parser.add_argument("--symbols", type=int, default=112, help="symbols of the longest row (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=20, help="steps; at most 3 of the plain path (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=20, help="at most 3 of the plain path (default %(default)s)")
     parser.add_argument("--tiny", action="store_true", help="a small network and few frames")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here too")
     return parser.parse_args()

@@ -21,12 +21,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import waveglow
 from audio import read_wav
+from experiments.command import exit_status
 from experiments.machine import describe_machine
 from experiments.make_samples import default_weights, recorded_mels, save_sample
 from experiments.spectra import ALLOWED_DB, N_FFT, compare_spectra, log_spectral_distance, power_spectrum
 from hparams import AudioConfig
 from runtime.devices import pick_device
-from runtime.errors import UserError
 from runtime.files import write_text
 from text import Line, read_metadata
 
@@ -142,13 +142,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Entry point; returns the exit status, 2 after a user's mistake."""
-    try:
-        run(get_arguments())
-    except UserError as error:
-        print(f"measure_vocoder.py: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    """Entry point; returns the exit status."""
+    return exit_status("measure_vocoder.py", lambda: run(get_arguments()))
 
 
 if __name__ == "__main__":

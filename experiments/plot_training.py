@@ -1,8 +1,8 @@
-"""Draws the course of the trainings from their logs.
+"""Draws the losses of the trainings from their logs.
 
     python experiments/plot_training.py        # results/training/*.jsonl -> results/training.png
 
-A log is the log.jsonl that train.py writes into a run's folder.
+A log is a log.jsonl, which train.py writes into a run's folder.
 """
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ PANELS = (("teacher", ("mel_postnet", "letters mel_postnet", "phonemes mel_postn
 
 
 def read_log(path: Path) -> dict[tuple[str, str], tuple[list[int], list[float]]]:
-    """Returns (kind, name) -> (steps, values); kind is "train" or "validation"."""
+    """Returns the curves of a log: (kind, name) -> (steps, values), where kind is "train" or "validation"."""
     curves: dict[tuple[str, str], tuple[list[int], list[float]]] = {}
     for line in path.read_text().splitlines():
         row = json.loads(line)
@@ -31,7 +31,7 @@ def read_log(path: Path) -> dict[tuple[str, str], tuple[list[int], list[float]]]
 
 
 def main() -> None:
-    """Draws a panel a training: thin lines for training batches, thick ones for held-out rows."""
+    """Draws one panel for each training, with thin lines for training batches and thick lines for held-out rows."""
     figure = Figure(figsize=(12, 8), layout="constrained")
     for axes, (model, names) in zip(figure.subplots(2, 2).flat, PANELS):
         for (kind, name), (steps, values) in read_log(RESULTS / "training" / f"{model}.jsonl").items():

