@@ -75,8 +75,11 @@ def normal_ranges(folder: Path) -> dict[str, Any]:
     distilled dataset.
     """
     rows = DistilledDataset.read(folder, with_features=False)
-    measured = [measure(rows.ids.row(row).numpy(), rows.durations.row(row).numpy(), rows.mels.row(row).float().numpy().T)
-                for row in range(len(rows)) if _IS_SOUND[rows.ids.row(row).numpy()].any()]
+    measured = []
+    for row in range(len(rows)):
+        ids, durations = rows.ids.row(row).numpy(), rows.durations.row(row).numpy()
+        if _IS_SOUND[ids].any():
+            measured.append(measure(ids, durations, rows.mels.row(row).float().numpy().T))
     ranges = {}
     for name in MEASURES:
         values = [figures[name] for figures in measured]
