@@ -14,7 +14,7 @@ def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
 
 
 # Ranges of the settings: whole numbers are at least 1, others finite and at least 0, but for these.
-_FROM_ZERO = ("seed", "warmup_steps", "spectral_steps", "n_flows")
+_FROM_ZERO = ("seed", "phase_steps", "warmup_steps", "spectral_steps", "n_flows")
 _ABOVE_ZERO = ("clip_factor", "sigma")
 _AT_MOST_1 = ("decay_start", "ema_decay", "phoneme_share", "guided_until", "adversarial_from")
 _BELOW_1 = ("beta1", "beta2", "attention_dropout", "decoder_dropout")
@@ -144,6 +144,7 @@ class TrainConfig:
     clip_factor: float = 3.0  # gradients are clipped at this multiple of their running mean norm
     ema_decay: float = 0.999
     seed: int = 0
+    phase_steps: int = 0  # of which guided_until and adversarial_from are shares; 0: steps. Kept by --resume
     log_every: int = 20  # steps
     validate_every: int = 1000  # steps
     checkpoint_seconds: float = 120.0

@@ -21,7 +21,7 @@ from experiments.mel_measures import mel_cepstral_distortion, mel_figures
 from experiments.target_experiment import Cell, Experiment
 from runtime.errors import UserError
 from runtime.files import write_text
-from training.released import export
+from training.export import export
 
 
 def train_student(experiment: Experiment, cell: Cell, seed: int, device: str) -> Path:

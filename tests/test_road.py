@@ -13,6 +13,7 @@ from clock import add_clock
 
 import lightspeech
 import tacotron2
+import train
 import waveglow
 
 ROOT = Path(__file__).parents[1]
@@ -94,10 +95,18 @@ def test_training_by_two_processes_through_the_script(corpus, tmp_path):
     assert (tmp_path / "run" / "best.pt").exists()
 
 
-def one_line_error(*arguments: object) -> str:
-    lines = script("train.py", *arguments, status=2).stderr.strip().splitlines()
-    assert len(lines) == 1 or len(lines) == 2 and lines[0].startswith("usage:"), lines
-    return lines[-1]
+@pytest.fixture
+def one_line_error(capsys):
+    """A function that runs train.py with mistaken arguments and returns the one line that it prints."""
+    def run(*arguments: object) -> str:
+        try:
+            status = train.main([str(argument) for argument in arguments])
+        except SystemExit as exit:  # argparse's own
+            status = exit.code
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert status == 2 and (len(lines) == 1 or len(lines) == 2 and lines[0].startswith("usage:")), lines
+        return lines[-1]
+    return run
 
 
 @pytest.mark.parametrize("arguments, expected", [
@@ -112,23 +121,23 @@ def one_line_error(*arguments: object) -> str:
     (["--mels", "."], "--mels: is for waveglow, found --model lightspeech"),
     (["--sharpen", "1.2", "--export", "x.safetensors"], "--sharpen: is for teacher and student"),
     (["--sharpen", "1.2", "--data", "."], "--sharpen: is for finished weights"),
-    (["--init", "/nowhere.safetensors", "--export", "x.safetensors"], "--init /nowhere.safetensors: no such file"),
+    (["--init", "/nowhere.safetensors", "--export", "x.safetensors"], "/nowhere.safetensors: no such file; --init"),
     ([], "--data: not given")])
-def test_mistakes_are_told_in_one_line(arguments, expected, tmp_path):
+def test_mistakes_are_told_in_one_line(arguments, expected, tmp_path, one_line_error):
     assert expected in one_line_error("--out", tmp_path / "run", *arguments)
     assert not (tmp_path / "run").exists()
 
 
-def test_folders_that_cannot_be_written_are_told(corpus, tmp_path):
+def test_folders_that_cannot_be_written_are_told(corpus, tmp_path, one_line_error):
     (tmp_path / "file").write_text("")
     vocoder = ["--model", "waveglow", "--data", corpus, *FEW]
-    assert "file: cannot be written" in one_line_error(*vocoder, "--out", tmp_path / "file")
+    assert "file: the folder cannot be made (a file is there)" in one_line_error(*vocoder, "--out", tmp_path / "file")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "log.jsonl").symlink_to("/dev/full")
     assert "No space left on device" in one_line_error(*vocoder, "--out", tmp_path / "run")
 
 
-def test_mistakes_in_the_corpus_are_told(corpus, tmp_path):
+def test_mistakes_in_the_corpus_are_told(corpus, tmp_path, one_line_error):
     folder = tmp_path / "corpus"
     (folder / "wavs").mkdir(parents=True)
     run = ["--model", "waveglow", "--data", folder, "--out", tmp_path / "run", *FEW]

@@ -15,8 +15,10 @@ from hparams import CONFIGS, AudioConfig, TextConfig
 from runtime.errors import UserError
 from runtime.settings import named_config, override
 from text import symbols
-from training import loop
+from training.checkpoint import load_newest
 from training.distributed import Workers
+from training.loop import fit
+from training.state import Task, setup
 from training.tasks import make_task
 from waveglow.data import SegmentSampler
 
@@ -66,14 +68,15 @@ def said(corpus, tmp_path_factory) -> Path:
     return folder
 
 
-def task_of(model: str, data: Path, mels: Path | None = None, **changes: str) -> loop.Task:
+def task_of(model: str, data: Path, mels: Path | None = None, **changes: str) -> Task:
     config, settings = named_config(model, "tiny")
     return make_task(model, config, override(settings, {**SETTINGS[model], **changes}), data, AudioConfig(), CPU, True,
                      mels)
 
 
-def train(task: loop.Task, folder: Path, resume: bool = False) -> bool:
-    return loop.fit(loop.set_up(task, task.settings, CPU, folder, resume))
+def train(task: Task, folder: Path, resume: bool = False) -> bool:
+    folder.mkdir(exist_ok=True)
+    return fit(setup(task, task.settings, CPU, folder, load_newest(folder, task.model_name) if resume else None))
 
 
 def leaves(value: object, path: str = "") -> dict[str, object]:

@@ -1,8 +1,8 @@
-"""Discriminators of mels, needed in training only: they make a network's mels as sharp as its targets.
+"""Discriminators of mels and the adversarial loss made of them. Used in training only: they make mels sharp.
 
-A squared or absolute error is least where a mel is the mean of all that could have been said, and a mean is blurred
-(Ren et al. 2022, arXiv 2202.13066). Windows of several lengths are judged (Chen et al. 2020, arXiv 2009.01776; for
-Tacotron2 and FastSpeech 2: Yang et al. 2021, arXiv 2106.15153), with least squares and feature matching.
+The mel with the least squared or absolute error is the mean of all likely mels, which is blurred (Ren et al. 2022,
+arXiv 2202.13066). The discriminators look at windows of several lengths (Chen et al. 2020, arXiv 2009.01776; for
+Tacotron2 and FastSpeech 2: Yang et al. 2021, arXiv 2106.15153); the losses are least squares and feature matching.
 """
 import math
 
@@ -16,12 +16,12 @@ from training.gan_loss import DiscriminatorOutput, discriminator_loss, generator
 
 WINDOWS = (32, 64, 128)  # mel frames: 0.4 to 1.5 s
 CHANNELS = (32, 64, 128, 128)
-SLOPE = 0.1  # of the leaky rectifiers
-SILENCE = -11.5  # log-mel of what lies beyond a row's end
+SLOPE = 0.1  # of the leaky ReLUs
+SILENCE = -11.5  # log-mel beyond the end of a row
 
 
 class WindowDiscriminator(nn.Module):
-    """Looks at a stretch of mel as at a picture of one colour, and judges it patch by patch."""
+    """Scores patches of a mel window by 2D convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class WindowDiscriminator(nn.Module):
 
     def forward(self, window: Tensor) -> tuple[Tensor, list[Tensor]]:
         """window (B, M, W) -> scores (B, 1, about M / 16, about W / 16), the activations of each layer."""
-        x, features = (window[:, None] + 5) * 0.4, []  # about unit scale for speech
+        x, features = (window[:, None] + 5) * 0.4, []  # about unit variance for speech
         for layer in self.layers:
             x = F.leaky_relu(layer(x), SLOPE)
             features.append(x)
@@ -40,24 +40,23 @@ class WindowDiscriminator(nn.Module):
 
 
 class MelDiscriminators(nn.Module):
-    """One judge a window length."""
+    """One WindowDiscriminator for each length of WINDOWS."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.judges = nn.ModuleList(WindowDiscriminator() for _ in WINDOWS)
+        self.discriminators = nn.ModuleList(WindowDiscriminator() for _ in WINDOWS)
 
     def forward(self, mel: Tensor, lengths: Tensor, starts: Tensor) -> DiscriminatorOutput:
-        """mel (B, M, T), lengths (B,) int64, starts (len(WINDOWS), B) int64 of `draw_starts`; T is not looked at
-        beyond a row's length."""
-        scores, features = zip(*(judge(cut(mel, lengths, start, window))
-                                 for judge, start, window in zip(self.judges, starts, WINDOWS)))
+        """mel (B, M, T), lengths (B,) int64, starts (len(WINDOWS), B) int64 of `draw_starts`. Padding has no effect."""
+        scores, features = zip(*(discriminator(cut(mel, lengths, start, window)) for discriminator, start, window
+                                 in zip(self.discriminators, starts, WINDOWS)))
         return DiscriminatorOutput(list(scores), list(features))
 
 
 def draw_starts(lengths: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """First frames of a random window of each length in each row: lengths (B,) -> (len(WINDOWS), B) int64.
+    """Returns the first frame of a random window of each length in each row: (B,) -> (len(WINDOWS), B) int64.
 
-    A row shorter than a window begins it.
+    It is 0 in a row that is shorter than the window.
     """
     share = torch.rand(len(WINDOWS), len(lengths), generator=generator, device=lengths.device)
     windows = torch.tensor(WINDOWS, device=lengths.device)[:, None]
@@ -65,56 +64,58 @@ def draw_starts(lengths: Tensor, generator: torch.Generator | None = None) -> Te
 
 
 def cut(mel: Tensor, lengths: Tensor, starts: Tensor, window: int) -> Tensor:
-    """mel (B, M, T), lengths and starts (B,) -> (B, M, window) from each row's start on, SILENCE beyond its length."""
-    places = starts[:, None] + torch.arange(window, device=mel.device)  # (B, window)
-    inside = (places < lengths[:, None])[:, None]
-    index = places.clamp(max=mel.shape[2] - 1)[:, None].expand(-1, mel.shape[1], -1)
+    """mel (B, M, T), lengths and starts (B,) -> each row's `window` frames from its start on (B, M, window).
+
+    Frames beyond a row's length are SILENCE.
+    """
+    frames = starts[:, None] + torch.arange(window, device=mel.device)  # (B, window)
+    inside = (frames < lengths[:, None])[:, None]
+    index = frames.clamp(max=mel.shape[2] - 1)[:, None].expand(-1, mel.shape[1], -1)
     return torch.where(inside, mel.gather(2, index), SILENCE)
 
 
-class MelAdversary:
-    """The discriminators with what a training of mels needs of them; joins it late, when its mels are near already."""
+class AdversarialMelLoss:
+    """The losses of mel discriminators. They take part from step `first_step` on, when the mels are already close."""
 
     def __init__(self, settings: MelTraining, device: torch.device) -> None:
         self.settings = settings
-        self.first_step = round(settings.adversarial_from * settings.steps)
-        self.network = MelDiscriminators().to(device)
+        self.first_step = round(settings.adversarial_from * (settings.phase_steps or settings.steps))
+        self.discriminators = MelDiscriminators().to(device)
 
-    def joined(self, step: int) -> bool:
-        """Whether the discriminators take part in step number `step`, counted from 0."""
+    def is_active(self, step: int) -> bool:
+        """Returns whether the discriminators take part in step `step` (from 0)."""
         return step >= self.first_step
 
     def score(self, steps: int) -> float:
-        """What validation says of a network after `steps` steps: the newest is the best, but for those before them.
+        """Returns the validation score after `steps` steps: the newest network is the best, infinity before first_step.
 
-        A mel loss could not say it, being least for a blurred mel: it rises when the discriminators join.
+        The mel loss is no measure of it: a blurred mel has the least, so it rises when the discriminators begin.
         """
         return -float(steps) if steps > self.first_step else math.inf
 
-    def join(self, loss: Tensor, fake: Tensor, real: Tensor, lengths: Tensor, step: int
-             ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Adds the discriminators' verdict to a network's loss, and leaves their own gradients in their .grad.
+    def add_to(self, loss: Tensor, fake: Tensor, real: Tensor, lengths: Tensor, step: int
+               ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns `loss` plus the adversarial losses, and these by name; writes the discriminators' gradients.
 
-        fake, real (B, M, T) float32, generated and target; lengths (B,) on their device. Returns the loss, whose
-        gradients are then to be asked for the network's parameters alone, and the terms by name to be told; before the
-        step at which the discriminators join, the loss as it is and {}.
+        fake, real (B, M, T) float32: generated and target mels; lengths (B,) on their device. The caller computes the
+        gradients of the returned loss for its own parameters only. Before first_step: returns (loss, {}).
         """
-        if not self.joined(step):
+        if not self.is_active(step):
             return loss, {}
         starts = draw_starts(lengths)
-        judged_real, judged_fake = (self.network(mel, lengths, starts) for mel in (real, fake))
-        theirs = discriminator_loss(judged_real, judged_fake)
-        parameters = list(self.network.parameters())
-        for parameter, gradient in zip(parameters, torch.autograd.grad(theirs, parameters, retain_graph=True)):
+        output_real, output_fake = (self.discriminators(mel, lengths, starts) for mel in (real, fake))
+        own_loss = discriminator_loss(output_real, output_fake)
+        parameters = list(self.discriminators.parameters())
+        for parameter, gradient in zip(parameters, torch.autograd.grad(own_loss, parameters, retain_graph=True)):
             parameter.grad = gradient
-        mine = generator_losses(judged_real, judged_fake)
-        verdict = (self.settings.adversarial_weight * mine["adversarial"]
-                   + self.settings.matching_weight * mine["feature_matching"])
-        return loss + verdict, {**mine, "discriminators": theirs.detach()}
+        losses = generator_losses(output_real, output_fake)
+        loss = (loss + self.settings.adversarial_weight * losses["adversarial"]
+                + self.settings.matching_weight * losses["feature_matching"])
+        return loss, {**losses, "discriminators": own_loss.detach()}
 
 
 def variance_ratio(fake: Tensor, real: Tensor, lengths: Tensor) -> Tensor:
-    """How lively a mel is beside its target: variance over time, mean of rows and bands, fake over real; 1 is alike.
+    """Returns the variance over time of generated mels divided by that of their targets, means over rows and bands.
 
     fake, real (B, M, T) float32; lengths (B,). Below 1 a mel is over-smoothed (global variance, Toda and Tokuda 2007).
     """

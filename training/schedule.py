@@ -1,15 +1,17 @@
-"""What changes over the steps of a training: the learning rate, the average of the weights, the gradient's bound."""
+"""Learning-rate schedule, moving average of the weights and adaptive gradient clipping."""
 import copy
 import math
 
 import torch
 from torch import nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from hparams import TrainConfig
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Rate of step `step` (from 0): linear warm-up, a stretch at the full rate, half a cosine to the final rate."""
+    """Returns the rate of step `step` (from 0): linear warm-up, full rate, then half a cosine to the final rate."""
     warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
     start = config.decay_start * config.steps
     progress = min(1.0, max(0.0, (step - start) / max(1.0, config.steps - start)))
@@ -17,50 +19,51 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return warm * (low + (config.learning_rate - low) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-class AveragedModel:
-    """Exponential moving average of a model's weights; buffers are the model's own.
+class ExponentialMovingAverage:
+    """A copy of a model, `module`, whose weights are the moving average of the model's weights.
 
-    The average starts short and lengthens to `decay`, so that the random start is forgotten: weight of the past
-    min(decay, (1 + step) / (10 + step)), as in TensorFlow's ExponentialMovingAverage with num_updates.
+    The decay grows to its full value, min(decay, (1 + step) / (10 + step)), so that the random initial weights are soon
+    forgotten (TensorFlow's ExponentialMovingAverage with num_updates). torch.optim.swa_utils.AveragedModel has a
+    constant decay, and waits for the GPU at every step to read its counter.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        for module in self.model.modules():
+        self.module = copy.deepcopy(model).eval().requires_grad_(False)
+        for module in self.module.modules():
             if isinstance(module, nn.RNNBase):
-                module.flatten_parameters()  # copied apart, cuDNN would gather them at every call
+                module.flatten_parameters()  # the copy is not contiguous, which cuDNN would repair at every call
 
-    @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Moves the average towards `model` after step `step` (from 0)."""
+        """Moves the average towards the weights of `model` after step `step` (from 0)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
+        get_ema_multi_avg_fn(decay)(list(self.module.parameters()), list(model.parameters()), None)
 
     @torch.no_grad()
     def copy_buffers(self, model: nn.Module) -> None:
-        """Takes over the model's buffers (BatchNorm's statistics), before the average is used or saved."""
-        for mine, theirs in zip(self.model.buffers(), model.buffers()):
-            mine.copy_(theirs)
+        """Copies the buffers of `model` (BatchNorm's statistics). Call it before the average is used or saved."""
+        for averaged, current in zip(self.module.buffers(), model.buffers()):
+            averaged.copy_(current)
 
 
 class GradientClip:
-    """Scales down gradients whose norm exceeds `factor` times the running mean of the norms after clipping.
+    """Scales down gradients whose norm exceeds `factor` times the running mean of the clipped norms.
 
-    A bound that follows the gradients needs no number for each model and loss (cf. AutoClip, Seetharaman et al. 2020,
-    arXiv 2007.14469, which takes a percentile). Nothing is read back to the host.
+    A limit that follows the gradients needs no tuning for each model and loss (like AutoClip, Seetharaman et al. 2020,
+    arXiv 2007.14469, which takes a percentile). Never waits for the GPU.
     """
 
     def __init__(self, device: torch.device, factor: float) -> None:
         self.factor = factor
-        self.mean = torch.full((), float("nan"), device=device)  # NaN: nothing seen yet
+        self.mean = torch.full((), float("nan"), device=device)  # NaN before the first step
 
     @torch.no_grad()
-    def __call__(self, gradients: list[torch.Tensor]) -> torch.Tensor:
-        """Scales in place; returns the norm (a scalar tensor) from before."""
-        norm = torch.stack(torch._foreach_norm(gradients)).norm()
+    def __call__(self, parameters: list[nn.Parameter]) -> torch.Tensor:
+        """Scales the gradients of `parameters` in place; returns their norm before clipping (a scalar tensor)."""
+        norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
         mean = torch.where(torch.isnan(self.mean), norm, self.mean)
-        bound = self.factor * mean
-        torch._foreach_mul_(gradients, torch.clamp(bound / (norm + 1e-12), max=1.0))
-        self.mean.copy_(torch.where(torch.isfinite(norm), mean + 0.02 * (torch.minimum(norm, bound) - mean), self.mean))
+        limit = self.factor * mean
+        clip_grads_with_norm_(parameters, 1.0, norm / limit.clamp(min=1e-12))  # its limit must be a number: 1
+        clipped = torch.minimum(norm, limit)
+        self.mean.copy_(torch.where(torch.isfinite(norm), mean + 0.02 * (clipped - mean), self.mean))
         return norm

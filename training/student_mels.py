@@ -1,5 +1,4 @@
-"""A folder in LJSpeech's layout as training data: FOLDER/metadata.csv, FOLDER/wavs/, perhaps FOLDER/heldout.csv."""
-import sys
+"""Recordings together with the mels that the student made of their texts: training data of the vocoder."""
 from pathlib import Path
 
 from torch import Tensor
@@ -8,6 +7,7 @@ from audio import Ragged
 from audio.recordings import Corpus, read_part, split_lines
 from distillation.dataset import DistilledDataset
 from hparams import AudioConfig
+from runtime.console import print_notice
 from runtime.devices import available_cpus
 from runtime.errors import UserError
 from training.distributed import Workers
@@ -16,14 +16,15 @@ _MAKE_MELS = "make the mels of this corpus with preprocess.py --student"
 
 
 def read_with_mels(folder: Path, mels: Path, audio: AudioConfig, workers: Workers) -> tuple[Corpus, Corpus]:
-    """As read_folder, with the student's mels from a folder that preprocess.py --student made of these recordings.
+    """Returns (training, validation) like read_folder, with the student's mels of each recording.
 
-    Lines without a mel are left out, which is told. Raises UserError also where the mels are not of these recordings.
+    mels: a folder that preprocess.py --student made of `folder`. Recordings without a mel are left out, and their
+    number is printed. Raises UserError also if the mels are not those of these recordings.
     """
     if not mels.is_dir():
         raise UserError(f"--mels {mels}: no such folder; {_MAKE_MELS}")
-    said = DistilledDataset.read(mels, with_features=False)
-    row_of = {name: row for row, name in enumerate(said.names)}
+    dataset = DistilledDataset.read(mels, with_features=False)
+    row_of = {name: row for row, name in enumerate(dataset.names)}
     parts = split_lines(folder)
     kept = [[line for line in lines if line.name in row_of] for lines in parts]
     for what, lines in zip(("training", "held-out"), kept):
@@ -32,8 +33,9 @@ def read_with_mels(folder: Path, mels: Path, audio: AudioConfig, workers: Worker
     total = sum(map(len, parts))
     report_left_out(total - sum(map(len, kept)), total, f"no mel in {mels}, see its rejected.csv", workers)
     processes = available_cpus()
-    return tuple(_with_mels(read_part(folder, lines, audio.sample_rate, processes), audio.hop_length, mels,
-                            [said.mels.row(row_of[line.name]) for line in lines]) for lines in kept)
+    training, validation = (_with_mels(read_part(folder, lines, audio.sample_rate, processes), audio.hop_length, mels,
+                                       [dataset.mels.row(row_of[line.name]) for line in lines]) for lines in kept)
+    return training, validation
 
 
 def _with_mels(corpus: Corpus, hop_length: int, folder: Path, rows: list[Tensor]) -> Corpus:
@@ -45,6 +47,6 @@ def _with_mels(corpus: Corpus, hop_length: int, folder: Path, rows: list[Tensor]
 
 
 def report_left_out(count: int, total: int, why: str, workers: Workers) -> None:
-    """Tells on standard error that `count` of `total` recordings are not trained on; silent where all are."""
+    """Prints on standard error that `count` of `total` recordings are left out; prints nothing if count is 0."""
     if count and workers.is_main:
-        print(f"{count} of {total} recordings are left out: {why}", file=sys.stderr)
+        print_notice(f"{count} of {total} recordings are left out: {why}")

@@ -1,4 +1,4 @@
-"""The three trainings by the name of their model."""
+"""Creates the training task of a model from its name."""
 from pathlib import Path
 from typing import Any
 
@@ -6,19 +6,19 @@ from hparams import AudioConfig
 from runtime.errors import UserError
 from text import symbols
 from training.distributed import Workers
-from training.loop import Task
+from training.state import Task
 
 
 def make_task(model: str, config: Any, settings: Any, data: Path, audio: AudioConfig, workers: Workers,
               fast: bool, mels: Path | None = None) -> Task:
-    """Returns the training of `model` ("lightspeech", "tacotron2" or "waveglow") on `data`.
+    """Returns the training task of `model` ("lightspeech", "tacotron2" or "waveglow") on `data`.
 
-    fast: use the fast paths where they can run; mels: for "waveglow" alone, see VocoderTask. Raises UserError for data
-    that cannot be trained on, and for a model of other mels or symbols than the data's.
+    fast: use fused kernels and CUDA graphs if the device has them; mels: for "waveglow" only, see VocoderTask.
+    Raises UserError for data that cannot be trained on, and for another number of bands or symbols than the data has.
     """
     for name, expected in (("n_mels", audio.n_mels), ("n_symbols", len(symbols))):
         if getattr(config, name, expected) != expected:
-            raise UserError(f"{name}: found {getattr(config, name)}, expected {expected}, as the data have")
+            raise UserError(f"{name}: found {getattr(config, name)}, expected {expected}, as in the data")
     if not data.is_dir():
         raise UserError(f"--data {data}: no such folder; give a distilled dataset (lightspeech) or a folder in "
                         "LJSpeech's layout (tacotron2, waveglow)")

@@ -11,7 +11,7 @@ from torch import nn
 
 from audio import MelSpectrogram
 from audio.recordings import read_folder
-from hparams import AudioConfig, VocoderTraining, WaveGlowConfig
+from hparams import AudioConfig, TextConfig, VocoderTraining, WaveGlowConfig
 from runtime.errors import UserError
 from runtime.graphs import Step, record_graph
 from training.distributed import Workers
@@ -29,12 +29,13 @@ MOST_VALIDATION_ROWS = 16
 
 
 class VocoderTask:
-    """See loop.Task. On a GPU the flows' core is compiled and the whole step is one CUDA graph, unless not `fast`.
+    """See state.Task. On a GPU the flows' core is compiled and the whole step is one CUDA graph, unless not `fast`.
 
     mels: a folder made by preprocess.py --student. Then one half of every batch is spoken from the student's mels, the
     other from the recordings' own, so that the network stays good for these; both are compared with the recordings.
     """
-    model_name, text = "waveglow", None
+    model_name = "waveglow"
+    text: TextConfig | None = None
 
     def __init__(self, config: WaveGlowConfig, settings: VocoderTraining, data: Path, audio: AudioConfig,
                  workers: Workers, fast: bool, mels: Path | None = None) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from hparams import MelTraining
-from training.mel_discriminators import SILENCE, WINDOWS, MelAdversary, cut, draw_starts, variance_ratio
+from training.mel_discriminators import SILENCE, WINDOWS, AdversarialMelLoss, cut, draw_starts, variance_ratio
 
 SETTINGS = MelTraining(steps=10, adversarial_weight=0.5, adversarial_from=0.3)
 LENGTHS = torch.tensor([200, 40, 20])
@@ -31,44 +31,45 @@ def test_cut_by_hand():
         [[3, 4, 5, 6]], [[4, 5, SILENCE, SILENCE]]]
 
 
-def test_padding_is_not_judged():
-    adversary = MelAdversary(SETTINGS, torch.device("cpu"))
+def test_padding_has_no_effect():
+    adversarial = AdversarialMelLoss(SETTINGS, torch.device("cpu"))
     starts = draw_starts(LENGTHS)
     mel, other = mels(0), mels(0)
     other[1, :, 40:], other[2, :, 20:] = 7.0, -3.0
-    for a, b in zip(adversary.network(mel, LENGTHS, starts).scores, adversary.network(other, LENGTHS, starts).scores):
+    one, two = (adversarial.discriminators(batch, LENGTHS, starts).scores for batch in (mel, other))
+    for a, b in zip(one, two, strict=True):
         assert torch.equal(a, b)
 
 
-def test_it_joins_late_and_each_side_gets_its_own_gradients():
+def test_it_begins_late_and_each_side_gets_its_own_gradients():
     torch.manual_seed(0)
-    adversary, speaker = MelAdversary(SETTINGS, torch.device("cpu")), nn.Conv1d(80, 80, 1)
+    adversarial, speaker = AdversarialMelLoss(SETTINGS, torch.device("cpu")), nn.Conv1d(80, 80, 1)
     real, loss = mels(1), torch.zeros(())
-    assert adversary.join(loss, speaker(mels(0)), real, LENGTHS, 2) == (loss, {})
-    assert adversary.score(3) == math.inf  # the fourth step is the first with them
-    assert adversary.score(5) < adversary.score(4) < 0
-    joined, told = adversary.join(loss, speaker(mels(0)), real, LENGTHS, 3)
-    expected = 0.5 * told["adversarial"] + SETTINGS.matching_weight * told["feature_matching"]
-    torch.testing.assert_close(joined, expected)
-    theirs = [parameter.grad.clone() for parameter in adversary.network.parameters()]
+    assert adversarial.add_to(loss, speaker(mels(0)), real, LENGTHS, 2) == (loss, {})
+    assert adversarial.score(3) == math.inf  # the fourth step is the first with them
+    assert adversarial.score(5) < adversarial.score(4) < 0
+    total, losses = adversarial.add_to(loss, speaker(mels(0)), real, LENGTHS, 3)
+    expected = 0.5 * losses["adversarial"] + SETTINGS.matching_weight * losses["feature_matching"]
+    torch.testing.assert_close(total, expected)
+    theirs = [parameter.grad.clone() for parameter in adversarial.discriminators.parameters()]
     assert all(gradient.abs().sum() > 0 for gradient in theirs)
-    joined.backward(inputs=list(speaker.parameters()))
+    total.backward(inputs=list(speaker.parameters()))
     assert speaker.weight.grad.abs().sum() > 0
-    for parameter, gradient in zip(adversary.network.parameters(), theirs):
+    for parameter, gradient in zip(adversarial.discriminators.parameters(), theirs):
         assert torch.equal(parameter.grad, gradient)
 
 
 def test_discriminators_learn_to_tell_blurred_from_sharp():
     torch.manual_seed(0)
-    adversary = MelAdversary(SETTINGS, torch.device("cpu"))
-    optimizer = torch.optim.Adam(adversary.network.parameters(), 1e-3)
-    told = []
+    adversarial = AdversarialMelLoss(SETTINGS, torch.device("cpu"))
+    optimizer = torch.optim.Adam(adversarial.discriminators.parameters(), 1e-3)
+    losses = []
     for seed in range(12):
         real = mels(seed)
         blurred = nn.functional.avg_pool1d(real, 3, 1, 1)
-        told.append(adversary.join(torch.zeros(()), blurred, real, LENGTHS, 9)[1]["discriminators"].item())
+        losses.append(adversarial.add_to(torch.zeros(()), blurred, real, LENGTHS, 9)[1]["discriminators"].item())
         optimizer.step()
-    assert told[-1] < 0.7 * told[0]
+    assert losses[-1] < 0.7 * losses[0]
 
 
 def test_variance_ratio_by_hand():

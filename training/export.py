@@ -1,0 +1,79 @@
+"""Released weights files from a run's checkpoints, and runs that start from a released file."""
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+import lightspeech
+import tacotron2
+import waveglow
+from hparams import CONFIGS, TextConfig
+from runtime.errors import UserError
+from runtime.files import make_folder
+from runtime.networks import build_network, load_tensors
+from runtime.settings import from_dict
+from runtime.weights import notify_unchecked, weights_notes
+from training.checkpoint import BEST, LATEST, check_same_config, find_checkpoint, load_checkpoint, saved_settings
+from training.sharpening import sharpen
+
+NETWORKS: dict[str, tuple[ModuleType, Callable[[Any], nn.Module]]] = {
+    "lightspeech": (lightspeech, lightspeech.LightSpeech), "tacotron2": (tacotron2, tacotron2.Tacotron2),
+    "waveglow": (waveglow, waveglow.build)}
+
+
+def export(model: str, source: Path, target: Path, preliminary: str | None = None,
+           sharpening: tuple[Path, float] | None = None) -> None:
+    """Writes a released weights file: the averaged weights of a run's best.pt, or of latest.pt if there is no best.pt.
+
+    source: the run's folder, or a released file that is rewritten; preliminary: a note why the weights are not final,
+    in place of that of a released file; sharpening: the training data and the factor, see `sharpen`.
+    Raises UserError for a run without a checkpoint of this model, a damaged checkpoint or a file of another model.
+    """
+    if target.suffix != ".safetensors":
+        raise UserError(f"--export: found {target.name!r}, expected a name ending in .safetensors")
+    package, _ = NETWORKS[model]
+    network, text, notes = _from_file(model, source) if os.path.isfile(source) else _from_run(model, source)
+    notes.pop("preliminary", None)
+    if preliminary:
+        notes["preliminary"] = preliminary
+    if sharpening:
+        sharpen(network, *sharpening)
+        notes["sharpened"] = sharpening[1]
+    make_folder(target.parent, "give --export another path")
+    package.save(target, network, *([text] if text else []), notes)
+
+
+def _from_file(model: str, path: Path) -> tuple[nn.Module, TextConfig | None, dict[str, Any]]:
+    network = NETWORKS[model][0].load(path)
+    notify_unchecked(path)
+    return network, getattr(network, "text", None), weights_notes(path)
+
+
+def _from_run(model: str, run: Path) -> tuple[nn.Module, TextConfig | None, dict[str, Any]]:
+    path = find_checkpoint(run, (BEST, LATEST))
+    if path is None:
+        raise UserError(f"--out {run}: no checkpoint found there; give the folder of a run")
+    saved = load_checkpoint(path, model)
+    config = saved_settings(path, saved["model_config"], type(CONFIGS[model]["default"][0]))
+    network = build_network(path, config, NETWORKS[model][1], saved["average"])
+    load_tensors(path, network, saved["average"], model)
+    text = from_dict(TextConfig, saved["text"], f"{path}: text") if saved["text"] else None
+    return network, text, {"steps": saved["step"], "score": saved["best"], "training": saved["train_config"]}
+
+
+def start_from(path: Path, model: str, network: nn.Module) -> None:
+    """Copies the weights of a released or published file into a network of the same sizes, in place.
+
+    Raises UserError for a file of another model or of other sizes.
+    """
+    package, _ = NETWORKS[model]
+    released = package.load(path)
+    notify_unchecked(path)
+    check_same_config(path, dataclasses.asdict(released.config), network.config)
+    if isinstance(released, waveglow.WaveGlow):
+        released.unfold_weight_norm()
+    network.load_state_dict(released.state_dict())

@@ -1,0 +1,46 @@
+"""A training from its first file to its last: what train.py calls."""
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from hparams import AudioConfig, TrainConfig
+from runtime.console import print_notice
+from runtime.files import write_text
+from training.checkpoint import load_newest, resumed_config
+from training.distributed import Workers, process_group
+from training.export import start_from
+from training.loop import fit
+from training.state import run_folder, setup
+from training.tasks import make_task
+
+
+def train(model: str, model_config: Any, config: TrainConfig, data: Path, folder: Path, *, device: str = "auto",
+          fast: bool = True, mels: Path | None = None, init: Path | None = None, resume: bool = False) -> bool:
+    """Trains `model` on `data`, and writes checkpoints and logs to `folder`. Returns False if a signal stopped it.
+
+    device: see pick_device; fast, mels: see make_task; init: released weights to start from; resume: continue from the
+    checkpoint in `folder`. Raises UserError for data, settings or a folder that cannot be used.
+    """
+    with process_group(device) as workers, run_folder(folder, resume, workers):
+        checkpoint = None
+        if resume:
+            path, saved = checkpoint = load_newest(folder, model)
+            config = resumed_config(path, saved["train_config"], config)
+            _print_changes(saved["train_config"], config, workers)
+        task = make_task(model, model_config, config, data, AudioConfig(), workers, fast, mels)
+        if init and not resume:
+            start_from(init, model, task.model)
+        state = setup(task, config, workers, folder, checkpoint)
+        if workers.is_main:
+            settings = {"model": dataclasses.asdict(model_config), "training": dataclasses.asdict(config)}
+            write_text(folder / "config.json", json.dumps(settings, indent=1))
+        return fit(state)
+
+
+def _print_changes(saved: dict[str, Any], config: TrainConfig, workers: Workers) -> None:
+    """Prints the settings in which a resumed run differs from its checkpoint."""
+    changes = [f"{name} {saved[name]} (now {value})" for name, value in dataclasses.asdict(config).items()
+               if name in saved and name != "phase_steps" and saved[name] != value]
+    if changes and workers.is_main:
+        print_notice(f"resumed with other settings: {', '.join(changes)}")

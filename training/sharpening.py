@@ -1,0 +1,76 @@
+"""Sharpening: a network's mels get the mean and covariance of their targets, by a linear map built into its weights."""
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+import lightspeech
+import tacotron2
+from audio import covariance_map, read_corpus
+from audio.recordings import split_lines
+from distillation.dataset import DistilledDataset
+from hparams import AudioConfig
+from runtime.console import print_notice
+from runtime.devices import available_cpus
+from runtime.errors import UserError
+from tacotron2.data import mels_from_waves
+from text import read
+
+MOST_TEXTS, BATCH_SIZE = 256, 32
+LEAST_FRAMES = 160  # twice the bands; the covariance of fewer is too uncertain
+
+
+def sharpen(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Path, factor: float) -> None:
+    """Gives a network's mels the covariance of their targets, stretched by `factor`, in place. See audio/bands.py.
+
+    data: the training data, a folder in LJSpeech's layout for a teacher, a distilled dataset for a student; at most
+    MOST_TEXTS of its texts are used. Prints by how much the mels are stretched. Raises UserError for a factor that is
+    not a number above 0, data that cannot be read, and fewer than LEAST_FRAMES frames.
+    """
+    if not (math.isfinite(factor) and factor > 0):
+        raise UserError(f"--sharpen: found {factor}, expected a number above 0, such as 1.15")
+    if isinstance(network, tacotron2.Tacotron2):
+        generated, targets = _teacher_frames(network, data)
+    else:
+        generated, targets = _student_frames(network, data)
+    if min(len(generated), len(targets)) < LEAST_FRAMES:
+        raise UserError(f"{data}: {len(targets)} mel frames there and {len(generated)} generated, expected at least "
+                        f"{LEAST_FRAMES} of each; give more data, or weights of a trained network")
+    bands = covariance_map(generated, targets, factor)
+    (tacotron2 if isinstance(network, tacotron2.Tacotron2) else lightspeech).sharpen(network, bands)
+    stretch = torch.linalg.eigvalsh(bands.matrix)
+    print_notice(f"sharpened: by a factor from {stretch[0]:.2f} to {stretch[-1]:.2f}, depending on the direction")
+
+
+def _evenly_spaced(count: int) -> range:
+    return range(0, count, -(-count // MOST_TEXTS))
+
+
+@torch.no_grad()
+def _teacher_frames(network: tacotron2.Tacotron2, folder: Path) -> tuple[Tensor, Tensor]:
+    """Returns frames (T, M) of free-running inference, with a seed for each text, and those of the recordings."""
+    lines = split_lines(folder)[0]
+    lines = [lines[row] for row in _evenly_spaced(len(lines))]
+    waves = read_corpus(folder, [line.name for line in lines], AudioConfig().sample_rate, available_cpus())
+    rows, frames = [torch.tensor(read(line.text, network.text).ids) for line in lines], []
+    for start in range(0, len(rows), BATCH_SIZE):
+        batch = rows[start:start + BATCH_SIZE]
+        output = network.infer(pad_sequence(batch, batch_first=True), torch.tensor([len(row) for row in batch]),
+                               [torch.Generator().manual_seed(start + number) for number in range(len(batch))])
+        frames += [mel[:, :length].t() for mel, length in zip(output.mel, output.mel_lengths.tolist())]
+    return torch.cat(frames), mels_from_waves(waves, "cpu").flat
+
+
+@torch.no_grad()
+def _student_frames(network: lightspeech.LightSpeech, folder: Path) -> tuple[Tensor, Tensor]:
+    """Returns frames (T, M) of the student, with the teacher's durations, and those of its targets."""
+    dataset = DistilledDataset.read(folder, with_features=False)
+    frames, targets = [], []
+    for row in _evenly_spaced(len(dataset)):
+        ids, durations, mel = (part.row(row) for part in (dataset.ids, dataset.durations, dataset.mels))
+        output = network(ids[None].long(), torch.tensor([len(ids)]), durations[None].long(), len(mel))
+        frames.append(output.mel[0].t())
+        targets.append(mel.float())
+    return torch.cat(frames), torch.cat(targets)
