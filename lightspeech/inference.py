@@ -13,7 +13,7 @@ from lightspeech.durations import align_frames, change_speed, log_to_durations
 from lightspeech.gru_cpu import InferenceGRU
 from lightspeech.model import LightSpeech, LightSpeechInference
 from lightspeech.pitch import pitch_contour
-from runtime.fast_path import first_that_agrees
+from runtime.fast_path import disagreement, first_that_agrees
 
 SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths on a GPU are padded to multiples of these, so that recordings are reused
 
@@ -98,7 +98,7 @@ def _fuse_encoder_linear(model: LightSpeech) -> LightSpeech:
 
 def fastest(model: LightSpeech, recorded: Callable[[Callable[..., Any]], Callable[..., Any]]
             ) -> FastLightSpeech | LightSpeech:
-    """Returns the fast form of a model on its device, or the model itself if that cannot run or computes otherwise.
+    """Returns the fast form of a model on its device, or the model itself if that cannot run or disagrees with it.
 
     recorded: see FastLightSpeech; used on a GPU. Logs one line if the model itself is returned.
     """
@@ -106,11 +106,17 @@ def fastest(model: LightSpeech, recorded: Callable[[Callable[..., Any]], Callabl
     if device.type == "cpu":
         return FastLightSpeech(model)
 
+    sizes = {model.config.encoder_dim, model.config.decoder_dim}
+
     def make() -> FastLightSpeech:
-        from lightspeech import cuda, gpu
-        for size in {model.config.encoder_dim, model.config.decoder_dim}:
-            if problem := gpu.problem(cuda, size, device):
-                raise RuntimeError(problem)
-        return FastLightSpeech(model, functools.partial(gpu.GpuRecurrence, steps=cuda.steps), recorded)
-    return first_that_agrees([make], lambda fast: "", model, "fast student",
+        from lightspeech.gru_gpu import GpuInferenceGRU, check_support
+        for size in sizes:
+            check_support(size, device)
+        return FastLightSpeech(model, GpuInferenceGRU, recorded)
+
+    def problem_of(fast: FastLightSpeech) -> str:
+        from lightspeech.gru_gpu import ALLOWED_ERROR, gru_errors
+        return disagreement({name: error for size in sizes for name, error in gru_errors(size, device).items()},
+                            ALLOWED_ERROR)
+    return first_that_agrees([make], problem_of, model, "fast student",
                              "speaking by the plain one, some ten times slower")

@@ -85,6 +85,13 @@ def test_inference_uses_one_cpu_thread_and_leaves_that_of_other_threads_alone(mo
         torch.set_num_threads(usual)
 
 
+def test_without_the_gpu_kernel_the_plain_network_speaks(caplog) -> None:
+    model = lightspeech.LightSpeech(TINY).to("meta")  # a device that no kernel supports
+    assert lightspeech.fastest(model, lambda function: function) is model
+    (record,) = caplog.records
+    assert record.message.startswith("fast student: ") and "speaking by the plain one" in record.message
+
+
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="TorchScript is not made for this Python")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_torchscript_takes_the_steps() -> None:  # where it refused them, they would be plain, and slower, unnoticed

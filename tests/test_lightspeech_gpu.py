@@ -1,4 +1,7 @@
-"""The student on a GPU: no hidden waits, the same results as on the CPU, gradients the same bits each time."""
+"""The student on a GPU: no hidden waits, results as on the CPU, gradients equal to the bit each time.
+
+All need a GPU, those of the fast inference one of compute capability 9.0 or more.
+"""
 import pytest
 import torch
 
@@ -7,11 +10,13 @@ from audio import Ragged
 from distillation.batches import collate
 from distillation.dataset import DistilledDataset, Manifest
 from hparams import AudioConfig, LightSpeechConfig, StudentTraining, TextConfig
+from lightspeech.gru_cpu import InferenceGRU
 from lightspeech.loss import student_loss
+from lightspeech.sequences import sequence_mask
 from runtime.graphs import RecordedFunction
 from text import symbols
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
 
 
 @pytest.fixture
@@ -62,7 +67,11 @@ def test_a_training_step_never_waits_and_repeats_to_the_bit(model, dataset, no_w
     assert all(torch.equal(a, b) and a.isfinite().all() for a, b in zip(first, second))
 
 
-@pytest.mark.parametrize("fast", [False, True])
+needs_hopper = pytest.mark.skipif(not torch.cuda.is_available() or torch.cuda.get_device_capability() < (9, 0),
+                                  reason="needs a GPU of compute capability 9.0")
+
+
+@pytest.mark.parametrize("fast", [False, pytest.param(True, marks=needs_hopper)])
 def test_inference_waits_once(model, fast, no_waiting) -> None:
     ids, lengths = torch.randint(1, 148, (3, 50), device="cuda"), torch.tensor([50, 7, 31], device="cuda")
     pauses = torch.zeros(3, 50, dtype=torch.bool, device="cuda")
@@ -71,12 +80,12 @@ def test_inference_waits_once(model, fast, no_waiting) -> None:
         speaker.infer(ids, lengths, 1.2, pauses)
     no_waiting("warn")
     with pytest.warns(UserWarning, match="synchronizing") as waits:
-        said = speaker.infer(ids, lengths, 1.2, pauses)
+        result = speaker.infer(ids, lengths, 1.2, pauses)
     assert len([wait for wait in waits if "synchronizing" in str(wait.message)]) == 1
-    assert said.frames == said.mel_lengths.tolist()
+    assert result.frames == result.mel_lengths.tolist()
 
 
-def test_the_gpu_says_what_the_cpu_says(model, dataset) -> None:
+def test_forward_on_the_gpu_is_that_on_the_cpu(model, dataset) -> None:
     batch = collate(dataset, [3, 11], 104, 600)
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
@@ -87,3 +96,42 @@ def test_the_gpu_says_what_the_cpu_says(model, dataset) -> None:
     cpu = model.cpu()(batch.ids.cpu(), batch.id_lengths.cpu(), batch.durations.cpu(), 600)
     for found, expected in zip(gpu, cpu):
         torch.testing.assert_close(found.cpu(), expected, rtol=1e-3, atol=1e-4)
+
+
+@needs_hopper
+@pytest.mark.parametrize("H, B, L", [(128, 1, 577), (128, 5, 9), (256, 1, 99), (256, 17, 9), (256, 300, 3), (32, 2, 1)])
+def test_the_kernel_computes_the_plain_steps(H: int, B: int, L: int) -> None:
+    from lightspeech.gru_gpu import GpuInferenceGRU, check_support
+    check_support(H, torch.device("cuda"))
+    torch.manual_seed(0)
+    grus = [torch.nn.GRU(8, H) for _ in range(2)]
+    for gru in grus:
+        gru.weight_hh_l0.data = gru.weight_hh_l0.data.half().float()  # as released weights are
+    inputs, lengths, index = torch.randn(B, L, 8), L - torch.arange(B) % L, torch.arange(L).expand(B, -1)
+    with torch.no_grad():
+        plain = InferenceGRU(*grus)
+        expected = plain.run(plain.project_inputs(inputs), lengths, index)
+        fast = GpuInferenceGRU(*(gru.cuda() for gru in grus))
+        found = fast.run(fast.project_inputs(inputs.cuda()), lengths.cuda(), index.cuda()).cpu()
+    mask = sequence_mask(lengths, L)
+    torch.testing.assert_close(found[mask], expected[mask], rtol=0, atol=1e-5)
+
+
+@needs_hopper
+@pytest.mark.parametrize("pitch", [False, True])
+def test_fast_inference_on_the_gpu_is_that_on_the_cpu(pitch: bool) -> None:
+    torch.manual_seed(0)
+    model = lightspeech.LightSpeech(LightSpeechConfig(pitch=pitch)).eval()
+    with torch.no_grad():
+        model.duration_head[2].bias[0] = 1.6
+    batches = [(torch.randint(1, 148, (len(lengths), 50)), torch.tensor(lengths), speed)
+               for lengths, speed in (([50, 7, 31], 1.0), ([50, 7, 31], 1.2), ([44], 1.0), ([1, 50, 50], 1.0))]
+    plain = lightspeech.FastLightSpeech(model)
+    expected = [plain.infer(*batch) for batch in batches]
+    fast = lightspeech.fastest(model.cuda(), RecordedFunction)
+    assert isinstance(fast, lightspeech.FastLightSpeech)
+    results = [fast.infer(ids.cuda(), lengths.cuda(), speed) for _ in range(4)  # the later ones are recorded
+               for ids, lengths, speed in batches]
+    for result, true in zip(results, 4 * expected):  # after all of them: no result is overwritten by a later one
+        assert result.frames == true.frames == result.mel_lengths.tolist() and result.durations.equal(true.durations)
+        torch.testing.assert_close(result.mel.cpu(), true.mel, rtol=0, atol=2e-2)

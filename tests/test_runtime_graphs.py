@@ -1,4 +1,5 @@
-"""Recorded functions and the choice of a fast implementation, without a GPU."""
+"""Recorded functions and the choice of a fast implementation."""
+import gc
 import logging
 
 import pytest
@@ -83,3 +84,20 @@ def test_the_first_implementation_without_a_problem_is_taken(caplog):
 def test_errors_above_the_limit_and_nan_are_disagreements(value, expected):
     errors = relative_errors({"a": torch.full((3,), value), "more": torch.zeros(1)}, {"a": torch.ones(3)})
     assert disagreement(errors, 2e-2) == expected == disagreement(errors, {"a": 2e-2})
+
+
+def test_without_a_gpu_a_recorded_function_is_called() -> None:
+    function = graphs.RecordedFunction(lambda tensor, number: (tensor * number, tensor))
+    for _ in range(3):
+        product, same = function(torch.ones(2), 3)
+        assert product.tolist() == [3, 3] and same.tolist() == [1, 1]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_recordings_share_memory_that_outlives_them() -> None:
+    for _ in range(2):
+        function = graphs.RecordedFunction(lambda tensor: tensor + 1)
+        assert [function(torch.ones(3, device="cuda")).sum().item() for _ in range(4)] == [6] * 4
+        del function
+        gc.collect()

@@ -1,0 +1,124 @@
+"""A trained BidirectionalGRU for inference on an NVIDIA GPU: the kernel of gru_gpu.cu runs all steps in one launch.
+
+NVRTC compiles the kernel when it is first used, in some tenths of a second. It needs compute capability 9.0 or more,
+for clusters of blocks that write into each other's shared memory, and NVIDIA's `cuda.bindings`, which PyTorch for CUDA
+installs; no CUDA toolkit.
+"""
+import ctypes
+import functools
+from pathlib import Path
+from typing import Any
+
+import torch
+from cuda.bindings import driver, nvrtc
+from torch import Tensor, nn
+
+from lightspeech.gru_cpu import InferenceGRU, gru_steps
+from lightspeech.sequences import sequence_mask
+from runtime.fast_path import relative_errors
+
+ROWS_PER_BLOCK = 4
+ONE_BLOCK_UNITS = 128  # a direction of up to so many units runs on one multiprocessor; a larger one is divided
+BLOCK_UNITS = 64  # into blocks of so many units
+MAX_UNITS = 256
+ALLOWED_ERROR = 1e-4  # of the states, relative, for weights that float16 represents exactly, as released ones
+_ARGUMENT_TYPES = (ctypes.c_void_p,) * 5 + (ctypes.c_int,) * 2
+
+
+class GpuInferenceGRU(InferenceGRU):
+    """As InferenceGRU, with one launch for all steps. Its gates are (B, N, 6H), nn.GRU's, forward direction first."""
+
+    def __init__(self, forward: nn.GRU, backward: nn.GRU, n_step_inputs: int = 0) -> None:
+        super().__init__(forward, backward, n_step_inputs, gru_steps)
+        self.half_recurrent = torch.stack([gru.weight_hh_l0.detach() for gru in (forward, backward)]).half()
+        self.step_weight = self.step_weight.transpose(0, 1).flatten(1)  # (n_step_inputs, 6H)
+
+    def project_inputs(self, inputs: Tensor) -> Tensor:
+        """inputs: (B, N, D), without the step inputs. Returns the gates (B, N, 6H)."""
+        return torch.addmm(self.bias, inputs.flatten(0, 1), self.weight.t()).unflatten(0, inputs.shape[:2])
+
+    def run(self, gates: Tensor, lengths: Tensor, index: Tensor, step_inputs: Tensor | None = None) -> Tensor:
+        """See InferenceGRU.run; the gates are those of this class's `project_inputs`. Never waits for the GPU."""
+        (B, L), (gate_rows, N, width) = index.shape, gates.shape
+        if gate_rows > 1:
+            index = index + torch.arange(0, B * N, N, device=gates.device)[:, None]
+        taken = gates.flatten(0, 1).index_select(0, index.flatten())  # (B * L, 6H)
+        if step_inputs is not None and step_inputs.shape[2]:
+            taken.addmm_(step_inputs.flatten(0, 1), self.step_weight)
+        return _launch(taken.view(B, L, 2, width // 2), self.half_recurrent, self.scaled_bias, lengths).flatten(2)
+
+
+def check_support(hidden_size: int, device: torch.device) -> None:
+    """Raises RuntimeError if a GRU of this size cannot run on this GPU."""
+    multiple = 32 if hidden_size <= ONE_BLOCK_UNITS else BLOCK_UNITS
+    if not 0 < hidden_size <= MAX_UNITS or hidden_size % multiple:
+        raise RuntimeError(f"a GRU of {hidden_size} units has no CUDA kernel")
+    if torch.cuda.get_device_capability(device) < (9, 0):
+        raise RuntimeError(f"{torch.cuda.get_device_name(device)} is older than the CUDA kernel needs")
+
+
+@torch.no_grad()
+def gru_errors(hidden_size: int, device: torch.device) -> dict[str, float]:
+    """Returns the relative errors of the kernel against the plain steps on the CPU, for 1 and for 17 rows."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        grus, inputs = [nn.GRU(8, hidden_size) for _ in range(2)], torch.randn(17, 9, 8)
+    for gru in grus:
+        gru.weight_hh_l0.copy_(gru.weight_hh_l0.half())
+    plain = InferenceGRU(*grus, steps=gru_steps)
+    fast = GpuInferenceGRU(*(gru.to(device) for gru in grus))
+    errors = {}
+    for B in (1, 17):
+        lengths, index = 9 - torch.arange(B) % 9, torch.arange(9).expand(B, -1)
+        expected = plain.run(plain.project_inputs(inputs[:B]), lengths, index)
+        found = fast.run(fast.project_inputs(inputs[:B].to(device)), lengths.to(device), index.to(device)).cpu()
+        mask, name = sequence_mask(lengths, 9), f"{B} rows of a GRU of {hidden_size} units"
+        errors |= relative_errors({name: found[mask]}, {name: expected[mask]})
+    return errors
+
+
+def _launch(gates: Tensor, recurrent: Tensor, scaled_bias: Tensor, lengths: Tensor) -> Tensor:
+    """Runs the kernel; computes in float32 except for the weights.
+
+    gates: (B, L, 2, 3H) float32; recurrent: (2, 3H, H) float16; scaled_bias: (2, H) float32; lengths: (B,) int64, at
+    least 1. Returns the states (B, L, 2, H) float32, those of the backward direction at their positions in the row,
+    arbitrary in the padding.
+    """
+    B, L, _, width = gates.shape
+    H = width // 3
+    assert all(tensor.is_contiguous() for tensor in (gates, recurrent, scaled_bias, lengths))
+    states = gates.new_empty(B, L, 2, H)
+    values = (*(tensor.data_ptr() for tensor in (gates, recurrent, scaled_bias, lengths, states)), B, L)
+    blocks = _blocks(H)
+    with torch.cuda.device_of(gates):
+        kernel, stream = _compile_kernel(H, gates.device), torch.cuda.current_stream().cuda_stream
+        _check(driver.cuLaunchKernel(kernel, blocks, 2, -(-B // ROWS_PER_BLOCK), 2 * H // blocks, 1, 1, 0, stream,
+                                     (values, _ARGUMENT_TYPES), 0))
+    return states
+
+
+def _blocks(H: int) -> int:
+    """Returns how many blocks a direction of H units is divided into."""
+    return 1 if H <= ONE_BLOCK_UNITS else H // BLOCK_UNITS
+
+
+@functools.cache
+def _compile_kernel(H: int, device: torch.device) -> driver.CUfunction:
+    """Compiles and loads the kernel for H units on the current GPU, which is `device`."""
+    source = Path(__file__).with_suffix(".cu")
+    program = _check(nvrtc.nvrtcCreateProgram(source.read_bytes(), source.name.encode(), 0, [], []))
+    major, minor = torch.cuda.get_device_capability(device)
+    options = f"--gpu-architecture=sm_{major}{minor} --use_fast_math -DH={H} -DPARTS={_blocks(H)}".encode().split()
+    _check(nvrtc.nvrtcCompileProgram(program, len(options), options))
+    binary = bytes(_check(nvrtc.nvrtcGetCUBINSize(program)))
+    _check(nvrtc.nvrtcGetCUBIN(program, binary))
+    _check(nvrtc.nvrtcDestroyProgram(program))
+    return _check(driver.cuModuleGetFunction(_check(driver.cuModuleLoadData(binary)), b"steps"))
+
+
+def _check(answer: tuple) -> Any:
+    """Returns the value of a call of cuda.bindings, which follows its status. Raises RuntimeError for an error."""
+    status, *values = answer
+    if status != 0:
+        raise RuntimeError(f"CUDA: {status.name}")
+    return values[0] if values else None
