@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cuda.bindings import driver, nvrtc
 from torch import Tensor, nn
 
 from lightspeech.gru_cpu import InferenceGRU, gru_steps
@@ -90,6 +89,7 @@ def _launch(gates: Tensor, recurrent: Tensor, scaled_bias: Tensor, lengths: Tens
     states = gates.new_empty(B, L, 2, H)
     values = (*(tensor.data_ptr() for tensor in (gates, recurrent, scaled_bias, lengths, states)), B, L)
     blocks = _blocks(H)
+    from cuda.bindings import driver  # here, so that this file can be read without a GPU
     with torch.cuda.device_of(gates):
         kernel, stream = _compile_kernel(H, gates.device), torch.cuda.current_stream().cuda_stream
         _check(driver.cuLaunchKernel(kernel, blocks, 2, -(-B // ROWS_PER_BLOCK), 2 * H // blocks, 1, 1, 0, stream,
@@ -103,8 +103,9 @@ def _blocks(H: int) -> int:
 
 
 @functools.cache
-def _compile_kernel(H: int, device: torch.device) -> driver.CUfunction:
+def _compile_kernel(H: int, device: torch.device) -> Any:
     """Compiles and loads the kernel for H units on the current GPU, which is `device`."""
+    from cuda.bindings import driver, nvrtc
     source = Path(__file__).with_suffix(".cu")
     program = _check(nvrtc.nvrtcCreateProgram(source.read_bytes(), source.name.encode(), 0, [], []))
     major, minor = torch.cuda.get_device_capability(device)

@@ -8,7 +8,7 @@ import torch
 
 import lightspeech
 from hparams import LightSpeechConfig
-from lightspeech import gru_cpu
+from lightspeech import gru_cpu, gru_gpu
 from lightspeech.gru_cpu import InferenceGRU, cpu_steps, gru_steps
 from lightspeech.model import BidirectionalGRU
 from lightspeech.sequences import reversal_index
@@ -83,6 +83,38 @@ def test_inference_uses_one_cpu_thread_and_leaves_that_of_other_threads_alone(mo
         assert seen == [(1, 3), (1, 3)] and torch.get_num_threads() == number_of_threads() == 3
     finally:
         torch.set_num_threads(usual)
+
+
+def kernel(gates: torch.Tensor, recurrent: torch.Tensor, scaled_bias: torch.Tensor,
+           lengths: torch.Tensor) -> torch.Tensor:
+    """What the kernel of gru_gpu.cu computes; NaN in the padding."""
+    B, L, _, width = gates.shape
+    states = torch.full((B, L, 2, width // 3), torch.nan)
+    for row, length in enumerate(lengths.tolist()):
+        for direction, order in ((0, range(length)), (1, range(length)[::-1])):
+            state = torch.zeros(width // 3)
+            for step in order:
+                reset, update, candidate = gates[row, step, direction].chunk(3)
+                for_reset, for_update, scaled = (recurrent[direction].float() @ state).chunk(3)
+                scaled = torch.sigmoid(reset + for_reset) * (scaled + scaled_bias[direction])
+                state = torch.lerp(torch.tanh(candidate + scaled), state, torch.sigmoid(update + for_update))
+                states[row, step, direction] = state
+    return states
+
+
+def test_inference_around_the_gpu_kernel_is_that_of_the_model(model, monkeypatch) -> None:
+    monkeypatch.setattr(gru_gpu, "_launch", kernel)
+    with torch.no_grad():
+        for gru in (model.encoder.ahead, model.encoder.back, model.decoder.ahead, model.decoder.back):
+            gru.weight_hh_l0.copy_(gru.weight_hh_l0.half())  # as released weights are
+    ids, lengths, pauses = torch.randint(1, 148, (3, 7)), torch.tensor([7, 2, 5]), torch.rand(3, 7) < 0.3
+    fast = lightspeech.FastLightSpeech(model, gru_gpu.GpuInferenceGRU, lambda function: function)
+    for rows in (slice(0, 1), slice(0, 3)):
+        found, expected = (speaker.infer(ids[rows], lengths[rows], 0.8, pauses[rows]) for speaker in (fast, model))
+        assert found.frames == expected.frames and found.durations.equal(expected.durations)
+        torch.testing.assert_close(found.mel, expected.mel, rtol=0, atol=1e-4)
+    errors = gru_gpu.gru_errors(32, torch.device("cpu"))
+    assert len(errors) == 2 and max(errors.values()) < gru_gpu.ALLOWED_ERROR
 
 
 def test_without_the_gpu_kernel_the_plain_network_speaks(caplog) -> None:
