@@ -61,11 +61,11 @@ def gru_errors(hidden_size: int, device: torch.device) -> dict[str, float]:
     """Returns the relative errors of the kernel against the plain steps on the CPU, for 1 and for 17 rows."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        grus, inputs = [nn.GRU(8, hidden_size) for _ in range(2)], torch.randn(17, 9, 8)
-    for gru in grus:
+        forward, backward, inputs = nn.GRU(8, hidden_size), nn.GRU(8, hidden_size), torch.randn(17, 9, 8)
+    for gru in (forward, backward):
         gru.weight_hh_l0.copy_(gru.weight_hh_l0.half())
-    plain = InferenceGRU(*grus, steps=gru_steps)
-    fast = GpuInferenceGRU(*(gru.to(device) for gru in grus))
+    plain = InferenceGRU(forward, backward, steps=gru_steps)
+    fast = GpuInferenceGRU(forward.to(device), backward.to(device))
     errors = {}
     for B in (1, 17):
         lengths, index = 9 - torch.arange(B) % 9, torch.arange(9).expand(B, -1)
