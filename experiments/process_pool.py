@@ -9,8 +9,6 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-import torch
-
 from runtime.console import print_result
 from runtime.errors import UserError
 
@@ -55,5 +53,6 @@ def _end_with_parent() -> None:
 
 def _on_device(function: Callable[..., None], arguments: list, device: str) -> None:
     if device.startswith("cuda"):
+        import torch
         torch.cuda.set_device(device)
     function(*arguments, device)

@@ -34,6 +34,7 @@ def test_texts_are_polished_and_different(texts):
     assert len({text.lower() for text in said}) == len(texts) > 6000
     for text in said:
         assert not re.search(r"[<>|]|\(n\)|\s\s|[^.]\.\.$", text), text
+    write_texts.check_readable(texts[::40])
     kinds = {line.partition("-")[0] for line in texts[:600]}
     assert len(kinds) > 25, "a first part is a fair sample"
 

@@ -1,11 +1,5 @@
 """experiments/targets.py: the whole command with tiny networks, and its parts."""
 import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +9,6 @@ from clock import add_clock
 
 import tacotron2
 from distillation.dataset import DistilledDataset
-from experiments.process_pool import run_jobs
 from experiments.target_experiment import CELLS, SIZES, Cell, Experiment
 from experiments.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescaled
 from experiments.target_students import spoken_rows, train_student
@@ -25,7 +18,6 @@ from lightspeech import LightSpeech
 from runtime.errors import UserError
 from runtime.weights import weights_notes
 
-ROOT = Path(__file__).parents[1]
 LINES = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense.", "No, no, no.", "Yes it is.",
          "The cat|{DH AH0} {K AE1 T}."]
 LAX = ("--min-focus", "0", "--min-coverage", "0", "--max-jump", "1000", "--max-stay", "1000", "--max-steps", "200")
@@ -126,7 +118,13 @@ def test_remaining_error_is_the_last_error_divided_by_the_first(tmp_path):
     assert remaining_error(tmp_path) == 0.25
 
 
-def test_a_second_run_only_adds_the_scores(done, tmp_path):
+@pytest.fixture
+def without_plots(monkeypatch) -> None:
+    """Leaves out the plots, which take seconds."""
+    monkeypatch.setattr("experiments.target_tables.draw_plots", lambda *_: None)
+
+
+def test_a_second_run_only_adds_the_scores(done, without_plots, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in done.work.rglob("*")}
     scores = tmp_path / "scores.json"
     scores.write_text(json.dumps({f"free-small-{seed}": {"wer": 0.1 + 0.1 * seed, "mos": 3} for seed in (0, 1)}))
@@ -149,7 +147,7 @@ def test_other_steps_need_another_folder(done):
         run(Experiment(**{**vars(done), "steps": 5}), ["cpu"], 1, None)
 
 
-def test_other_weights_are_refused_while_students_are_missing(done, student):
+def test_other_weights_are_refused_while_students_are_missing(done, without_plots, student):
     other = {**vars(done), "vocoder": student}
     run(Experiment(**other), ["cpu"], 1, None)  # the tables alone
     with pytest.raises(UserError, match="begun with teacher.safetensors .*, vocoder.safetensors .*, found"):
@@ -172,44 +170,6 @@ def test_a_training_that_fails_is_named_and_can_be_resumed(done):
     assert "batch_size: found 0" in (done.folder("free-small-2") / "train.log").read_text()
     train_student(done, cell, 2, "cpu").unlink()  # as if killed after the training, before its export
     assert weights_notes(train_student(done, cell, 2, "cpu"))["steps"] == 4
-
-
-def note(path: Path, device: str) -> None:
-    """A job that writes down its device and process."""
-    path.write_text(f"{device} {os.getpid()}")
-
-
-def test_jobs_in_other_processes(tmp_path):
-    run_jobs([(note, tmp_path / str(number)) for number in range(3)], ["cpu", "cpu:0"], 1, "notes")
-    notes = [(tmp_path / str(number)).read_text().split() for number in range(3)]
-    assert {device for device, _ in notes} == {"cpu", "cpu:0"} and str(os.getpid()) not in {pid for _, pid in notes}
-
-
-def linger(path: Path, device: str) -> None:
-    """A job that writes down its process and then takes long."""
-    path.write_text(str(os.getpid()))
-    time.sleep(100)
-
-
-def test_workers_end_with_the_command(tmp_path):
-    code = (f"import sys; sys.path[:0] = {[str(path) for path in (ROOT, ROOT / 'tests')]}\n"
-            "from pathlib import Path\nfrom experiments.process_pool import run_jobs\nfrom test_targets import linger\n"
-            f"run_jobs([(linger, Path({str(tmp_path / 'pid')!r}))], ['cpu', 'cpu'], 1, 'lingering')")
-    command = subprocess.Popen([sys.executable, "-c", code])
-    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
-    command.kill()
-    command.wait()
-    status = Path("/proc", (tmp_path / "pid").read_text(), "status")
-    wait_for(lambda: not status.exists() or "State:\tZ" in status.read_text())
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Waits until a condition is true, a minute at most."""
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError("waited for a minute")
 
 
 def test_what_is_fixed():
