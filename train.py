@@ -45,6 +45,9 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
                         "covariance of their targets, times this factor, against blur; 1.15 for a teacher, else 1")
     parser.add_argument("--preliminary", metavar="TEXT", help="with --export: why these weights are not final; "
                         "synthesize.py prints it")
+    parser.add_argument("--judge", metavar="COMMAND", help="run this at each validation with a folder of samples (.npy "
+                        "mels of lightspeech, .wav of waveglow); the number that it prints last is logged, and best.pt "
+                        "is the checkpoint with the highest one")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--plain", action="store_true", help="do not use the fast paths (fused kernels, CUDA graphs)")
     for settings in named_config(model, config):
@@ -77,11 +80,14 @@ def run(options: argparse.Namespace, model_config: Any, config: Any) -> bool:
         raise UserError("--sharpen: is for finished weights; give --export too")
     if options.mels and options.model != "waveglow":
         raise UserError(f"--mels: is for waveglow, found --model {options.model}; leave it out")
+    if options.judge and options.model == "tacotron2":
+        raise UserError("--judge: is for lightspeech and waveglow; leave it out")
     for name, what in (("data", "the folder to train on"), ("out", "the folder of the run")):
         if getattr(options, name) is None:
             raise UserError(f"--{name}: not given; name {what}")
     return train(options.model, model_config, config, options.data, options.out, device=options.device,
-                 fast=not options.plain, mels=options.mels, init=options.init, resume=options.resume)
+                 fast=not options.plain, mels=options.mels, init=options.init, resume=options.resume,
+                 judge=options.judge)
 
 
 def export_weights(options: argparse.Namespace) -> None:

@@ -1,7 +1,9 @@
 """The three real trainings on a corpus that the test makes: resuming, what is held out, settings that cannot be."""
 import dataclasses
+import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 import soundfile
 import torch
 
+import lightspeech
+import train as script
 from audio import Ragged, read_corpus
 from distillation.dataset import DistilledRow, DistilledWriter, Manifest
 from hparams import CONFIGS, AudioConfig, TextConfig
@@ -17,6 +21,7 @@ from runtime.settings import named_config, override
 from text import symbols
 from training.checkpoint import load_newest
 from training.distributed import Workers
+from training.judge import check_judge
 from training.loop import fit
 from training.state import Task, setup
 from training.tasks import make_task
@@ -194,3 +199,57 @@ def test_the_postnet_has_no_dropout_once_discriminators_judge_it(corpus):
         task.train_step(step)
         modes.append(task.model.postnet.training)
     assert modes == [True, True, False, False] and task.model.encoder.training
+
+
+@pytest.mark.parametrize("model", ["lightspeech", "waveglow"])
+def test_a_judge_scores_the_samples_of_each_validation(model, corpus, distilled, tmp_path, capfd):
+    script = tmp_path / "judge.py"
+    script.write_text("import pathlib, sys\nfiles = sorted(pathlib.Path(sys.argv[1]).iterdir())\n"
+                      "calls = pathlib.Path(__file__).with_name('calls')\n"
+                      "calls.write_text(calls.read_text() + '.' if calls.exists() else '.')\n"
+                      "assert calls.read_text() != '...', 'the third call fails'\n"
+                      "print('MOS of', len(files), 'files')\nprint(5 - len(calls.read_text()))\n")
+    task = task_of(model, distilled if model == "lightspeech" else corpus, steps="6")
+    task.model.train()
+    (tmp_path / "run").mkdir()
+    state = setup(task, task.settings, CPU, tmp_path / "run", judge=f"'{sys.executable}' {script}")
+    assert fit(state)
+    records = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    judged = [record["judge"] for record in records if record["kind"] == "validation"]
+    assert judged[:2] == [4.0, 3.0] and np.isnan(judged[2]) and "--judge: no number from" in capfd.readouterr().err
+    assert state.best_score == -4 and load_newest(tmp_path / "run", task.model_name)[1]["step"] == 6
+    (sample,) = [path for path in (tmp_path / "run" / "samples").iterdir()][:1]
+    if model == "lightspeech":
+        assert np.load(sample).shape[0] == 80 and np.load(sample).dtype == np.float32
+    else:
+        assert sample.suffix == ".wav" and len(soundfile.read(sample)[0]) > 10000
+
+
+def test_a_judge_that_cannot_be_run_is_refused():
+    for command in ("", "no-such-program-here -x", "'"):
+        with pytest.raises(UserError, match="--judge: found"):
+            check_judge(command)
+
+
+def test_by_the_script_a_run_is_resumed_and_exported_and_damage_is_refused(distilled, tmp_path, capsys):
+    run = tmp_path / "run"
+    settings = [f"--{name.replace('_', '-')}={value}" for name, value in FEW.items()]
+    common = ["--config", "tiny", "--data", str(distilled), "--out", str(run), "--device", "cpu", *settings]
+    assert script.main(common) == 0
+    assert script.main([*common, "--resume", "--steps", "6", "--batch-size", "1", "--checkpoint-seconds", "9"]) == 0
+    assert "resumed with other settings: steps 4 (now 6), batch_size 2 (now 1)" in capsys.readouterr().err
+    assert json.loads((run / "config.json").read_text())["training"]["phase_steps"] == 4
+    export = ["--out", str(run), "--export", str(tmp_path / "student.safetensors")]
+    assert script.main(export) == 0
+    model, saved = lightspeech.load(tmp_path / "student.safetensors"), load_newest(run, "lightspeech")[1]
+    torch.testing.assert_close(model.mel_linear.weight, saved["average"]["mel_linear.weight"], atol=1e-3, rtol=1e-3)
+    for path in (run / "best.pt", run / "latest.pt"):
+        content = bytearray(path.read_bytes())
+        start = content.index(saved["average"]["embedding.weight"].numpy().tobytes())
+        content[start:start + 4096] = bytes(4096)
+        path.write_bytes(content)
+    capsys.readouterr()
+    for arguments in (export, [*common, "--resume", "--steps", "8"]):
+        assert script.main(arguments) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "damaged (the checksum of" in line and "move it away" in line

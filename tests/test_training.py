@@ -73,8 +73,9 @@ class ToyTask:
 
     def validate(self, model: nn.Module, step: int, log: TrainingLog) -> dict[str, float]:
         torch.rand(step)  # draws from the global stream, which must not disturb the training
-        rounding = 1e-6 * (self.workers.rank == step // 4 % 2)  # each process has other scores, as on GPUs
-        return {"score": (model(self.data)[:, 0] - self.data.sum(1)).square().mean().item() * 1e-3 - rounding}
+        if self.workers.count > 1:  # scores whose rounding differs between the processes, as on GPUs
+            return {"score": 1.0 - 1e-7 * (self.workers.rank == step // 4 % 2)}
+        return {"score": (model(self.data)[:, 0] - self.data.sum(1)).square().mean().item()}
 
 
 def train(task: ToyTask, folder: Path, resume: bool = False, config: TrainConfig = CONFIG) -> TrainingState:

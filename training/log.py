@@ -9,16 +9,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from audio import write_wav
 from runtime.errors import UserError
-from runtime.files import write_text
+from runtime.files import atomic_write, write_text
 
 
 class TrainingLog:
     """Writes losses, images and audio of a training; does nothing where `active` is False (all but one process)."""
 
-    def __init__(self, folder: Path, active: bool, start: int, steps: int) -> None:
-        """start: steps that are done already; what an earlier process logged after them is removed from log.jsonl."""
-        self.active, self.folder = active, folder
+    def __init__(self, folder: Path, active: bool, start: int, steps: int, samples: Path | None = None) -> None:
+        """start: finished steps; what an earlier process logged after them is removed from log.jsonl.
+
+        samples: a folder to which audio and mels of each validation are written as files too, for --judge.
+        """
+        self.active, self.folder, self.samples = active, folder, samples
+        self.most_samples = 16 if samples else 2  # of a validation
         if not active:
             return
         from torch.utils.tensorboard import SummaryWriter
@@ -64,6 +69,14 @@ class TrainingLog:
             samples = wave.detach().float().cpu()[None].clamp(-1, 1)
             with self._writing():
                 self.board.add_audio(name, samples, step, sample_rate=rate)
+            if self.samples:
+                write_wav(self.samples / f"{_file_name(name)}.wav", samples[0].numpy(), rate)
+
+    def add_mel(self, name: str, mel: torch.Tensor) -> None:
+        """Writes a mel (M, T) to the folder of samples as NAME.npy, float32; does nothing without that folder."""
+        if self.active and self.samples:
+            with atomic_write(self.samples / f"{_file_name(name)}.npy") as file:
+                np.save(file, mel.detach().float().cpu().numpy())
 
     def close(self) -> None:
         """Flushes and closes the files."""
@@ -81,6 +94,11 @@ class TrainingLog:
         except OSError as error:
             raise UserError(f"{self.folder}: the log could not be written ({error.strerror or error}); free some "
                             "space, then --resume") from None
+
+
+def _file_name(name: str) -> str:
+    """Returns a name without slashes, of at most 200 bytes."""
+    return name.replace("/", "-").encode()[:200].decode(errors="ignore")
 
 
 def _remove_later_steps(path: Path, last: int) -> None:

@@ -10,9 +10,11 @@ import time
 import torch
 
 from runtime.errors import UserError
+from runtime.files import make_folder
 from runtime.signals import catch_signals
 from training.checkpoint import BEST, LATEST
 from training.distributed import all_reduce_mean, any_process, batch_norm_statistics, number_of_main
+from training.judge import run_judge
 from training.log import TrainingLog
 from training.schedule import learning_rate
 from training.state import TrainingState, save
@@ -52,7 +54,8 @@ def fit(state: TrainingState) -> bool:
     checkpoint. latest.pt is written every config.checkpoint_seconds and at the end, best.pt after each best validation.
     """
     config, workers = state.config, state.workers
-    log = TrainingLog(state.folder, workers.is_main, state.step, config.steps)
+    samples = make_folder(state.folder / "samples") if state.judge and workers.is_main else None
+    log = TrainingLog(state.folder, workers.is_main, state.step, config.steps, samples)
     meter, saved, clock = LossMeter(), time.monotonic(), None
     with catch_signals() as signals, contextlib.closing(log):
         while state.step < config.steps:
@@ -118,12 +121,18 @@ def _log_losses(state: TrainingState, meter: LossMeter, log: TrainingLog, clock:
 
 
 def validate(state: TrainingState, log: TrainingLog) -> None:
-    """Validates the averaged model in every process, and saves best.pt if the main process's score is the lowest."""
+    """Validates the averaged model in every process, and saves best.pt if the main process's score is the lowest.
+
+    With a judge, its number with the sign changed is the score.
+    """
     state.ema.copy_buffers(state.task.model)
     devices = [state.workers.device] if state.workers.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.no_grad():  # the training's random numbers stay the same
         torch.manual_seed(0)
         figures = state.task.validate(state.ema.module, state.step, log)
+    if state.judge and log.samples:
+        figures["judge"] = run_judge(state.judge, log.samples)
+        figures["score"] = -figures["judge"]
     figures["score"] = number_of_main(figures["score"], state.workers)  # rounding differs from device to device
     log.add_scalars(state.step, figures, kind="validation")
     if figures["score"] < state.best_score:

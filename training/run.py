@@ -10,18 +10,23 @@ from runtime.files import write_text
 from training.checkpoint import load_newest, resumed_config
 from training.distributed import Workers, process_group
 from training.export import start_from
+from training.judge import check_judge
 from training.loop import fit
 from training.state import run_folder, setup
 from training.tasks import make_task
 
 
 def train(model: str, model_config: Any, config: TrainConfig, data: Path, folder: Path, *, device: str = "auto",
-          fast: bool = True, mels: Path | None = None, init: Path | None = None, resume: bool = False) -> bool:
+          fast: bool = True, mels: Path | None = None, init: Path | None = None, resume: bool = False,
+          judge: str | None = None) -> bool:
     """Trains `model` on `data`, and writes checkpoints and logs to `folder`. Returns False if a signal stopped it.
 
     device: see pick_device; fast, mels: see make_task; init: released weights to start from; resume: continue from the
-    checkpoint in `folder`. Raises UserError for data, settings or a folder that cannot be used.
+    checkpoint in `folder`; judge: a command that scores each validation, see judge.py. Raises UserError for data,
+    settings or a folder that cannot be used.
     """
+    if judge is not None:
+        check_judge(judge)
     with process_group(device) as workers, run_folder(folder, resume, workers):
         checkpoint = None
         if resume:
@@ -31,7 +36,7 @@ def train(model: str, model_config: Any, config: TrainConfig, data: Path, folder
         task = make_task(model, model_config, config, data, AudioConfig(), workers, fast, mels)
         if init and not resume:
             start_from(init, model, task.model)
-        state = setup(task, config, workers, folder, checkpoint)
+        state = setup(task, config, workers, folder, checkpoint, judge)
         if workers.is_main:
             settings = {"model": dataclasses.asdict(model_config), "training": dataclasses.asdict(config)}
             write_text(folder / "config.json", json.dumps(settings, indent=1))

@@ -50,6 +50,7 @@ class TrainingState:
     clips: dict[str, GradientClip]
     step: int = 0  # number of finished steps
     best_score: float = math.inf  # lowest so far
+    judge: str | None = None  # a command that scores validations, see judge.py
 
 
 @contextlib.contextmanager
@@ -78,7 +79,7 @@ def run_folder(folder: Path, resume: bool, workers: Workers) -> Iterator[None]:
 
 
 def setup(task: Task, config: TrainConfig, workers: Workers, folder: Path,
-          checkpoint: tuple[Path, dict[str, Any]] | None = None) -> TrainingState:
+          checkpoint: tuple[Path, dict[str, Any]] | None = None, judge: str | None = None) -> TrainingState:
     """Returns the state of a new training, or that of `checkpoint`: a path and what load_checkpoint returned for it.
 
     Raises UserError for a checkpoint that does not belong to this model or these settings.
@@ -91,7 +92,7 @@ def setup(task: Task, config: TrainConfig, workers: Workers, folder: Path,
                                           fused=fused) for name, network in task.networks.items()}
     clips = {name: GradientClip(workers.device, config.clip_factor) for name in task.networks}
     state = TrainingState(task, config, workers, folder, ExponentialMovingAverage(task.model, config.ema_decay),
-                          optimizers, clips)
+                          optimizers, clips, judge=judge)
     torch.manual_seed(config.seed + 7919 * workers.rank)
     if checkpoint:
         path, saved = checkpoint

@@ -105,4 +105,9 @@ class StudentTask:
         mel = model(batch.ids, batch.id_lengths, batch.durations, batch.mel.shape[2]).mel[0, :, :frames]
         both = torch.cat((batch.mel[0, :, :frames], mel)).float().cpu().numpy()  # the student's above
         log.add_image(step, "mel: teacher below, student above", both)
+        if log.samples:
+            for row in self.validation_rows[:log.most_samples]:  # with the student's own durations, as in synthesis
+                ids = self.dataset.ids.row(row)[None].long()
+                output = model.infer(ids, torch.tensor([ids.shape[1]], device=ids.device))
+                log.add_mel(f"{self.dataset.names[row]}-{row}", output.mel[0])
         return {**totals, "score": self.adversarial.score(step) if self.adversarial else totals["loss"]}

@@ -164,7 +164,7 @@ class VocoderTask:
                 spoken = model.infer(mel, generator=torch.Generator().manual_seed(row))[:, :wave.shape[1]]
                 for name, value in self.spectral(spoken, wave[:, :spoken.shape[1]]).items():
                     figures[kind + name] = figures.get(kind + name, 0.0) + value.item() / rows
-                if row < 2:
+                if row < log.most_samples:
                     log.add_audio(step, f"{kind}validation {row}", spoken[0], self.audio.sample_rate)
                     log.add_image(step, f"mel of {kind}validation {row}", self.mel(spoken)[0].cpu().numpy())
         blurred = self.settings.objective == "adversarial" and step <= self.settings.spectral_steps
