@@ -21,6 +21,7 @@ from experiments.mel_measures import mel_cepstral_distortion, mel_figures
 from experiments.target_experiment import Cell, Experiment
 from runtime.errors import UserError
 from runtime.files import write_text
+from training.checkpoint import find_checkpoint
 from training.export import export
 
 
@@ -39,7 +40,7 @@ def train_student(experiment: Experiment, cell: Cell, seed: int, device: str) ->
                 "feature_weight": int(cell.features), **sizes}
     arguments = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     run.mkdir(parents=True, exist_ok=True)
-    resume = ["--resume"] if (run / "latest.pt").exists() else []
+    resume = ["--resume"] if find_checkpoint(run) else []
     with open(run / "train.log", "a") as log, contextlib.redirect_stderr(log):
         status = train.main([*arguments, *experiment.training, *resume])
     if status:
