@@ -20,7 +20,7 @@ def read_torch_file(path: Path, advice: str) -> Any:
     """
     check_readable(path, advice)
     try:
-        fault = _zip_fault(path) if zipfile.is_zipfile(path) else None
+        fault = zip_fault(path) if zipfile.is_zipfile(path) else None
         with warnings.catch_warnings(action="ignore"):  # of torch, of odd pickles
             content = None if fault else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -35,7 +35,7 @@ def read_torch_file(path: Path, advice: str) -> Any:
     return content
 
 
-def _zip_fault(path: Path) -> str | None:
+def zip_fault(path: Path) -> str | None:
     """Returns what is wrong with a zip file of torch.save, None if nothing is. PyTorch itself looks at no checksum."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()

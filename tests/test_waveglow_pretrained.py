@@ -1,6 +1,7 @@
 """Published and released checkpoints in all their forms, and files that must be refused."""
 import json
 import pickle
+import resource
 import sys
 import types
 import warnings
@@ -17,7 +18,7 @@ from hparams import AudioConfig, Tacotron2Config, WaveGlowConfig
 from runtime.errors import UserError
 from runtime.weights import save_weights
 from waveglow import load, save
-from waveglow.pretrained import _config, _joined_conditions
+from waveglow.pretrained import _config, _join_conditions
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -136,7 +137,7 @@ def test_full_size_lists_are_understood():
     keys = json.loads((GOLDEN / "waveglow_keys.json").read_text())
     for kind, shapes in keys.items():
         tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
-        tensors = _joined_conditions(tensors) if kind == "listed" else tensors
+        tensors = _join_conditions(tensors) if kind == "listed" else tensors
         assert _config(Path("x"), tensors, "new") == WaveGlowConfig()
         expected = keys["new_folded" if kind == "new_folded" else "new"]
         assert {name: list(value.shape) for name, value in tensors.items()} == expected
@@ -272,6 +273,69 @@ def test_tensor_beyond_its_storage_is_refused(tmp_path):
             archive.writestr(name, data)
     with pytest.raises(UserError, match=r"waveglow\.pt: truncated"):
         load(path)
+
+
+def pickled(*operations: bytes) -> bytes:
+    """A pickle of protocol 2 that runs these operations."""
+    return b"\x80\x02" + b"".join(operations) + b"."
+
+
+def doubled(levels: int, start: bytes = b")", again: bytes = b"\x86") -> bytes:
+    """Operations that make a tuple of twice the same tuple of twice the same ..., in `levels` levels."""
+    return start + b"".join(b"q" + bytes([n]) + b"h" + bytes([n]) + again for n in range(levels))
+
+
+@pytest.mark.parametrize("content", [
+    pickled(b"N", b"r", (2**28).to_bytes(4, "little")),  # a memo index that the unpickler in C makes room for
+    pickled(b"}", doubled(60), b"Ns"),  # as the key of a dict, hashed for years
+    pickled(b"}(", doubled(60), b"Nu"), pickled(b"(", doubled(60), b"Nd"),
+    pickled(b"c__builtin__\nset\n](", doubled(60), b"e\x85R"), pickled(b"(", doubled(60), b"\x91"),
+    pickled(b"\x8f(", doubled(60), b"\x90"), pickled(b"ccollections\nOrderedDict\n](", doubled(60), b"N\x86e\x85R"),
+    pickled(b"(X\x07\0\0\0storagectorch\nFloatStorage\n", doubled(60), b"X\x03\0\0\0cpuK\x01tQ")],
+    ids=["memo", "setitem", "setitems", "dict", "set", "frozenset", "additems", "ordered", "storage"])
+def test_pickle_bombs_are_refused_at_once(tmp_path, content):
+    for name, write in (("zip.pt", zip_of), ("bare.pt", Path.write_bytes)):
+        write(tmp_path / name, content)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(UserError, match=name):
+            load(tmp_path / name)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+def zip_of(path: Path, pickle_bytes: bytes, **kind: int) -> None:
+    with zipfile.ZipFile(path, "w", **kind) as archive:
+        archive.writestr("archive/data.pkl", pickle_bytes)
+
+
+def test_modules_that_share_their_children_are_refused_at_once(tmp_path):
+    module = nn.Sequential(nn.Linear(1, 1))
+    for _ in range(60):
+        module = nn.Sequential(module, module)
+    torch.save({"model": module}, tmp_path / "shared.pt")
+    with pytest.raises(UserError, match="shared.pt: its tensors cannot be rebuilt .*occurs twice"):
+        load(tmp_path / "shared.pt")
+
+
+def test_tensors_larger_than_their_file_are_refused_before_memory_is_taken(tmp_path):
+    state = golden_model().state_dict()
+    for name, value in {"stride": torch.zeros(1).as_strided((10**9, 1, 1), (0, 0, 0)),
+                        "half": torch.zeros(1).half().as_strided((3 * 10**9, 1, 1), (0, 0, 0))}.items():
+        torch.save(state | {"WN.0.start.bias": value}, tmp_path / f"{name}.pt")
+        with pytest.raises(UserError, match=f"{name}.pt: its tensors cannot be rebuilt .*larger than the file"):
+            load(tmp_path / f"{name}.pt")
+    zip_of(tmp_path / "packed.pt", bytes(10**6), compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(UserError, match="packed.pt: has compressed parts"):
+        load(tmp_path / "packed.pt")
+
+
+@pytest.mark.parametrize("name, value", [
+    ("upsample.weight", torch.tensor(1.0)), ("convinv.0.conv.weight", torch.tensor(1.0)),
+    ("WN.0.in_layers.0.weight_v", torch.zeros(32, 16, 2)), ("WN.0.in_layers.0.weight_v", torch.zeros(32, 0, 3)),
+    (f"WN.0.cond_layers.{'9' * 5000}.bias", torch.zeros(3)), (f"convinv.{'9' * 5000}.conv.weight", torch.zeros(3))])
+def test_odd_sizes_end_in_one_line(tmp_path, name, value):
+    torch.save(golden_model().state_dict() | {name: value}, tmp_path / "odd.pt")
+    with pytest.raises(UserError, match="odd.pt: "):
+        load(tmp_path / "odd.pt")
 
 
 def test_forged_structures_end_in_one_line(tmp_path):

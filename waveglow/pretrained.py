@@ -18,7 +18,7 @@ from runtime.files import check_readable
 from runtime.networks import build_network, load_tensors
 from runtime.weights import load_weights, save_weights
 from waveglow.model import OLD_EARLY_EVERY, WaveGlow, channels_of_flows
-from waveglow.unpickle import Record, read, tensor_of, tensors_of_module
+from waveglow.unpickle import Record, named_tensors, read_checkpoint, rebuild_tensor
 from waveglow.vocoder import Vocoder, build
 
 GENERATIONS = ("new", "mid", "old")
@@ -77,11 +77,19 @@ def _build(path: Path, tensors: dict[str, Tensor], config: WaveGlowConfig, audio
 
 
 def _published(path: Path, generation: str | None) -> tuple[dict[str, Tensor], WaveGlowConfig]:
-    content = read(path)
+    """Returns the tensors of a published file under today's names, and the sizes that follow from them."""
+    content = read_checkpoint(path)
     try:
-        tensors = _state_dict(content)
+        return _interpret(path, _state_dict(content), generation)
+    except UserError:
+        raise
     except Exception as error:  # a forged tensor can fail in any way
-        raise UserError(f"{path}: its tensors cannot be rebuilt ({type(error).__name__}); download it again") from None
+        raise UserError(f"{path}: its tensors cannot be rebuilt ({type(error).__name__}: "
+                        f"{' '.join(str(error).split())[:100]}); download it again") from None
+
+
+def _interpret(path: Path, tensors: dict[str, Tensor], generation: str | None
+               ) -> tuple[dict[str, Tensor], WaveGlowConfig]:
     if "convinv.0.conv.weight" not in tensors or "upsample.weight" not in tensors:
         raise UserError(f"{path}: found {len(tensors)} tensors, none of a published WaveGlow; expected "
                         "convinv.0.conv.weight among them; give NVIDIA's file, or our own as .safetensors")
@@ -89,22 +97,28 @@ def _published(path: Path, generation: str | None) -> tuple[dict[str, Tensor], W
     if generation is not None and listed != (generation != "new"):
         raise UserError(f"{path}: has {'cond_layers' if listed else 'cond_layer'}, so it is not of generation "
                         f"{generation!r}; leave the generation out")
-    tensors = _joined_conditions(tensors) if listed else tensors
+    tensors = _join_conditions(tensors) if listed else tensors
     return tensors, _config(path, tensors, "old" if generation == "old" else "new")
 
 
 def _state_dict(content: Any) -> dict[str, Tensor]:
-    """The tensors of whatever was saved, by NVIDIA's names."""
+    """Returns the tensors of a published checkpoint's content by NVIDIA's names; {} if it holds none.
+
+    Raises ValueError if they have more elements than the file (strides of 0): memory would be taken for them later.
+    """
     for key in ("model", "state_dict"):
         if isinstance(content, dict) and key in content:
             content = content[key]
     if isinstance(content, Record):
-        tensors = dict(tensors_of_module(content))
+        tensors = dict(named_tensors(content))
     elif isinstance(content, dict):
-        rebuilt = {name: tensor_of(value) for name, value in content.items()}
+        rebuilt = {name: rebuild_tensor(value) for name, value in content.items()}
         tensors = {name: tensor for name, tensor in rebuilt.items() if tensor is not None}
     else:
         return {}
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors.values()}
+    if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > sum(storages.values()):
+        raise ValueError("the tensors are larger than the file")
     return {_plain_name(str(name)): tensor for name, tensor in tensors.items()}
 
 
@@ -115,8 +129,8 @@ def _plain_name(name: str) -> str:
     return name
 
 
-def _joined_conditions(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """cond_layers.0, .1, ... of each flow become its cond_layer, one behind the other."""
+def _join_conditions(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Returns the tensors with each flow's cond_layers.0, .1, ... concatenated to its cond_layer."""
     joined, parts = {}, {}
     for name, tensor in tensors.items():
         match = re.fullmatch(r"(WN\.\d+)\.cond_layers\.(\d+)\.(\w+)", name)
@@ -130,7 +144,7 @@ def _joined_conditions(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _config(path: Path, tensors: dict[str, Tensor], generation: str) -> WaveGlowConfig:
-    """Reads the sizes off the tensors. Raises UserError if no WaveGlow has such ones."""
+    """Returns the sizes that follow from the tensors. Raises ValueError if no WaveGlow has such sizes."""
     def count(pattern: str) -> int:
         return sum(re.fullmatch(pattern, name) is not None for name in tensors)
 

@@ -1,15 +1,16 @@
-"""Reads tensors out of PyTorch checkpoints that hold pickled modules, without running anything of the file.
+"""Reads tensors from PyTorch checkpoints that hold pickled modules, without running any code of the file.
 
-A pickle is a program: it may call whatever it can name. Here the names it may use are PyTorch's layers, the classes
-of NVIDIA's glow.py and the functions that rebuild tensors, and none of them is the real thing: each becomes a fresh
-class that only keeps what it was called with (`Record`). Any other name is refused before anything has run.
-Both of PyTorch's formats are read: the zip archive (1.6 on) and the older row of pickles.
+A pickle is a program: it may call whatever it names. Here it may name PyTorch's layers, the classes of NVIDIA's glow.py
+and the functions that rebuild tensors, and none of them is the real one: each becomes a new class that only stores its
+arguments (`Record`). Any other name is refused before anything has run. Both formats of PyTorch are read: the zip
+archive (since 1.6), and the older sequence of pickles, which torch.load(weights_only=True) refuses for modules.
+
+The unpickler is the one written in Python: the one in C takes gigabytes for a single large memo index.
 """
 import io
 import pickle
 import struct
 import zipfile
-from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,10 +19,9 @@ import torch
 from torch import Tensor
 
 from runtime.errors import UserError
+from runtime.torch_files import zip_fault
 
-CONTAINERS = {("collections", "OrderedDict"): OrderedDict, **{
-    (module, kind.__name__): kind for module in ("builtins", "__builtin__") for kind in (set, frozenset)}}
-RECORDED_MODULES = ("glow", "glow_old", "torch.nn")  # with all that lies below them
+RECORDED_MODULES = ("glow", "glow_old", "torch.nn")  # with everything below them
 RECORDED_NAMES = {"torch.Size", "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
                   "torch._utils._rebuild_parameter"}
 DTYPES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
@@ -34,6 +34,8 @@ LEGACY_MAGIC = 0x1950a86a20f9469cfc6c
 class Record:
     """Stands for an object of the file: `name` of its class or function, `args` of the call, `state` set on it."""
     name = ""
+    args: tuple[Any, ...]
+    state: Any
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Record":
         record = super().__new__(cls)
@@ -44,23 +46,66 @@ class Record:
         self.state = state
 
 
+class _Dict(dict):
+    """A dict whose keys are texts or numbers: nested tuples can take forever to hash."""
+
+    def __init__(self, items: Any = ()) -> None:
+        super().__init__()
+        for key, value in items:
+            self[key] = value
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if not isinstance(key, str | int):
+            raise ValueError(f"a dict has a key of type {type(key).__name__}")
+        super().__setitem__(key, value)
+
+
+class _Set(list):
+    """Stands for a set: its items are kept in a list, so none of them is hashed."""
+    add = list.append
+
+
 class Storage:
-    """A stretch of numbers that tensors are views of; `data` (n,) is there once the file has been read on to it."""
+    """A block of numbers that tensors are views of. `data` (n,) is set once the whole file has been read."""
 
     def __init__(self, dtype: torch.dtype, key: str, n_elements: int) -> None:
         self.dtype, self.key, self.n_elements = dtype, key, n_elements
-        self.data: Tensor | None = None
+        self.n_bytes = n_elements * torch.empty((), dtype=dtype).element_size()
+        self.data = torch.empty(0, dtype=dtype)
 
     def fill(self, raw: bytes) -> None:
-        """raw: the elements, little-endian. Raises ValueError if there are too few."""
-        width = torch.empty((), dtype=self.dtype).element_size()
-        if len(raw) < self.n_elements * width:
-            raise ValueError(f"storage {self.key} has {len(raw)} bytes, expected {self.n_elements * width}")
-        self.data = torch.frombuffer(bytearray(raw[:self.n_elements * width]) or bytearray(width), dtype=self.dtype)
+        """Sets `data` from the elements, little-endian. Raises ValueError if there are too few."""
+        if not 0 <= self.n_bytes <= len(raw):
+            raise ValueError(f"storage {self.key} has {len(raw)} bytes, expected {self.n_bytes}")
+        if self.n_bytes:
+            self.data = torch.frombuffer(bytearray(raw[:self.n_bytes]), dtype=self.dtype)
 
 
-class _Unpickler(pickle.Unpickler):
-    """Knows no name but those above, and keeps the storages it was told of."""
+CONTAINERS = {("collections", "OrderedDict"): _Dict, **{
+    (module, kind): _Set for module in ("builtins", "__builtin__") for kind in ("set", "frozenset")}}
+
+
+def _push(unpickler: Any, value: Any) -> None:
+    unpickler.append(value)
+
+
+def _pop_items(unpickler: Any) -> list[Any]:
+    """Returns what is on the stack since the last mark."""
+    return unpickler.pop_mark()
+
+
+def _pop_pairs(unpickler: Any) -> list[tuple[Any, Any]]:
+    items = _pop_items(unpickler)
+    return list(zip(items[::2], items[1::2]))
+
+
+class _Unpickler(pickle._Unpickler):
+    """Knows no name except those above. `storages`: by key, as the pickle mentions them."""
+    dispatch = {**pickle._Unpickler.dispatch,
+                pickle.EMPTY_DICT[0]: lambda self: _push(self, _Dict()),
+                pickle.DICT[0]: lambda self: _push(self, _Dict(_pop_pairs(self))),
+                pickle.EMPTY_SET[0]: lambda self: _push(self, _Set()),
+                pickle.FROZENSET[0]: lambda self: _push(self, _Set(_pop_items(self)))}
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         super().__init__(file, encoding="utf-8")
@@ -68,33 +113,34 @@ class _Unpickler(pickle.Unpickler):
         self.storages: dict[str, Storage] = {}
 
     def find_class(self, module: str, name: str) -> type:
-        """What stands for a name of the file: a container, or a fresh Record. Raises UserError for any other name."""
+        """Returns what stands for a name: a container or a new Record class. Raises UserError for any other name."""
         full = f"{module}.{name}"
         if (module, name) in CONTAINERS:
             return CONTAINERS[module, name]
         inside = any(module == allowed or module.startswith(allowed + ".") for allowed in RECORDED_MODULES)
         if inside or full in RECORDED_NAMES or (module in ("torch", "torch.cuda") and name in DTYPES):
-            return type(name, (Record,), {"name": full})  # fresh, so that a file cannot change what the next one sees
+            return type(name, (Record,), {"name": full})  # new, so that a file cannot change what the next one gets
         raise UserError(f"{self.path}: holds {full}, which is no part of a WaveGlow; nothing of it was run; "
                         "get the file from a source you trust")
 
     def persistent_load(self, saved: Any) -> Any:
-        """What stands for an object that the file keeps outside of the pickle: a class's source, or a Storage."""
-        if saved[0] == "module":  # (class, file, source): old files carry their source code
+        """Returns what stands for an object outside of the pickle: a class with its source code, or a Storage."""
+        if saved[0] == "module":  # (class, file, source): old files include their source code
             return saved[1]
-        assert saved[0] == "storage"
-        kind, key, n_elements = saved[1], saved[2], saved[4]
+        _, kind, key, _, n_elements, *view = saved
+        if saved[0] != "storage" or not isinstance(key, str) or type(n_elements) is not int:
+            raise ValueError("a storage is not described as PyTorch does it")
         storage = self.storages.setdefault(key, Storage(DTYPES[kind.name.rpartition(".")[2]], key, n_elements))
-        if len(saved) > 5 and saved[5] is not None:  # the row of pickles can have a storage be a part of another
-            _, first, size = saved[5]
+        if view and view[0] is not None:  # in the old format a storage can be a part of another one
+            _, first, size = view[0]
             return Record(storage, first, size)
         return storage
 
 
-def read(path: Path) -> Any:
-    """Returns what the file holds: containers and plain values, with Records for everything else.
+def read_checkpoint(path: Path) -> Any:
+    """Returns the content of a file: containers and plain values, with Records for everything else.
 
-    Raises UserError for a file that names anything not allowed, is truncated, or is no checkpoint of PyTorch.
+    Raises UserError for a file that names anything forbidden, is damaged, or is no checkpoint of PyTorch.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -108,6 +154,9 @@ def read(path: Path) -> Any:
 
 
 def _read_zip(path: Path) -> Any:
+    fault = zip_fault(path)
+    if fault:
+        raise UserError(f"{path}: {fault}; copy or download it again")
     with zipfile.ZipFile(path) as archive:
         pickled = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(pickled) != 1 or any(name.endswith("constants.pkl") for name in archive.namelist()):
@@ -124,6 +173,7 @@ def _read_zip(path: Path) -> Any:
 
 
 def _read_legacy(path: Path) -> Any:
+    size = path.stat().st_size
     with open(path, "rb") as file:
         magic, _, machine = (_Unpickler(file, path).load() for _ in range(3))
         if magic != LEGACY_MAGIC or not machine["little_endian"]:
@@ -133,36 +183,46 @@ def _read_legacy(path: Path) -> Any:
         for key in _Unpickler(file, path).load():
             storage = unpickler.storages[key]
             (n_elements,) = struct.unpack("<q", file.read(8))
-            assert n_elements == storage.n_elements
-            storage.fill(file.read(n_elements * torch.empty((), dtype=storage.dtype).element_size()))
+            if n_elements != storage.n_elements or not 0 <= storage.n_bytes <= size - file.tell():
+                raise ValueError(f"storage {storage.key} has {n_elements} elements, expected {storage.n_elements}")
+            storage.fill(file.read(storage.n_bytes))
     return content
 
 
-def tensor_of(value: Any) -> Tensor | None:
-    """The tensor that a rebuild Record (or a Parameter of one) stands for; None for anything else.
+def rebuild_tensor(value: Any) -> Tensor | None:
+    """Returns the tensor that a Record (or a Parameter of one) describes, a view of its storage; None for other values.
 
-    Raises ValueError or RuntimeError if it reaches beyond its storage.
+    Raises ValueError or RuntimeError if it extends beyond its storage.
     """
     if not isinstance(value, Record):
         return None
     if value.name in ("torch._utils._rebuild_parameter", "torch.nn.parameter.Parameter"):
-        return tensor_of(value.args[0]) if value.args else None
+        return rebuild_tensor(value.args[0]) if value.args else None
     if not value.name.startswith("torch._utils._rebuild_tensor"):
         return None
     storage, offset, size, stride = value.args[:4]
     if isinstance(storage, Record):
         storage, first, _ = storage.args
         offset += first
-    return storage.data.as_strided(tuple(size), tuple(stride), offset).clone()
+    return storage.data.as_strided(tuple(size), tuple(stride), offset)
 
 
-def tensors_of_module(module: Record, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Name and tensor of every parameter and buffer of a pickled torch.nn.Module, as its state_dict would have them."""
-    for kind in ("_parameters", "_buffers"):
-        for name, value in module.state.get(kind, {}).items():
-            tensor = tensor_of(value)
-            if tensor is not None:
-                yield prefix + name, tensor
-    for name, child in module.state.get("_modules", {}).items():
-        if isinstance(child, Record):
-            yield from tensors_of_module(child, f"{prefix}{name}.")
+def named_tensors(module: Record) -> Iterator[tuple[str, Tensor]]:
+    """Yields the name and tensor of every parameter and buffer of a pickled torch.nn.Module, as its state_dict would.
+
+    Raises ValueError if a module occurs in two places: a small file could describe more of them than can be visited.
+    """
+    waiting, seen = [("", module)], {id(module)}
+    while waiting:
+        prefix, module = waiting.pop()
+        for kind in ("_parameters", "_buffers"):
+            for name, value in module.state.get(kind, {}).items():
+                tensor = rebuild_tensor(value)
+                if tensor is not None:
+                    yield f"{prefix}{name}", tensor
+        for name, child in module.state.get("_modules", {}).items():
+            if isinstance(child, Record):
+                if id(child) in seen:
+                    raise ValueError(f"module {prefix}{name} occurs twice")
+                seen.add(id(child))
+                waiting.append((f"{prefix}{name}.", child))
