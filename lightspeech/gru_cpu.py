@@ -8,7 +8,6 @@ A step of both directions costs one small product and four elementwise operation
 nn.GRU on the CPU allocates some ten tensors a step and direction, which takes three quarters of its time.
 """
 import functools
-import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -80,7 +79,7 @@ def single_thread_pool() -> ThreadPoolExecutor:
     started = threading.Barrier(usual + 1)
 
     def start() -> None:
-        torch.get_num_threads()  # PyTorch sets a thread's number at its first use; without this, after the next line
+        torch.get_num_threads()  # the first call in a thread overwrites its number, so it comes before the next line
         torch.set_num_threads(1)
         started.wait()
     pool = ThreadPoolExecutor(usual)
@@ -89,10 +88,6 @@ def single_thread_pool() -> ThreadPoolExecutor:
     started.wait()
     torch.set_num_threads(usual)
     return pool
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=single_thread_pool.cache_clear)  # a child process has none of the threads
 
 
 def cpu_steps(gates: Tensor, recurrent: Tensor) -> Tensor:
@@ -105,7 +100,7 @@ def cpu_steps(gates: Tensor, recurrent: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def _steps_in_cache(gates: Tensor, recurrent: Tensor) -> Tensor:
-    """Runs one direction after the other if the cache cannot hold both's weights."""
+    """Same as `gru_steps`, but one direction after the other if the cache cannot hold the weights of both."""
     steps = _scripted_steps()
     if recurrent.numel() <= MAX_CACHED_WEIGHTS:
         return steps(gates, recurrent)
@@ -122,7 +117,7 @@ class InferenceGRU:
     def __init__(self, forward: nn.GRU, backward: nn.GRU, n_step_inputs: int = 0, steps: Steps = cpu_steps) -> None:
         self.steps = steps
         if steps is cpu_steps:
-            single_thread_pool()
+            single_thread_pool()  # starts the threads now, while hardly any others start
         H = self.hidden_size = forward.hidden_size
         weights = [[weight.detach() for weight in (gru.weight_ih_l0, gru.bias_ih_l0, gru.weight_hh_l0, gru.bias_hh_l0)]
                    for gru in (forward, backward)]

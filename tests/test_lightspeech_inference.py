@@ -1,4 +1,4 @@
-"""The student's fast inference gives what the plain one gives."""
+"""The student's fast inference computes what the plain one computes, on the CPU and around the GPU kernel."""
 import dataclasses
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -20,45 +20,45 @@ TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=32, decoder_dim=6)
 def model(request) -> lightspeech.LightSpeech:
     torch.manual_seed(1)
     model = lightspeech.LightSpeech(dataclasses.replace(TINY, pitch=request.param)).eval()
-    with torch.no_grad():  # an untrained head says less than one frame; this one says about 4, more and less
+    with torch.no_grad():  # an untrained head predicts less than one frame; this one about 4, more and less
         model.duration_head[2].bias.fill_(1.6)
         model.duration_head[2].weight.mul_(8)
     return model
 
 
-def test_reversed_places() -> None:
+def test_reversal_index_example() -> None:
     assert reversal_index(torch.tensor([3, 5]), 5).tolist() == [[2, 1, 0, 3, 4], [4, 3, 2, 1, 0]]
 
 
 @pytest.mark.parametrize("steps", [gru_steps, cpu_steps])
-def test_a_recurrence_is_that_of_the_module(steps) -> None:
+def test_the_inference_gru_computes_what_the_module_computes(steps) -> None:
     torch.manual_seed(0)
     module = BidirectionalGRU(5, 7)
     inputs, lengths = torch.randn(3, 9, 5), torch.tensor([44, 3, 16])
-    source = torch.tensor([[0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 8] * 4] * 3)  # more steps than are prepared together
-    repeated = inputs[torch.arange(3)[:, None], source]
+    index = torch.tensor([[0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 8] * 4] * 3)  # more steps than share the buffers once
+    repeated = inputs[torch.arange(3)[:, None], index]
     with torch.inference_mode():
-        found = InferenceGRU(module.ahead, module.back, steps=steps)
-        found = found.run(found.project_inputs(inputs), lengths, source)
+        gru = InferenceGRU(module.ahead, module.back, steps=steps)
+        found = gru.run(gru.project_inputs(inputs), lengths, index)
         expected = module(repeated, lengths)
     for row, length in enumerate(lengths.tolist()):
         torch.testing.assert_close(found[row, :length], expected[row, :length])
 
 
-def test_directions_one_after_the_other_give_the_same(monkeypatch) -> None:
-    gates, hidden = torch.randn(20, 2, 3, 4 * 7), torch.randn(2, 7, 3 * 7)
-    together = cpu_steps(gates, hidden)
+def test_one_direction_after_the_other_gives_the_same(monkeypatch) -> None:
+    gates, recurrent = torch.randn(20, 2, 3, 4 * 7), torch.randn(2, 7, 3 * 7)
+    together = cpu_steps(gates, recurrent)
     monkeypatch.setattr(gru_cpu, "MAX_CACHED_WEIGHTS", 0)
-    torch.testing.assert_close(cpu_steps(gates, hidden), together)
+    torch.testing.assert_close(cpu_steps(gates, recurrent), together)
 
 
 @pytest.mark.parametrize("speed", [1.0, 1.7])
-def test_infer_is_that_of_the_model(model, speed) -> None:
+def test_fast_and_plain_inference_agree(model, speed) -> None:
     ids, lengths = torch.randint(1, 148, (4, 20)), torch.tensor([20, 1, 13, 5])
     pauses = torch.rand(4, 20) < 0.2
     for rows in (slice(0, 4), slice(0, 1), slice(1, 2)):
-        given = ids[rows], lengths[rows], speed, pauses[rows]
-        expected, found = model.infer(*given), lightspeech.FastLightSpeech(model).infer(*given)
+        batch = ids[rows], lengths[rows], speed, pauses[rows]
+        expected, found = model.infer(*batch), lightspeech.FastLightSpeech(model).infer(*batch)
         assert found.frames == expected.frames
         for name in ("mel", "mel_lengths", "durations"):
             torch.testing.assert_close(getattr(found, name), getattr(expected, name))
@@ -124,13 +124,13 @@ def test_without_the_gpu_kernel_the_plain_network_speaks(caplog) -> None:
     assert record.message.startswith("fast student: ") and "speaking by the plain one" in record.message
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 14), reason="TorchScript is not made for this Python")
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="this Python has no TorchScript")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_takes_the_steps() -> None:  # where it refused them, they would be plain, and slower, unnoticed
+def test_torchscript_compiles_the_steps() -> None:  # otherwise they would run uncompiled, slower, without notice
     assert isinstance(torch.jit.script(gru_steps), torch.jit.ScriptFunction)
 
 
-def test_without_torchscript_the_steps_are_plain(monkeypatch) -> None:
+def test_without_torchscript_the_steps_run_uncompiled(monkeypatch) -> None:
     def gone(function: object) -> None:
         raise RuntimeError("not in this Python")
     monkeypatch.setattr(torch.jit, "script", gone)
