@@ -88,10 +88,10 @@ def align_frames(durations: Tensor, n_frames: int) -> FrameAlignment:
 
 
 def regulate_length(features: Tensor, alignment: FrameAlignment) -> Tensor:
-    """The length regulator of FastSpeech (Ren et al. 2019, arXiv 1905.09263): repeats each symbol for its frames.
+    """Repeats the features of each symbol for its frames: the length regulator of FastSpeech.
 
-    features: (B, N, D) of symbols. Returns (B, T, D), zero in the padding. One indexed read, whose backward pass adds
-    up in a fixed order on the GPU too (scatter_add would not).
+    features: (B, N, D) of symbols. Returns (B, T, D), zero in the padding. Source: Ren et al. 2019, arXiv 1905.09263.
+    One indexed read, whose backward pass adds up in a fixed order on the GPU too (scatter_add would not).
     """
     rows = torch.arange(len(features), device=features.device)[:, None]
     return features[rows, alignment.symbol].masked_fill(alignment.padding[..., None], 0.0)

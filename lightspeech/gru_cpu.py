@@ -140,7 +140,10 @@ class InferenceGRU:
         self.weight = (weight.t() @ self.weight.t()).t()  # this memory layout makes the product faster on a CPU
 
     def project_inputs(self, inputs: Tensor) -> Tensor:
-        """inputs: (B, N, D), without the step inputs. Returns the gates (B, N, 2, 4H) in the order of `gru_steps`."""
+        """Returns the inputs' part of the gates, (B, N, 2, 4H) in the order of `gru_steps`.
+
+        inputs: (B, N, D), without the step inputs.
+        """
         gates = F.linear(inputs, self.weight, self.bias).unflatten(2, (2, -1))
         return torch.cat((self.scaled_bias.expand(*gates.shape[:3], -1), gates), 3)
 

@@ -97,15 +97,16 @@ __device__ __forceinline__ void sync_cluster() {
 
 __device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
 
-// Returns the next state of a thread's first unit (0) or second (1). sums: the parts of the gates, of which those of
-// the states' upper and lower halves, in even and odd columns, are added up here; other: the inputs' candidate part.
-__device__ __forceinline__ float next(const float (&sums)[GATES][2][4], int unit, float other, float state) {
+// Returns the next state of a thread's first unit (0) or second (1). sums: for each gate two partial sums, each with a
+// column for the states' upper halves and one for their lower halves; candidate_input: the inputs' part of it.
+__device__ __forceinline__ float next(const float (&sums)[GATES][2][4], int unit, float candidate_input, float state) {
   float total[GATES];
   for (int gate = 0; gate < GATES; gate++) {
     const float *even = sums[gate][0] + 2 * unit, *odd = sums[gate][1] + 2 * unit;
     total[gate] = (even[0] + odd[0]) + (even[1] + odd[1]);
   }
-  float candidate = 2.0f * sigmoid(2.0f * (other + sigmoid(total[RESET]) * total[SCALED])) - 1.0f;  // tanh
+  float sum = candidate_input + sigmoid(total[RESET]) * total[SCALED];
+  float candidate = 2.0f * sigmoid(2.0f * sum) - 1.0f;  // tanh
   return candidate + sigmoid(total[UPDATE]) * (state - candidate);
 }
 
@@ -116,6 +117,7 @@ __shared__ uint4 columns[2][CHUNKS][ROWS][8];
 __shared__ float2 fetched[AHEAD][GATES][THREADS];  // the inputs' parts of the gates, private to each thread
 __shared__ Barrier arrived[2];                     // counts the bytes sent into each half of `columns`
 
+// Returns the slot of a row's upper (part 0) or lower (1) halves of the states 8 * eighth ... 8 * eighth + 7.
 __device__ __forceinline__ int slot(int row, int part, int eighth) {
   return (part * 4 + eighth) ^ ((row & 1) * 4 + (row & 2));
 }

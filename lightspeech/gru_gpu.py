@@ -25,7 +25,7 @@ _ARGUMENT_TYPES = (ctypes.c_void_p,) * 5 + (ctypes.c_int,) * 2
 
 
 class GpuInferenceGRU(InferenceGRU):
-    """As InferenceGRU, with one launch for all steps. Its gates are (B, N, 6H), nn.GRU's, forward direction first."""
+    """An InferenceGRU on a GPU. Its gates are (B, N, 6H): those of nn.GRU, forward direction first."""
 
     def __init__(self, forward: nn.GRU, backward: nn.GRU, n_step_inputs: int = 0) -> None:
         super().__init__(forward, backward, n_step_inputs, gru_steps)
@@ -33,7 +33,7 @@ class GpuInferenceGRU(InferenceGRU):
         self.step_weight = self.step_weight.transpose(0, 1).flatten(1)  # (n_step_inputs, 6H)
 
     def project_inputs(self, inputs: Tensor) -> Tensor:
-        """inputs: (B, N, D), without the step inputs. Returns the gates (B, N, 6H)."""
+        """Returns the inputs' part of the gates, (B, N, 6H); inputs: (B, N, D), without the step inputs."""
         return torch.addmm(self.bias, inputs.flatten(0, 1), self.weight.t()).unflatten(0, inputs.shape[:2])
 
     def run(self, gates: Tensor, lengths: Tensor, index: Tensor, step_inputs: Tensor | None = None) -> Tensor:

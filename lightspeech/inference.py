@@ -20,10 +20,10 @@ SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths on a GPU are padded to multiples of
 
 @dataclass(eq=False)
 class EncoderResult:
-    """Durations of a batch, and its decoder with the encoder output and pitch bound to it."""
+    """Result of FastLightSpeech.encode: durations, and a decoder that holds the encoder output and pitch."""
     durations: Tensor  # (B, N) int64 frames
     mel_lengths: Tensor  # (B,) int64 frames
-    decode: Callable[[int], Tensor]  # from a number of frames T to the mel (B, M, T); see FastLightSpeech.decode
+    decode: Callable[[int], Tensor]  # maps a number of frames T to the mel (B, M, T)
 
 
 class FastLightSpeech:

@@ -68,7 +68,7 @@ class BidirectionalGRU(nn.Module):
         self.back = nn.GRU(input_dim, hidden_dim, batch_first=True)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """inputs: (B, L, input_dim); lengths: (B,) int64. Returns (B, L, 2 * hidden_dim), forward direction first."""
+        """Returns the states (B, L, 2 * hidden_dim), forward direction first; inputs: (B, L, input_dim); lengths: (B,)."""
         index = reversal_index(lengths, inputs.shape[1])
         # Not under autocast: it would run cuDNN's GRU in float16, whose gradients can vanish without loss scaling.
         with torch.autocast(inputs.device.type, enabled=False):
@@ -104,12 +104,12 @@ class LightSpeech(nn.Module):
         self.mel_linear = nn.Linear(2 * config.decoder_dim, config.n_mels)
 
     def encode(self, ids: Tensor, id_lengths: Tensor) -> Tensor:
-        """ids: (B, N) int64; id_lengths: (B,) int64. Returns features (B, N, D), zero in the padding."""
+        """Returns the encoder features (B, N, D) of ids (B, N) int64 with id_lengths (B,); zero in the padding."""
         features = self.encoder_linear(self.encoder(self.embedding(ids), id_lengths))
         return features.masked_fill(~sequence_mask(id_lengths, ids.shape[1])[..., None], 0.0)
 
     def predict_prosody(self, features: Tensor, id_lengths: Tensor) -> ProsodyPrediction:
-        """features: (B, N, D) of `encode`. Returns the symbols' durations and pitch, in float32."""
+        """Returns the durations and pitch of the symbols with these features (B, N, D) of `encode`."""
         predicted = self.duration_head(features).float()  # (B, N, 1 or 3)
         log_durations = predicted[..., 0].masked_fill(~sequence_mask(id_lengths, features.shape[1]), 0.0)
         if not self.config.pitch:
@@ -136,8 +136,7 @@ class LightSpeech(nn.Module):
         return torch.cat((repeated, self.frame_features(alignment, pitch).to(features.dtype)), 2)
 
     def decode(self, inputs: Tensor, mel_lengths: Tensor) -> Tensor:
-        """inputs: (B, T, D) of `expand_to_frames`; mel_lengths: (B,) int64. Returns mel (B, M, T), zero in the padding.
-        """
+        """Returns the mel (B, M, T), zero in the padding, for inputs (B, T, D) of `expand_to_frames`, mel_lengths (B,)."""
         mel = self.mel_linear(self.decoder(inputs, mel_lengths))  # (B, T, M)
         return mel.masked_fill(~sequence_mask(mel_lengths, inputs.shape[1])[..., None], 0.0).transpose(1, 2)
 

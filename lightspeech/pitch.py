@@ -40,8 +40,11 @@ class HarmonicPattern(nn.Module):
         self.register_buffer("quarter_widths", (corners[2:] - corners[:-2]) / 4, persistent=False)  # Hz
 
     def forward(self, pitch: Tensor) -> Tensor:
-        """pitch: (...) natural log of Hz, clamped to MIN_PITCH ... MAX_PITCH. Returns (..., N_HARMONIC_BANDS) in
-        [-1, 1]: the cosine averaged over each band's triangle, which scales it by sinc squared."""
+        """Returns the pattern (..., N_HARMONIC_BANDS) in [-1, 1] of each pitch (...), natural log of Hz.
+
+        It is the cosine averaged over each band's triangle, which scales it by sinc squared. The pitch is clamped to
+        MIN_PITCH ... MAX_PITCH.
+        """
         log_pitch = pitch.float().clamp(math.log(MIN_PITCH), math.log(MAX_PITCH))
         radians_per_hz = (math.log(2 * math.pi) - log_pitch).exp()[..., None]
         width = self.quarter_widths * radians_per_hz  # never 0; torch.sinc checks for 0 and takes several times as long
