@@ -68,7 +68,7 @@ class BidirectionalGRU(nn.Module):
         self.back = nn.GRU(input_dim, hidden_dim, batch_first=True)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Returns the states (B, L, 2 * hidden_dim), forward direction first; inputs: (B, L, input_dim); lengths: (B,)."""
+        """Returns states (B, L, 2 * hidden_dim), forward direction first; inputs: (B, L, input_dim); lengths: (B,)."""
         index = reversal_index(lengths, inputs.shape[1])
         # Not under autocast: it would run cuDNN's GRU in float16, whose gradients can vanish without loss scaling.
         with torch.autocast(inputs.device.type, enabled=False):
@@ -136,7 +136,7 @@ class LightSpeech(nn.Module):
         return torch.cat((repeated, self.frame_features(alignment, pitch).to(features.dtype)), 2)
 
     def decode(self, inputs: Tensor, mel_lengths: Tensor) -> Tensor:
-        """Returns the mel (B, M, T), zero in the padding, for inputs (B, T, D) of `expand_to_frames`, mel_lengths (B,)."""
+        """Returns the mel (B, M, T), zero in the padding, of inputs (B, T, D) from `expand_to_frames`."""
         mel = self.mel_linear(self.decoder(inputs, mel_lengths))  # (B, T, M)
         return mel.masked_fill(~sequence_mask(mel_lengths, inputs.shape[1])[..., None], 0.0).transpose(1, 2)
 
