@@ -14,7 +14,8 @@ def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
 
 
 # Ranges of the settings: whole numbers are at least 1, others finite and at least 0, but for these.
-_FROM_ZERO = ("seed", "phase_steps", "warmup_steps", "spectral_steps", "n_flows")
+_FROM_ZERO = ("seed", "phase_steps", "warmup_steps", "spectral_steps", "n_flows", "retries", "max_jump",
+              "max_stay")
 _ABOVE_ZERO = ("clip_factor", "sigma")
 _AT_MOST_1 = ("decay_start", "ema_decay", "phoneme_share", "guided_until", "adversarial_from")
 _BELOW_1 = ("beta1", "beta2", "attention_dropout", "decoder_dropout")
@@ -56,6 +57,34 @@ class TextConfig:
     """How text becomes symbol ids; travels with the teacher's and the student's weights."""
     cleaners: str = "english_reader"  # a function of text/cleaners.py
     phonemes: bool = True  # words that CMUdict knows unambiguously are given as ARPAbet
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadingLimits:
+    """When a teacher's reading of a text becomes a training row. One that fails is tried again, then rejected."""
+    retries: int = 1  # further attempts, each with another seed
+    max_steps: int = 1000  # mel frames within which the reading must stop by itself
+    min_focus: float = 0.4  # mean over the frames of the largest attention weight
+    min_coverage: float = 0.7  # share of the symbols attended to; silent letters get little attention
+    max_jump: int = 6  # symbols between the attention peaks of neighbouring frames
+    max_stay: int = 80  # frames with the peak on one symbol; 80 are 0.93 s, longer than a pause
+
+    def __post_init__(self) -> None:
+        _check_numbers(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class DistillationConfig:
+    """What decides the rows of a distilled dataset, besides the teacher and the texts. Stored in its manifest."""
+    samples: int = 1  # readings of each text
+    seed: int = 0
+    features: bool = True  # keep the teacher's encoder output
+    durations: str = "monotonic"  # from the attention: "monotonic", its best monotonic path; or "argmax", as published
+    limits: ReadingLimits = ReadingLimits()
+
+    def __post_init__(self) -> None:
+        _check_numbers(self)
+        _one_of("durations", self.durations, ("monotonic", "argmax"))
 
 
 @dataclasses.dataclass(frozen=True)

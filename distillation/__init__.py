@@ -1,1 +1,1 @@
-"""The teacher reads texts: readings, their limits, and the distilled dataset on disk."""
+"""Distillation: the teacher's readings of texts, their limits, and the dataset on disk."""

@@ -20,9 +20,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from experiments.machine import describe_machine, median_seconds
 from hparams import Tacotron2Config
 from tacotron2 import Tacotron2
-from tacotron2.fused import FusedRecurrence, best_recurrence
+from tacotron2.fused import FusedRecurrence
 from tacotron2.loss import losses, total
 from tacotron2.recurrence import PLAIN, PlainRecurrence
+from tacotron2.recurrence_choice import best_recurrence
 
 TINY = Tacotron2Config(embedding_dim=16, encoder_dim=16, prenet_dim=16, attention_rnn_dim=32, decoder_rnn_dim=32,
                        attention_dim=16, location_n_filters=4, location_kernel_size=5, postnet_dim=16)

@@ -28,9 +28,10 @@ import preprocess
 import tacotron2
 from audio import read_corpus
 from audio.recordings import split_lines
-from distillation.dataset import DistilledRow, DistilledWriter, Manifest
-from distillation.readings import Reading, Teacher
-from distillation.shards import paths
+from distillation.inference import TeacherInference, Utterance
+from distillation.manifest import Manifest
+from distillation.shards import DistilledRow, paths
+from distillation.writer import DistilledWriter
 from hparams import AudioConfig
 from lightspeech.durations import change_speed
 from runtime.batching import group_by_length
@@ -73,8 +74,8 @@ def make_part(source: Source, group: str, part: int, device: str) -> None:
     missing = {name: folder for name, folder in folders.items() if not paths(folder, f"shard-{part:03d}-*")}
     if not missing:
         return
-    options = preprocess.get_parser().parse_args(source.reading)
-    teacher = Teacher(tacotron2.load(source.weights), options, torch.device(device))
+    config = preprocess.read_config(preprocess.get_parser().parse_args(source.reading))
+    teacher = TeacherInference(tacotron2.load(source.weights), config, torch.device(device))
     lines = split_lines(source.data)[GROUPS.index(group)]
     lines = lines[part::_count(lines)]
     waves = read_corpus(source.data, [line.name for line in lines], AudioConfig().sample_rate)
@@ -82,8 +83,8 @@ def make_part(source: Source, group: str, part: int, device: str) -> None:
     takes = [take for sample in range(repeated) for take in all_readings(teacher, dataset, sample)]
     for name, folder in missing.items():
         samples = repeated if name.startswith("repeats") else 1
-        manifest = Manifest(AudioConfig(), teacher.model.text, symbols, identity(source.weights), samples, options.seed,
-                            features=not name.startswith("repeats"))
+        manifest = Manifest(AudioConfig(), teacher.model.text, symbols, identity(source.weights), samples, config.seed,
+                            not name.startswith("repeats"), config.durations, config.limits)
         with DistilledWriter(folder, manifest, part, rows_per_shard=len(takes) + 1) as writer:
             for take in takes[:samples * len(lines)]:
                 _write(writer, take, name.removeprefix("repeats "))
@@ -96,21 +97,21 @@ def _count(lines: list) -> int:
 class Take(NamedTuple):
     """A text as it was recorded and as the teacher read it."""
     recorded: Tensor  # mel (M, T) float16
-    readings: dict[str, Reading]  # by the set they belong to
+    readings: dict[str, Utterance]  # by the set they belong to
     durations: dict[str, Tensor]  # likewise, (N,) int64 frames; none where the text is left out
     reason: str | None  # why it is
 
 
-def all_readings(teacher: Teacher, dataset: TeacherDataset, sample: int) -> list[Take]:
+def all_readings(teacher: TeacherInference, dataset: TeacherDataset, sample: int) -> list[Take]:
     """The forced and free readings of every row, in order; sample: the number of the run, another chance each."""
     training = copy.copy(teacher)
     training.model = copy.deepcopy(teacher.model).train()  # a copy: it takes note of the batches' statistics
-    jobs = teacher.jobs_of(dataset, sample)
+    requests = teacher.recorded_requests(dataset, sample)
     takes: dict[int, Take] = {}
     for rows in group_by_length(dataset.mels.lengths.tolist(), FRAMES_AT_ONCE[teacher.device.type]):
-        batch = [jobs[row] for row in rows]
-        forced, trained = (one.listen(dataset, rows, batch, 0) for one in (teacher, training))
-        for row, *own in zip(rows, forced, trained, forced, teacher.read(batch, 0), strict=True):
+        batch = [requests[row] for row in rows]
+        forced, trained = (one.infer_teacher_forced(dataset, rows, batch, 0) for one in (teacher, training))
+        for row, *own in zip(rows, forced, trained, forced, teacher.infer(batch, 0), strict=True):
             readings = dict(zip(SETS, (*own, own[-1]), strict=True))
             reason = next((reading.reason for reading in own if reading.reason), None)
             takes[row] = Take(dataset.mels.row(row).t().half().cpu(), readings,
@@ -118,7 +119,7 @@ def all_readings(teacher: Teacher, dataset: TeacherDataset, sample: int) -> list
     return [takes[row] for row in range(len(dataset))]
 
 
-def durations_of(readings: dict[str, Reading]) -> dict[str, Tensor]:
+def durations_of(readings: dict[str, Utterance]) -> dict[str, Tensor]:
     """The durations (N,) int64 of all sets, from those of a text's readings."""
     own = {name: torch.from_numpy(reading.durations) for name, reading in readings.items()}
     return {**own, "free-scaled": rescaled(own["forced"], int(own["free"].sum()))}
@@ -132,11 +133,11 @@ def rescaled(durations: Tensor, frames: int) -> Tensor:
 def _write(writer: DistilledWriter, take: Take, name: str) -> None:
     """Adds what belongs into the set called `name`, or the reason why this text is in none."""
     reading = take.readings[name]
-    job, known = reading.job, reading.quality._asdict()
+    request, known = reading.request, reading.quality._asdict()
     if take.reason:
-        writer.reject(job.name, job.sample, take.reason, known)
+        writer.reject(request.name, request.sample, take.reason, known)
         return
     mel = take.recorded if name.startswith("recorded") else reading.mel
     features = reading.features if writer.manifest.features else None
-    writer.add(DistilledRow(job.name, job.sample, reading.seed, torch.tensor(job.ids), take.durations[name], mel,
-                            features, known))
+    writer.add(DistilledRow(request.name, request.sample, reading.seed, torch.tensor(request.ids),
+                            take.durations[name], mel, features, known))

@@ -31,7 +31,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from audio.recordings import split_lines
-from distillation.dataset import records
+from distillation.dataset import read_records
 from experiments import target_sets, target_tables
 from experiments.command import exit_status
 from experiments.process_pool import run_jobs
@@ -65,7 +65,8 @@ def make_statistics(experiment: Experiment, device: str) -> None:
     statistics = {}
     for name in SETS:
         figures = set_statistics(experiment.read("train", name).to(device))
-        focus = [row.quality["focus"] for row in records(experiment.source.folder / "train" / name) if not row.reason]
+        rows = read_records(experiment.source.folder / "train" / name).rows.values()
+        focus = [row.quality["focus"] for row in rows if not row.reason]
         figures["focus"] = float(np.mean(focus))
         if name in REPEATED and experiment.repeats > 1:
             figures.update(variation_between_readings(experiment.read("repeats", name).to(device)))

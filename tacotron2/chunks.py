@@ -1,6 +1,6 @@
 """A chunk of frames of the decoder's recurrences over static buffers, recorded once as CUDA graphs.
 
-See `fused.py` for the whole; the axes' letters are those of `recurrence.py`.
+Used by `fused.py`. Axes as in `recurrence.py`.
 """
 import itertools
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-BLOCK = 32  # symbols that a program handles at once
+BLOCK = 32  # symbols for each Triton program
 CONTEXT_BLOCK = 64  # the same for the context, which needs fewer registers
-SPLITS = 2  # programs for one row in the energies' backward
+SPLITS = 2  # programs for each row in the backward pass of the energies
 FRAME_PARTS = 4  # programs that share the frames of one block in the sums after the loop
 
 
@@ -20,24 +20,24 @@ def _power_of_two(number: int) -> int:
 
 
 def fill(buffer: Tensor, frames: Tensor) -> None:
-    """Copies to the front of a buffer and clears the rest: so a short last chunk gives its spare frames no gradient."""
+    """Copies frames to the front of a buffer and sets the rest to 0, so that unused frames get no gradient."""
     buffer[:len(frames)].copy_(frames)
     buffer[len(frames):].zero_()
 
 
 def take(frames: Tensor, buffer: Tensor) -> None:
-    """Copies the front of a buffer out."""
+    """Copies the front of a buffer to `frames`."""
     frames.copy_(buffer[:len(frames)])
 
 
 class LstmChunk:
-    """Static buffers for some frames of an LSTM of B rows and H units, and its recorded loops.
+    """Static buffers for some frames of an LSTM with B rows and H units, and its recorded loops.
 
-    Lists with one entry more than there are frames begin with the state before the first frame.
+    Buffers with frames + 1 entries begin with the state before the first frame.
     """
 
     def __init__(self, kernels: Any, frames: int, B: int, H: int, width: int, like: Tensor) -> None:
-        """width: of the output that feeds back, H or more, whose last H columns are the hidden state."""
+        """width: of the recurrent input, at least H; its last H columns are the hidden state."""
         self.kernels, self.frames, self.block = kernels, frames, min(512, H)
         self.launch = (B, H // self.block)
         self.gates = like.new_zeros(frames, B, 4 * H)
@@ -47,17 +47,17 @@ class LstmChunk:
         self.scale = like.new_zeros(1, dtype=torch.float32)  # 1 / keep probability
         self.weight = like.new_zeros(4 * H, width)
         self.d_states = like.new_zeros(frames, B, width)  # gradients from the loss
-        self.d_state = like.new_zeros(B, width)  # what the frame after hands back
+        self.d_state = like.new_zeros(B, width)  # gradient from the next frame
         self.d_cell = like.new_zeros(B, H, dtype=torch.float32)
         self.carried = [self.states, self.cells]
-        self.handed_back = [self.d_state, self.d_cell]
+        self.carried_back = [self.d_state, self.d_cell]
         self.forward: Callable[[], None] = self.run_forward
         self.backward: Callable[[], None] = self.run_backward
 
     def record(self, pool: Any) -> None:
-        """Makes `forward` and `backward` replay CUDA graphs, whose memory comes from a pool shared with others.
+        """Records `forward` and `backward` as CUDA graphs. pool: memory that graphs share.
 
-        Both run once before, on a side stream as graphs ask for, so that all kernels are compiled and cuBLAS is set up.
+        Both run once before on a side stream, so that all kernels are compiled and cuBLAS is set up.
         """
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
@@ -74,33 +74,33 @@ class LstmChunk:
         self.forward, self.backward = graphs[0].replay, graphs[1].replay
 
     def begin(self, weight: Tensor, keep: Tensor | None, keep_probability: float) -> None:
-        """Takes the weights of a call, and zero states on either side."""
+        """Copies the weights of a call into the buffers and sets the states at both ends to 0."""
         self.weight.copy_(weight)
         self.scale.fill_(1.0 if keep is None else 1 / keep_probability)
-        for buffer in itertools.chain((buffer[-1] for buffer in self.carried), self.handed_back):
+        for buffer in itertools.chain((buffer[-1] for buffer in self.carried), self.carried_back):
             buffer.zero_()
 
     def fill_keep(self, keep: Tensor | None, span: slice) -> None:
-        """Takes the dropout mask (T, B, H) of a span of frames; None keeps everything."""
+        """Copies the dropout mask (T, B, H) of a span of frames; None keeps every unit."""
         if keep is None:
             self.keep.fill_(1)
         else:
             fill(self.keep, keep[span])
 
     def run_forward(self) -> None:
-        """Goes on from where the last chunk ended: the gates become their totals; states and cells are written."""
+        """Computes the chunk's frames from the end of the chunk before: gates (then totals), states and cells."""
         for buffer in self.carried:
             buffer[0].copy_(buffer[-1])
         for t in range(self.frames):
             self.forward_frame(t)
 
     def run_backward(self) -> None:
-        """From the gates' totals, cells and d_states: the totals become their gradients."""
+        """Replaces the gates' totals by their gradients, from cells and d_states."""
         for t in reversed(range(self.frames)):
             self.backward_frame(t)
 
     def forward_frame(self, t: int) -> None:
-        """Frame t of `run_forward`."""
+        """Computes frame t of `run_forward`."""
         H = self.cells.shape[2]
         self.gates[t].addmm_(self.states[t], self.weight.t())
         hidden = self.states[t + 1][:, -H:]
@@ -109,7 +109,7 @@ class LstmChunk:
             H=H, BLOCK=self.block)
 
     def backward_frame(self, t: int) -> None:
-        """Frame t of `run_backward`."""
+        """Computes frame t of `run_backward`."""
         H = self.cells.shape[2]
         d_hidden, d_output = self.d_state[:, -H:], self.d_states[t][:, -H:]
         self.kernels.cell_backward[self.launch](
@@ -119,12 +119,12 @@ class LstmChunk:
 
 
 class AttentionChunk(LstmChunk):
-    """The same with the attention behind each frame: states are contexts, then hidden states."""
+    """An LstmChunk with attention after each frame; a state is [context | hidden state]."""
 
     def __init__(self, kernels: Any, frames: int, B: int, N: int, H: int, E: int, A: int, K: int,
                  like: Tensor) -> None:
         super().__init__(kernels, frames, B, H, E + H, like)
-        self.sizes = {"A": A, "K": K, "ROWS": max(16, _power_of_two(2 * K)), "BLOCK": BLOCK,
+        self.sizes: dict[str, Any] = {"A": A, "K": K, "ROWS": max(16, _power_of_two(2 * K)), "BLOCK": BLOCK,
                       "PRECISION": "ieee" if like.dtype == torch.float32 else "tf32"}
         self.E, self.N, self.part, self.n_blocks = E, N, min(128, E), -(-N // BLOCK)
         rows = self.sizes["ROWS"]
@@ -146,11 +146,11 @@ class AttentionChunk(LstmChunk):
         self.d_queries = like.new_zeros(frames, B, SPLITS, A)
         self.d_contexts = like.new_zeros(frames, B, E)
         self.carried.append(self.history)
-        self.handed_back += [self.d_cumulative, self.d_window]
+        self.carried_back += [self.d_cumulative, self.d_window]
 
     def begin_text(self, memory: Tensor, processed_memory: Tensor, query_weight: Tensor, location_weight: Tensor,
                    v: Tensor, lengths: Tensor) -> None:
-        """Takes the texts of a call, which may be shorter than N, and the attention's weights."""
+        """Copies the texts of a call, which may be shorter than N, and the attention's weights into the buffers."""
         self.memory[:, :memory.shape[1]].copy_(memory)
         self.processed[:, :memory.shape[1]].copy_(processed_memory)
         self.query_weight.copy_(query_weight)
@@ -159,7 +159,7 @@ class AttentionChunk(LstmChunk):
         self.lengths.copy_(lengths)
 
     def forward_frame(self, t: int) -> None:
-        """Frame t of `run_forward`: the LSTM, then the attention."""
+        """Computes frame t of `run_forward`: the LSTM, then the attention."""
         super().forward_frame(t)
         B = len(self.lengths)
         torch.mm(self.states[t + 1][:, self.E:], self.query_weight[0].t(), out=self.queries[t])
@@ -171,7 +171,7 @@ class AttentionChunk(LstmChunk):
             self.states.stride(1), self.N, E=self.E, SPAN=_power_of_two(self.N), BLOCK=CONTEXT_BLOCK, PART=self.part)
 
     def backward_frame(self, t: int) -> None:
-        """Frame t of `run_backward`: the attention, then the LSTM."""
+        """Computes frame t of `run_backward`: the attention, then the LSTM."""
         B = len(self.lengths)
         K, rows = self.sizes["K"], self.sizes["ROWS"]
         self.kernels.alignment_backward[(B, self.n_blocks)](
@@ -186,7 +186,7 @@ class AttentionChunk(LstmChunk):
         super().backward_frame(t)
 
     def sums(self, queries: Tensor, history: Tensor, d_energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of processed memory (B, N, A), location weight (2K, A) and v (A,), float32, over all frames.
+        """Returns gradients of processed memory (B, N, A), location weight (2K, A) and v (A,), float32, all frames.
 
         queries (T, B, A), history (T, B, 2, N) as each frame read it, d_energies (T, B, N).
         """

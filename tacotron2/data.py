@@ -1,4 +1,4 @@
-"""Training rows of the teacher: mels that live on the device as one tensor, texts read anew for each batch.
+"""Training rows of the teacher: mels in one tensor on the device, and texts that are read again for each batch.
 
 Axes: B batch, N text symbols, T mel frames, M mel bands, S samples.
 """
@@ -14,13 +14,13 @@ from hparams import AudioConfig, TextConfig
 from runtime.errors import UserError
 from text import Line, read, read_mixed
 
-CHUNK_SAMPLES = 2**24  # samples, padding included, whose mels are made at once: some 0.5 GB of work space
+CHUNK_SAMPLES = 2**24  # samples with padding whose mels are computed at once; needs about 0.5 GB of memory
 
 
 class TeacherBatch(NamedTuple):
     """A padded batch."""
     ids: Tensor  # (B, N) int64 on the mels' device, 0 on padding
-    id_lengths: Tensor  # (B,) int64 on the CPU, where the encoder needs them: no wait for the device
+    id_lengths: Tensor  # (B,) int64 on the CPU, where the encoder needs them without waiting for the device
     mel: Tensor  # (B, M, T) float32 on the mels' device, 0 on padding
     mel_lengths: Tensor  # (B,) int64 on the CPU
     names: list[str]
@@ -29,13 +29,12 @@ class TeacherBatch(NamedTuple):
 class TeacherDataset:
     """Lines of a corpus with their mels.
 
-    A line with the phonemes that were spoken is read as a mix of words in letters and words in phonemes; one without
-    is read wholly in letters or wholly as the front end says it (text.read). id_bounds: for each row, symbols that
-    always suffice for it, for choosing N.
+    A line with the spoken phonemes is read as a mix of words in letters and words in phonemes. A line without them is
+    read all in letters or all by the front end (text.read). id_bounds: for each row, an upper bound of its symbols.
     """
 
     def __init__(self, lines: Sequence[Line], mels: Ragged) -> None:
-        """mels: a row (frames, M) float32 for each line, on the device that is to train."""
+        """mels: a row (frames, M) float32 for each line, on the device of the training."""
         assert len(lines) == len(mels)
         self.lines = list(lines)
         self.mels = mels
@@ -47,10 +46,11 @@ class TeacherDataset:
         return len(self.lines)
 
     def read_row(self, row: int, phoneme_share: float, rng: random.Random) -> list[int]:
-        """Symbol ids of a row, whose own share of phonemes is drawn from Beta(2 p, 2 (1 - p)), p = phoneme_share.
+        """Returns the symbol ids of a row, at most id_bounds[row]; a longer mix is replaced by letters.
 
-        For p = 0.5 that is any share alike, so that rows all in letters or all in phonemes, as synthesis gives them,
-        also come; p = 0 and p = 1 are exact. At most id_bounds[row] symbols: a longer mix gives way to letters.
+        The row's share of phonemes is drawn from Beta(2 p, 2 (1 - p)) with p = phoneme_share. For p = 0.5 that is the
+        uniform distribution, so that rows nearly all in letters or in phonemes, as in synthesis, also occur. p = 0 and
+        p = 1 are exact.
         """
         share = phoneme_share
         if 0 < share < 1:
@@ -63,7 +63,7 @@ class TeacherDataset:
 
     def collate(self, rows: Sequence[int], frames: int, symbols: int, phoneme_share: float,
                 rng: random.Random) -> TeacherBatch:
-        """The batch of these rows, padded to T = frames and N = symbols, each at least what its rows need."""
+        """Returns a batch of these rows, padded to T = frames and N = symbols; each row must fit."""
         read_rows = [self.read_row(row, phoneme_share, rng) for row in rows]
         id_lengths = torch.tensor([len(ids) for ids in read_rows])
         mel_lengths = self.mels.lengths[list(rows)]
@@ -76,7 +76,7 @@ class TeacherDataset:
 
 
 def _read(line: Line, phoneme_share: float) -> list[int]:
-    """Symbol ids of a line wholly in letters (phoneme_share 0) or wholly in phonemes (1); UserError names the line."""
+    """Returns a line's symbol ids, all in letters (phoneme_share 0) or phonemes (1). A UserError names the line."""
     try:
         if line.phonemes is not None:
             return read_mixed(line.text, line.phonemes, phoneme_share, random.Random(0))
@@ -86,10 +86,10 @@ def _read(line: Line, phoneme_share: float) -> list[int]:
 
 
 def mels_from_waves(waves: Ragged, device: torch.device | str, config: AudioConfig = AudioConfig()) -> Ragged:
-    """Log-mels of waves (samples,), int16 or float32 in [-1, 1]: rows (frames, M) float32 on the device, same order.
+    """Returns the log-mels of waves (samples,), int16 or float32 in [-1, 1], as rows (frames, M) float32 on the device.
 
-    Waves of like length are done together; each is reflected at its own ends, so that its mel is what
-    audio.mel_spectrogram makes of it alone. Raises UserError for a wave of at most n_fft / 2 samples.
+    Waves of similar length are computed together. Each is reflected at its own ends, so its mel is that of
+    audio.mel_spectrogram. Raises UserError for a wave of at most n_fft / 2 samples.
     """
     half = config.n_fft // 2
     if int(waves.lengths.min()) <= half:
@@ -108,7 +108,7 @@ def mels_from_waves(waves: Ragged, device: torch.device | str, config: AudioConf
 
 
 def _chunks(lengths: Tensor) -> list[Tensor]:
-    """Row numbers, longest first, in groups of at most CHUNK_SAMPLES padded samples, or of one row."""
+    """Returns groups of row indices, longest rows first, of at most CHUNK_SAMPLES padded samples, or of one row."""
     order, groups = lengths.argsort(descending=True), []
     while len(order):
         count = max(1, CHUNK_SAMPLES // int(lengths[order[0]]))
@@ -118,7 +118,7 @@ def _chunks(lengths: Tensor) -> list[Tensor]:
 
 
 def _reflect(wav: Tensor, lengths: Tensor, half: int) -> Tensor:
-    """wav (B, S), each row reflected by `half` samples at both of its own ends -> (B, S + 2 * half)."""
-    places = torch.arange(-half, wav.shape[1] + half, device=wav.device).abs()[None]  # (1, S + 2 * half)
-    places = torch.where(places < lengths[:, None], places, 2 * (lengths[:, None] - 1) - places)
-    return wav.gather(1, places.clamp(min=0))
+    """Reflects each row of wav (B, S) by `half` samples at both of its own ends. Returns (B, S + 2 * half)."""
+    index = torch.arange(-half, wav.shape[1] + half, device=wav.device).abs()[None]  # (1, S + 2 * half)
+    index = torch.where(index < lengths[:, None], index, 2 * (lengths[:, None] - 1) - index)
+    return wav.gather(1, index.clamp(min=0))

@@ -1,12 +1,12 @@
 """Triton kernels of one frame of the decoder's recurrences, forward and backward.
 
-What a frame needs between two cuBLAS products, for use by `fused.py`; nothing here is called by anybody else. The
-axes' letters are those of `recurrence.py`. All arithmetic is float32, whatever the buffers hold. No two programs of a
-launch touch the same element unless both only read it, so results do not depend on their order.
+They run between two cuBLAS products; only `chunks.py` calls them. Axes as in `recurrence.py`. All arithmetic is
+float32, for any dtype of the buffers. No element that a program writes is touched by another program of the launch, so
+results do not depend on their order.
 
 The location convolution and the dense layer after it are one product: `window` (BLOCK, ROWS) with the folded matrix
 `location` (ROWS, A), where ROWS is 2K rounded up to a power of two and the rows in excess are zero. `history` keeps
-the previous alignment and the cumulative one beside each other, (B, 2, N).
+the previous alignment and the cumulative one, (B, 2, N).
 """
 import triton
 import triton.language as tl
@@ -19,7 +19,7 @@ def _tanh(x):
 
 @triton.jit
 def _activations(gate, H: tl.constexpr):
-    """Input, forget, candidate and output activations of the gates at pointers `gate` and H, 2H, 3H beyond."""
+    """Returns input, forget, candidate and output activations, for gates at the pointers gate + 0, H, 2H and 3H."""
     return (tl.sigmoid(tl.load(gate).to(tl.float32)), tl.sigmoid(tl.load(gate + H).to(tl.float32)),
             _tanh(tl.load(gate + 2 * H).to(tl.float32)), tl.sigmoid(tl.load(gate + 3 * H).to(tl.float32)))
 
@@ -27,7 +27,7 @@ def _activations(gate, H: tl.constexpr):
 @triton.jit
 def cell_forward(gates, cell_before, cell_after, keep, scale, hidden, hidden_stride,
                  H: tl.constexpr, BLOCK: tl.constexpr):
-    """An LSTM cell and dropout on its output, for one row and BLOCK units: grid (B, H / BLOCK).
+    """Computes an LSTM cell with dropout on its output, for one row and BLOCK units. Grid (B, H / BLOCK).
 
     gates (B, 4H); cells (B, H) float32; keep (B, H) uint8; scale (1,) float32, 1 / keep probability; hidden: rows
     `hidden_stride` apart.
@@ -44,11 +44,11 @@ def cell_forward(gates, cell_before, cell_after, keep, scale, hidden, hidden_str
 @triton.jit
 def cell_backward(gates, cell_before, cell_after, keep, scale, d_hidden, d_hidden_stride, d_output, d_output_stride,
                   d_cell, H: tl.constexpr, BLOCK: tl.constexpr):
-    """Gradient of `cell_forward`: grid (B, H / BLOCK).
+    """Computes the gradient of `cell_forward`. Grid (B, H / BLOCK).
 
     The gates (B, 4H) are replaced by their gradients, and d_cell (B, H) float32, the gradient of the cell after, by
-    that of the cell before. The output's gradient is the sum of what the next frame hands back (d_hidden) and what the
-    loss does (d_output). The activations are computed anew: rounded ones would make 1 - activation far too coarse.
+    that of the cell before. The output's gradient is the sum of those from the next frame (d_hidden) and from the loss
+    (d_output). The activations are computed again, because rounded ones would make 1 - activation far too coarse.
     """
     row = tl.program_id(0)
     unit = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -70,30 +70,30 @@ def cell_backward(gates, cell_before, cell_after, keep, scale, d_hidden, d_hidde
 
 @triton.jit
 def _window(history, symbol, length, N, K: tl.constexpr, ROWS: tl.constexpr):
-    """What the location convolution sees around each symbol: (BLOCK, ROWS), 0 outside the text.
+    """Returns the location convolution's input around each symbol: (BLOCK, ROWS), 0 outside the text.
 
-    history: one row's (2, N); symbol (BLOCK,): where to look.
+    history: (2, N) of one row; symbol: (BLOCK,) indices.
     """
     row = tl.arange(0, ROWS)
     channel = row // K
-    place = symbol[:, None] + (row - channel * K - K // 2)[None, :]
-    inside = (place >= 0) & (place < length) & (channel < 2)[None, :]
-    return tl.load(history + channel[None, :] * N + place, mask=inside, other=0.0)
+    index = symbol[:, None] + (row - channel * K - K // 2)[None, :]
+    inside = (index >= 0) & (index < length) & (channel < 2)[None, :]
+    return tl.load(history + channel[None, :] * N + index, mask=inside, other=0.0)
 
 
 @triton.jit
 def _inner(window, matrix, query, processed, symbol, length, A: tl.constexpr, PRECISION: tl.constexpr):
-    """tanh(location features + query + processed memory), (BLOCK, A). matrix (ROWS, A); processed: one row's (N, A)."""
+    """Returns tanh(location features + query + processed memory), (BLOCK, A). processed: (N, A) of one row."""
     unit = tl.arange(0, A)
     total = tl.dot(window, matrix, input_precision=PRECISION) + tl.load(query + unit).to(tl.float32)[None, :]
-    place = processed + symbol[:, None] * A + unit[None, :]
-    return _tanh(total + tl.load(place, mask=(symbol < length)[:, None], other=0.0).to(tl.float32))
+    pointer = processed + symbol[:, None] * A + unit[None, :]
+    return _tanh(total + tl.load(pointer, mask=(symbol < length)[:, None], other=0.0).to(tl.float32))
 
 
 @triton.jit
 def attention_energies(query, processed, location, v, lengths, history, energies, N, A: tl.constexpr, K: tl.constexpr,
                        ROWS: tl.constexpr, BLOCK: tl.constexpr, PRECISION: tl.constexpr):
-    """Energies (B, N) float32 of the real symbols: grid (B, ceil(N / BLOCK)).
+    """Computes the energies (B, N) float32 of the real symbols. Grid (B, ceil(N / BLOCK)).
 
     query (B, A), processed (B, N, A), v (A,), lengths (B,) int32, history (B, 2, N).
     """
@@ -112,9 +112,9 @@ def attention_energies(query, processed, location, v, lengths, history, energies
 @triton.jit
 def attention_context(energies, memory, lengths, history, next_history, context, context_stride, N, E: tl.constexpr,
                       SPAN: tl.constexpr, BLOCK: tl.constexpr, PART: tl.constexpr):
-    """Softmax over the real symbols and the context of it, PART features a program: grid (B, E / PART).
+    """Computes the softmax over the real symbols and the context, PART features a program. Grid (B, E / PART).
 
-    memory (B, N, E); SPAN >= N. Writes next_history (B, 2, N) whole, 0 on padding, and the context.
+    memory (B, N, E); SPAN >= N. Writes all of next_history (B, 2, N), 0 on padding, and the context.
     """
     row = tl.program_id(0)
     length = tl.load(lengths + row)
@@ -143,12 +143,12 @@ def attention_context(energies, memory, lengths, history, next_history, context,
 def alignment_backward(d_state, d_output, state_stride, memory, lengths, d_window, d_given, d_cumulative, d_alignment,
                        d_context, N, E: tl.constexpr, K: tl.constexpr, ROWS: tl.constexpr, TAPS: tl.constexpr,
                        BLOCK: tl.constexpr):
-    """Gradient of a frame's alignment (B, N) float32, from all who read it: grid (B, ceil(N / BLOCK)).
+    """Computes the gradient of a frame's alignment (B, N) float32. Grid (B, ceil(N / BLOCK)).
 
-    The context (d_state, what the next frame hands back, plus d_output, what the loss does; their sum goes to
-    d_context (B, E)), the loss itself (d_given (B, N)), and the next frame's location windows: d_window (B, N, ROWS)
-    by way of the previous alignment, and by way of the cumulative one, whose gradient gathers in d_cumulative (B, N)
-    over the frames. TAPS: K rounded up to a power of two.
+    It is the sum of those from the context (d_state, from the next frame, plus d_output, from the loss; their sum is
+    written to d_context (B, E)), from the loss on alignments (d_given (B, N)), and from the next frame's location
+    windows, d_window (B, N, ROWS), which read the previous and the cumulative alignment. The latter's gradient is
+    accumulated over the frames in d_cumulative (B, N). TAPS: K rounded up to a power of two.
     """
     row = tl.program_id(0)
     length = tl.load(lengths + row)
@@ -179,9 +179,9 @@ def alignment_backward(d_state, d_output, state_stride, memory, lengths, d_windo
 def energies_backward(query, processed, location, v, lengths, history, next_history, d_alignment, d_window, d_energies,
                       d_query, N, A: tl.constexpr, K: tl.constexpr, ROWS: tl.constexpr, SPAN: tl.constexpr,
                       BLOCK: tl.constexpr, SPLITS: tl.constexpr, PRECISION: tl.constexpr):
-    """Gradients of the energies, the query and the location windows: grid (B, SPLITS).
+    """Computes the gradients of the energies, the query and the location windows. Grid (B, SPLITS).
 
-    The programs of a row take its blocks of symbols in turn; d_query (B, SPLITS, A) holds a part of each.
+    The programs of a row take its blocks of symbols in turn; each writes its part of d_query (B, SPLITS, A).
     """
     row = tl.program_id(0)
     length = tl.load(lengths + row)
@@ -213,7 +213,7 @@ def energies_backward(query, processed, location, v, lengths, history, next_hist
 def attention_sums(query, processed, location, v, lengths, history, d_energies, d_processed, d_location, d_v, T, N,
                    A: tl.constexpr, K: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
                    PRECISION: tl.constexpr):
-    """Gradients that are sums over frames, after the loop: grid (B, ceil(N / BLOCK), parts of the frames).
+    """Computes gradients that are sums over frames. Grid (B, ceil(N / BLOCK), parts of the frames).
 
     query (T, B, A), history (T, B, 2, N) as each frame read it, d_energies (T, B, N). Each program writes its part of
     d_processed (parts, B, N, A), d_location (parts, B, blocks, ROWS, A) and d_v (parts, B, blocks, A), all float32.

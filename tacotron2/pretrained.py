@@ -1,4 +1,4 @@
-"""Tacotron 2 from a file: our released form, or the published one of NVIDIA's training."""
+"""Reads and writes Tacotron 2's weights: our released form, and the published one of NVIDIA's training."""
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ PUBLISHED_TEXT = TextConfig(cleaners="english_cleaners", phonemes=False)  # what
 
 
 def load(path: Path | str) -> Tacotron2:
-    """Reads a teacher: a released .safetensors, or a published {"state_dict": ...} with or without "module.".
+    """Returns the teacher of a file, on the CPU, in eval mode, with its .config and .text.
 
-    Returns it on the CPU, in eval mode, with its .config and .text. Nothing in the file is ever run. Raises UserError
-    for a missing, truncated or foreign file and for tensors that are not exactly those of the model.
+    The file is a released .safetensors, or a published {"state_dict": ...} with or without "module." in the names.
+    Nothing in the file is ever run. Raises UserError if it is missing, damaged or foreign, or if its tensors are not
+    exactly those of the model.
     """
     path = Path(path)
     check_readable(path, "expected Tacotron2 weights (.safetensors, or NVIDIA's .pt)")
@@ -29,13 +30,14 @@ def load(path: Path | str) -> Tacotron2:
         config, text, tensors = weights.config, weights.text, weights.tensors
     else:
         config, text, tensors = Tacotron2Config(), PUBLISHED_TEXT, _read_published(path)
+    assert text, "load_weights returns text settings, because it was given a symbol table"
     model = build_network(path, config, lambda config: Tacotron2(config, text), tensors)
     load_tensors(path, model, tensors, "Tacotron2")
     return model.eval()
 
 
 def save(path: Path | str, model: Tacotron2, text: TextConfig, notes: dict[str, Any]) -> None:
-    """Writes the released form (.safetensors, half precision); notes: how the weights were made."""
+    """Writes the released form (.safetensors, half precision). notes: how the weights were made."""
     save_weights(Path(path), "tacotron2", model.state_dict(), model.config, AudioConfig(), text, symbols, notes)
 
 

@@ -8,7 +8,8 @@ import torch
 import lightspeech
 from audio import Ragged
 from distillation.batches import collate
-from distillation.dataset import DistilledDataset, Manifest
+from distillation.dataset import DistilledDataset
+from distillation.manifest import Manifest
 from hparams import AudioConfig, LightSpeechConfig, StudentTraining, TextConfig
 from lightspeech.gru_cpu import InferenceGRU
 from lightspeech.loss import student_loss

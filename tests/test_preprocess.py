@@ -10,16 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from clock import add_clock
 
 import preprocess
 import tacotron2
-from distillation.dataset import DistilledDataset, finished_rows, records
-from distillation.readings import Job, Reading, Teacher
-from distillation.texts import read_texts
+import text
+from distillation import run
+from distillation.dataset import DistilledDataset, read_records
+from distillation.inference import TeacherInference, Utterance
+from distillation.pictures import WorstAlignments, picture_name
+from distillation.processes import Processes
+from distillation.quality import measure_quality
+from distillation.requests import Request, share_rows
+from distillation.texts import Text, read_texts
 from hparams import CONFIGS, TextConfig
 from runtime.batching import group_by_length, row_seed
 from runtime.errors import UserError
-from tacotron2.alignment import quality
+from runtime.locks import folder_lock
 from text import symbols
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,17 +38,10 @@ TEXTS = ["Hello.", "Printing, in the only sense.", "One two three.", "A", "It wa
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory) -> Path:
-    """Weights of a tiny teacher whose gate opens after some 55 frames, at a frame that depends on text and chance."""
+    """Weights of a tiny teacher that stops by itself."""
     torch.manual_seed(0)
     model = tacotron2.Tacotron2(CONFIGS["tacotron2"]["tiny"][0], LETTERS).eval()
-    rnn, gate, units = model.decoder.decoder_rnn, model.decoder.gate_layer.linear_layer, 64
-    with torch.no_grad():
-        for matrix in (rnn.weight_ih, rnn.weight_hh):
-            matrix[::units] = 0  # unit 0 of the input, forget, cell and output gates becomes a clock:
-        rnn.bias_hh[::units] = 0
-        rnn.bias_ih[::units] = torch.tensor([9.0, 9.0, 0.02, 9.0])  # its cell grows by 0.02 a step
-        gate.weight.mul_(2.0)[0, 0] = 100.0
-        gate.bias.fill_(-100 * np.tanh(1.1))
+    add_clock(model)
     path = tmp_path_factory.mktemp("teacher") / "tiny.safetensors"
     tacotron2.save(path, model, LETTERS, {})
     return path
@@ -49,7 +49,7 @@ def teacher(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def few_pictures(monkeypatch) -> None:
-    monkeypatch.setattr(preprocess, "PICTURES", 1)  # they take longer than all else
+    monkeypatch.setattr(run, "PICTURES", 0)  # they take longer than all else
 
 
 def write(path: Path, *lines: str) -> Path:
@@ -78,7 +78,7 @@ def assert_same(found: dict, expected: dict, exact: bool) -> None:
 
 
 def test_rows_and_summary(teacher, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(preprocess, "PICTURES", 3)
+    monkeypatch.setattr(run, "PICTURES", 3)
     texts = write(tmp_path / "lines.txt", *TEXTS, "", "\U0001f600")
     assert preprocess.main(script(teacher, tmp_path / "out", texts, "--samples", "2")) == 0
     rows = content(tmp_path / "out")
@@ -123,19 +123,19 @@ def test_argmax_and_no_features(teacher, tmp_path):
 
 def test_resume_adds_nothing_twice(teacher, tmp_path, monkeypatch, capsys):
     texts = write(tmp_path / "lines.txt", *TEXTS, "\U0001f600")
-    monkeypatch.setattr(preprocess, "FLUSH_SECONDS", 0.0)
-    read, calls = Teacher.read, []
+    monkeypatch.setattr(run, "FLUSH_SECONDS", 0.0)
+    infer, calls = TeacherInference.infer, []
 
-    def read_then_die(self, jobs, attempt):
-        calls.append([job.name for job in jobs])
+    def infer_then_die(self, requests, attempt):
+        calls.append([request.name for request in requests])
         if len(calls) == 3:
             raise MemoryError  # as good as any other sudden end
-        return read(self, jobs, attempt)
-    monkeypatch.setattr(Teacher, "read", read_then_die)
+        return infer(self, requests, attempt)
+    monkeypatch.setattr(TeacherInference, "infer", infer_then_die)
     command = script(teacher, tmp_path / "out", texts, "--batch-symbols", "20")
     with pytest.raises(MemoryError):
         preprocess.main(command)
-    done = {name for name, _ in finished_rows(tmp_path / "out")}
+    done = {name for name, _ in read_records(tmp_path / "out").rows}
     assert done == {*calls[0], *calls[1], "lines-000008"}
     calls += [None] * 10
     assert preprocess.main(command) == 0
@@ -144,7 +144,7 @@ def test_resume_adds_nothing_twice(teacher, tmp_path, monkeypatch, capsys):
     monkeypatch.undo()
     assert preprocess.main(script(teacher, tmp_path / "whole", texts)) == 0
     assert_same(content(tmp_path / "out"), content(tmp_path / "whole"), exact=False)
-    assert len(list(records(tmp_path / "out"))) == 8
+    assert len(read_records(tmp_path / "out").rows) == 8
     shards = sorted(path.name for path in (tmp_path / "out").glob("shard*"))
     capsys.readouterr()
     assert preprocess.main(command) == 0  # nothing is left to do
@@ -154,15 +154,15 @@ def test_resume_adds_nothing_twice(teacher, tmp_path, monkeypatch, capsys):
 
 def test_batches_are_bounded_in_symbols_and_rows(teacher, tmp_path, monkeypatch):
     texts = write(tmp_path / "lines.txt", *TEXTS, "word " * 25)
-    read, sizes = Teacher.read, []
-    monkeypatch.setattr(Teacher, "read", lambda self, jobs, attempt: (
-        sizes.append([len(job.ids) for job in jobs]), read(self, jobs, attempt))[1])
+    infer, sizes = TeacherInference.infer, []
+    monkeypatch.setattr(TeacherInference, "infer", lambda self, requests, attempt: (
+        sizes.append([len(request.ids) for request in requests]), infer(self, requests, attempt))[1])
     assert preprocess.main(script(teacher, tmp_path / "out", texts, "--batch-symbols", "200", "--retries", "0")) == 0
     assert sizes[0] == [124] and [len(rows) for rows in sizes] == [1, 1, 3, 3]  # 64 at least are counted a row
 
 
 def run_script(command: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen:
-    code = ("import sys, preprocess; preprocess.FLUSH_SECONDS, preprocess.PICTURES = 0.0, 1; "
+    code = ("import sys, preprocess; from distillation import run; run.FLUSH_SECONDS, run.PICTURES = 0.0, 0; "
             "sys.exit(preprocess.main(sys.argv[1:]))")
     return subprocess.Popen([sys.executable, "-c", code, *command], cwd=ROOT, stderr=subprocess.PIPE, text=True,
                             stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})})
@@ -181,10 +181,10 @@ def test_killed_and_stopped(teacher, tmp_path, how, status):
     if status == 1:
         assert "stopped before the last row" in told[1] and "Traceback" not in told[1]
         assert (tmp_path / "out/rejected.csv").exists()
-    done = finished_rows(tmp_path / "out")
+    done = read_records(tmp_path / "out").rows
     assert 3 <= len(done) < 84
     assert preprocess.main(script(teacher, tmp_path / "out", texts)) == 0
-    assert len(content(tmp_path / "out")) == len(list(records(tmp_path / "out"))) == 84
+    assert len(content(tmp_path / "out")) == len(read_records(tmp_path / "out").rows) == 84
 
 
 def test_two_processes_share_the_rows(teacher, tmp_path):
@@ -205,11 +205,11 @@ def test_two_processes_share_the_rows(teacher, tmp_path):
 
 
 def test_share_is_a_partition_whatever_is_finished():
-    texts = [preprocess.Text(f"t{number}", "") for number in range(5)]
-    parts = [preprocess.share(texts, 2, rank, 3, set()) for rank in range(3)]
+    texts = [Text(f"t{number}", "") for number in range(5)]
+    parts = [share_rows(texts, 2, Processes(rank, 3, 0), set()) for rank in range(3)]
     assert sorted(row for part in parts for row in part) == sorted((text, s) for text in texts for s in range(2))
     finished = {("t0", 0), ("t4", 1)}
-    later = [preprocess.share(texts, 2, rank, 3, finished) for rank in range(3)]
+    later = [share_rows(texts, 2, Processes(rank, 3, 0), finished) for rank in range(3)]
     assert [[row for row in part if (row[0].name, row[1]) not in finished] for part in parts] == later
 
 
@@ -228,40 +228,120 @@ def test_retries_and_reasons(teacher, tmp_path, capsys):
     rejected = list(csv.DictReader(open(out["0"] / "rejected.csv", encoding="utf-8")))
     assert len(rejected) == len(TEXTS) * 2 - len(kept["0"])
     assert all("blurred" in row["reason"] and float(row["focus"]) < float(limit) for row in rejected)
-    seeds = {(record.name, record.seed) for record in records(out["4"]) if not record.reason}
+    seeds = {(record.name, record.seed) for record in read_records(out["4"]).rows.values() if not record.reason}
     assert any(seed != row_seed(0, name, 0, 0) for name, seed in seeds)
 
 
 def _records(teacher: Path, out: Path, texts: Path) -> list:
     assert preprocess.main(script(teacher, out, texts)) == 0
-    return list(records(out))
+    return list(read_records(out).rows.values())
 
 
 def test_step_limit(teacher, tmp_path):
     texts = write(tmp_path / "m.csv", "short|Yes.", "long|" + "very " * 30)
     arguments = [*script(teacher, tmp_path / "out", texts), "--max-steps", "32"]
     assert preprocess.main(arguments) == 0
-    reasons = {record.name: record.reason for record in records(tmp_path / "out")}
+    reasons = {record.name: record.reason for record in read_records(tmp_path / "out").rows.values()}
     assert reasons["short"] == "did not stop within 32 frames"
     assert reasons["long"] == "149 symbols cannot be said in 32 frames"
 
 
 @pytest.mark.parametrize("count, expected", [(1, "c"), (2, "ce"), (3, "bce"), (4, "bcde")])
 def test_worst_are_the_rejected_then_the_blurred(count, expected):
-    worst = preprocess.Worst(count)
+    worst = WorstAlignments(count)
     for name, focus, reason in (("e", np.nan, None), ("b", 0.2, None), ("a", 0.9, None), ("c", 0.95, "jumps"),
                                 ("d", 0.5, None)):
-        found = quality(np.ones((4, 2)) / 2, True)._replace(focus=focus)
-        worst.add(Reading(Job(name, 0, [1, 2]), 0, None, None, np.ones((4, 2)), found, reason, None))
+        found = measure_quality(np.ones((4, 2)) / 2, True)._replace(focus=focus)
+        worst.add(Utterance(Request(name, 0, [1, 2]), 0, None, None, np.ones((4, 2)), found, reason, None))
     assert "".join(sorted(entry[1][0] for entry in worst._heap)) == expected
+
+
+@pytest.mark.parametrize("name", [".", "metadata.csv"])
+def test_held_out_rows_are_not_distilled(tmp_path, name):
+    write(tmp_path / "metadata.csv", "a|One.", "b|Two.", "c|Three.")
+    write(tmp_path / "heldout.csv", "b|Two.", "d|Four.")
+    notices = []
+    assert read_texts([tmp_path / name], notices.append) == [("a", "One."), ("c", "Three.")]
+    assert "1 of 3 rows are left out, they are held out by" in notices[0] and len(notices) == 1
+    assert [text.name for text in read_texts([tmp_path / "heldout.csv"], pytest.fail)] == ["b", "d"]  # asked for
+    write(tmp_path / "heldout.csv", "a|One.", "b|Two.", "c|Three.")
+    with pytest.raises(UserError, match="all 3 rows are held out"):
+        read_texts([tmp_path / name], notices.append)
+
+
+def test_a_text_that_breaks_the_reader_is_a_rejected_row(teacher, tmp_path, monkeypatch):
+    read = text.read
+
+    def fragile_read(words, config):
+        if words == "Odd.":
+            raise RecursionError("maximum recursion depth exceeded")
+        return read(words, config)
+    monkeypatch.setattr(text, "read", fragile_read)
+    texts = write(tmp_path / "lines.txt", "Yes.", "Odd.")
+    assert preprocess.main(script(teacher, tmp_path / "out", texts)) == 0
+    assert [record.reason for record in read_records(tmp_path / "out").rows.values()] == [
+        "", "the text cannot be read (RecursionError)"]
+
+
+def test_a_very_long_word_is_no_reason_to_stop(teacher, tmp_path):
+    texts = write(tmp_path / "lines.txt", "Yes.", "x" + "'s" * 330)
+    assert preprocess.main(script(teacher, tmp_path / "out", texts)) == 0
+    assert len(read_records(tmp_path / "out").rows) == 2
+
+
+def test_a_second_run_in_the_folder_is_refused(teacher, tmp_path, capsys):
+    texts = write(tmp_path / "lines.txt", "Yes.")
+    (tmp_path / "out").mkdir()
+    with folder_lock(tmp_path / "out"):
+        assert preprocess.main(script(teacher, tmp_path / "out", texts)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "out: in use by another process" in line and not list((tmp_path / "out").iterdir())
+    assert preprocess.main(script(teacher, tmp_path / "out", texts)) == 0
+    assert not (tmp_path / "out" / ".lock").exists()
+
+
+def test_pictures_that_cannot_be_drawn_cost_nothing_else(teacher, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "PICTURES", 1)
+    texts = write(tmp_path / "lines.txt", "Yes.")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "pictures").touch()
+    assert preprocess.main(script(teacher, tmp_path / "out", texts)) == 0
+    told = capsys.readouterr()
+    assert "1 rows kept" in told.out and "warning: " in told.err and "pictures: the folder cannot be made" in told.err
+    assert (tmp_path / "out" / "rejected.csv").exists()
+
+
+def test_names_of_pictures_fit_any_file_system():
+    assert picture_name("a/b c.d") == "a_b_c.d"
+    long = [picture_name("\u8a9e" * 80 + ending) for ending in "ab"]
+    assert all(len(name.encode()) < 120 for name in long) and long[0] != long[1]
+
+
+def test_looser_limits_try_rejected_rows_again_and_nothing_else_may_change(teacher, tmp_path, capsys):
+    texts = write(tmp_path / "lines.txt", *TEXTS[:3])
+    strict = script(teacher, tmp_path / "out", texts, "--retries", "0")
+    strict[strict.index("--min-focus") + 1] = "1"
+    assert preprocess.main(strict) == 0
+    assert "0 rows kept" in capsys.readouterr().out
+    assert preprocess.main(strict) == 0
+    assert "this run 0 rows" in capsys.readouterr().out
+    assert preprocess.main(script(teacher, tmp_path / "out", texts, "--retries", "0")) == 0
+    assert "3 rows kept" in (out := capsys.readouterr().out) and "0 rejected (0.0%); this run 3 rows" in out
+    assert list(csv.DictReader(open(tmp_path / "out/rejected.csv"))) == []
+    write(texts, *TEXTS[:5])
+    for change, told in ((["--durations", "argmax"], "made with durations monotonic, expected argmax"),
+                         (["--min-focus", "0.1"], "made with min_focus 0.0, found the stricter 0.1")):
+        assert preprocess.main(script(teacher, tmp_path / "out", texts, "--retries", "0", *change)) == 2
+        assert told in capsys.readouterr().err
+    assert len(read_records(tmp_path / "out").rows) == 3
 
 
 def test_read_texts(tmp_path):
     plain = write(tmp_path / "p.txt", "One.", "", "Two.")
     (tmp_path / "LJ").mkdir()
     write(tmp_path / "LJ/metadata.csv", "L1|raw 1|one", "L2|two|{T UW1}")
-    assert read_texts([plain, tmp_path / "LJ"]) == [("p-000001", "One."), ("p-000003", "Two."), ("L1", "one"),
-                                                    ("L2", "two")]
+    assert read_texts([plain, tmp_path / "LJ"], pytest.fail) == [("p-000001", "One."), ("p-000003", "Two."),
+                                                                 ("L1", "one"), ("L2", "two")]
 
 
 def test_by_length():
@@ -278,9 +358,14 @@ def test_by_length():
     (["One."], ["--device", "gpu"], "expected auto, cpu, cuda or cuda:N"),
     (["One."], ["--weights", "none.safetensors"], "none.safetensors: no such file"),
     (["One."], ["--samples", "0"], "--samples: found 0, expected at least 1"),
+    (["One."], ["--retries", "-1"], "--retries: found -1, expected at least 0"),
+    (["One."], ["--min-focus", "nan"], "--min-focus: found nan, expected at least 0"),
+    (["One."], ["--batch-symbols", "0"], "--batch-symbols: found 0, expected at least 1"),
+    (["One."], ["-o", "x" * 300], "the folder cannot be made (File name too long)"),
     (["One."], ["-o", "/dev/null/x"], "/dev/null/x: the folder cannot be made"),
 ])
-def test_bad_input(teacher, tmp_path, capsys, lines, more, told):
+def test_bad_input(teacher, tmp_path, capsys, monkeypatch, lines, more, told):
+    monkeypatch.chdir(tmp_path)
     texts = tmp_path / "texts.csv"
     if lines is not None:
         write(texts, *lines)
@@ -295,6 +380,7 @@ def test_bad_files(teacher, tmp_path, capsys, monkeypatch):
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(teacher.read_bytes()[:1000])
     cases = [(script(teacher, tmp_path / "a", tmp_path / "latin.txt"), "not UTF-8"),
+             (script(teacher, tmp_path / "a", tmp_path / ("x" * 300)), "cannot be read (File name too long)"),
              (script(broken, tmp_path / "b", texts), "not a complete safetensors file")]
     for command, told in cases:
         assert preprocess.main(command) == 2
@@ -316,4 +402,4 @@ def test_other_settings_never_mix(teacher, tmp_path, capsys):
 
 def test_name_twice_in_two_files(tmp_path):
     with pytest.raises(UserError, match="a: the name of two texts"):
-        read_texts([write(tmp_path / "1.csv", "a|x"), write(tmp_path / "2.csv", "a|y")])
+        read_texts([write(tmp_path / "1.csv", "a|x"), write(tmp_path / "2.csv", "a|y")], pytest.fail)

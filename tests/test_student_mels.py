@@ -10,12 +10,16 @@ import soundfile
 import torch
 from clock import add_clock
 
+import distillation.run
 import lightspeech
 import preprocess
 import tacotron2
 from audio import Ragged, mel_spectrogram, read_corpus
-from distillation.dataset import DistilledDataset, DistilledRow, DistilledWriter, Manifest
-from distillation.readings import Teacher
+from distillation.dataset import DistilledDataset
+from distillation.inference import TeacherInference
+from distillation.manifest import Manifest
+from distillation.shards import DistilledRow
+from distillation.writer import DistilledWriter
 from hparams import CONFIGS, AudioConfig, TextConfig
 from lightspeech.pitch import estimate_pitch
 from runtime.errors import UserError
@@ -60,7 +64,7 @@ def teacher(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def few_pictures(monkeypatch) -> None:
-    monkeypatch.setattr(preprocess, "PICTURES", 1)  # they take longer than all else
+    monkeypatch.setattr(distillation.run, "PICTURES", 0)  # they take longer than all else
 
 
 def command(corpus: Path, out: Path, teacher: Path, student: Path, *more: str) -> list[str]:
@@ -112,15 +116,16 @@ def test_durations_are_those_of_the_teacher_as_it_listens(corpus, teacher, stude
     options = command(corpus, tmp_path / "out", teacher, student, "--batch-symbols", "1", "--seed", "3")
     assert preprocess.main(options) == 0
     said = DistilledDataset.read(tmp_path / "out")
-    listener = Teacher(tacotron2.load(teacher), preprocess.get_parser().parse_args(options), CPU.device)
+    config = preprocess.read_config(preprocess.get_parser().parse_args(options))
+    teacher_inference = TeacherInference(tacotron2.load(teacher), config, CPU.device)
     lines = read_metadata(corpus / "metadata.csv")
     dataset = TeacherDataset(lines, mels_from_waves(read_corpus(corpus, [line.name for line in lines]), "cpu"))
-    for row, (line, job) in enumerate(zip(lines, listener.jobs_of(dataset, 0))):
-        (reading,) = listener.listen(dataset, [row], [job], 0)
+    for row, (line, request) in enumerate(zip(lines, teacher_inference.recorded_requests(dataset, 0))):
+        (reading,) = teacher_inference.infer_teacher_forced(dataset, [row], [request], 0)
         place = said.names.index(line.name)
         assert said.durations.row(place).tolist() == reading.durations.tolist()
         assert not np.allclose(reading.mel.t(), said.mels.row(place), atol=0.1)  # the teacher's own
-        (again,) = listener.listen(dataset, [row], [job], 1)
+        (again,) = teacher_inference.infer_teacher_forced(dataset, [row], [request], 1)
         assert not torch.equal(again.mel, reading.mel)  # another chance
 
 
@@ -141,7 +146,7 @@ def test_what_was_said_is_not_said_again_and_rejected_lines_are_listed(corpus, t
     (lambda options, corpus: [f"{corpus}/metadata.csv", *options[1:]], "metadata.csv, expected one folder in LJSpeech"),
     (lambda options, corpus: [str(corpus), *options], "expected one folder in LJSpeech's layout"),
     (lambda options, corpus: [*options, "--samples", "2"], "--samples: found 2, expected 1 with --student"),
-    (lambda options, corpus: [*options, "--student", "none.safetensors"], "none.safetensors: cannot be read")])
+    (lambda options, corpus: [*options, "--student", "none.safetensors"], "none.safetensors: no such file")])
 def test_mistakes_are_told_in_one_line(corpus, teacher, student, tmp_path, capsys, change, told):
     assert preprocess.main(change(command(corpus, tmp_path / "out", teacher, student), corpus)) == 2
     (line,) = capsys.readouterr().err.splitlines()

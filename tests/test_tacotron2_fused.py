@@ -13,7 +13,7 @@ if not torch.cuda.is_available():  # read by Triton when it is imported: its ker
     os.environ["TRITON_INTERPRET"] = "1"
 pytest.importorskip("triton")
 
-from tacotron2 import Tacotron2, fused
+from tacotron2 import Tacotron2, fused, recurrence_choice
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CHUNK = 4
@@ -148,14 +148,14 @@ class Wrong(PlainRecurrence):
 
 
 def test_the_check_tells_right_from_wrong(monkeypatch):
-    monkeypatch.setattr(fused, "CHUNK_FRAMES", 2)  # T is this and 8
-    monkeypatch.setattr(fused, "SYMBOL_STEP", 16)  # N is this and 6
-    assert fused.discrepancy(fused.FusedRecurrence(CHUNK), DEVICE, TINY, torch.float32) == ""
-    assert fused.discrepancy(Wrong(), DEVICE, TINY, torch.float32).startswith("hidden off by ")
+    monkeypatch.setattr(recurrence_choice, "CHUNK_FRAMES", 2)  # T is this and 8
+    monkeypatch.setattr(recurrence_choice, "SYMBOL_STEP", 16)  # N is this and 6
+    assert recurrence_choice.discrepancy(fused.FusedRecurrence(CHUNK), DEVICE, TINY, torch.float32) == ""
+    assert recurrence_choice.discrepancy(Wrong(), DEVICE, TINY, torch.float32).startswith("hidden off by ")
 
 
 def test_no_gpu_means_the_plain_path_and_silence(caplog):
-    assert fused.best_recurrence("cpu", TINY) is PLAIN
+    assert recurrence_choice.best_recurrence("cpu", TINY) is PLAIN
     assert not caplog.records
 
 
@@ -167,9 +167,9 @@ def test_a_fall_back_is_told_in_one_line(monkeypatch, caplog, trouble, told):
         if isinstance(trouble, str):
             return trouble
         raise trouble
-    monkeypatch.setattr(fused, "discrepancy", discrepancy)
+    monkeypatch.setattr(recurrence_choice, "discrepancy", discrepancy)
     with caplog.at_level(logging.WARNING):
-        assert fused.best_recurrence("cuda", TINY) is PLAIN
+        assert recurrence_choice.best_recurrence("cuda", TINY) is PLAIN
     (record,) = caplog.records
     assert told in record.getMessage() and "\n" not in record.getMessage()
 
@@ -179,8 +179,8 @@ def test_a_fall_back_is_told_in_one_line(monkeypatch, caplog, trouble, told):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_real_sizes(dtype):
     """Rounding of bfloat16 at most doubles against the plain path's own; in float32 the cuBLAS products dominate."""
-    assert fused.discrepancy(fused.FusedRecurrence(), DEVICE, Tacotron2Config(), dtype) == ""
-    assert isinstance(fused.best_recurrence(DEVICE, Tacotron2Config(), dtype), fused.FusedRecurrence)
+    assert recurrence_choice.discrepancy(fused.FusedRecurrence(), DEVICE, Tacotron2Config(), dtype) == ""
+    assert isinstance(recurrence_choice.best_recurrence(DEVICE, Tacotron2Config(), dtype), fused.FusedRecurrence)
 
 
 @pytest.mark.gpu

@@ -9,7 +9,7 @@ import torch
 
 from hparams import Tacotron2Config
 from tacotron2 import Tacotron2, Tacotron2Output
-from tacotron2.inference import BLOCK, draw_keep_bits, unpack_keep
+from tacotron2.inference import BLOCK, draw_dropout_bits, unpack_dropout
 from tacotron2.loss import LossWeights, gate_loss, guided_attention, losses, total
 from tacotron2.recurrence import PLAIN
 
@@ -222,7 +222,7 @@ def test_reading_stops_on_the_first_frame_above_the_threshold() -> None:
     hook.remove()
     T = int(read.mel_lengths[0])
     assert read.stopped[0] and T > 1
-    keep = unpack_keep(draw_keep_bits(generators(3), T, TINY.prenet_dim), TINY.prenet_dim).transpose(0, 1)
+    keep = unpack_dropout(draw_dropout_bits(generators(3), T, TINY.prenet_dim), TINY.prenet_dim).transpose(0, 1)
     model.decoder.prenet.register_forward_hook(
         lambda prenet, args, output: prenet.forward(args[0], keep) if len(args) == 1 else output)
     with torch.no_grad():
@@ -259,10 +259,10 @@ def test_one_symbol_is_read() -> None:
     assert torch.equal(read.alignments, torch.ones(1, 5, 1))
 
 
-def test_keep_bits_do_not_depend_on_how_many_are_drawn() -> None:
-    short, long = (draw_keep_bits(generators(7, 8), steps, 256) for steps in (3, 40))
+def test_dropout_bits_do_not_depend_on_how_many_are_drawn() -> None:
+    short, long = (draw_dropout_bits(generators(7, 8), steps, 256) for steps in (3, 40))
     assert short.shape == (2, 3, 64) and torch.equal(short, long[:, :3])
-    keep = unpack_keep(long, 256)
+    keep = unpack_dropout(long, 256)
     assert keep.shape == (40, 2, 2, 256) and set(keep.unique().tolist()) == {0.0, 2.0}
     assert (keep.mean((0, 2)) - 1).abs().max() < 0.5 and abs(float(keep.mean()) - 1) < 0.02  # every bit is a fair coin
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from audio import Ragged
-from distillation.dataset import DistilledDataset, Manifest
+from distillation.dataset import DistilledDataset
+from distillation.manifest import Manifest
 from experiments.mel_measures import (
     FRAME_MS,
     band_variance,

@@ -14,7 +14,9 @@ import torch
 import lightspeech
 import train as script
 from audio import Ragged, read_corpus
-from distillation.dataset import DistilledRow, DistilledWriter, Manifest
+from distillation.manifest import Manifest
+from distillation.shards import DistilledRow
+from distillation.writer import DistilledWriter
 from hparams import CONFIGS, AudioConfig, TextConfig
 from runtime.errors import UserError
 from runtime.settings import named_config, override

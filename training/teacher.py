@@ -10,9 +10,9 @@ from hparams import AudioConfig, Tacotron2Config, TeacherTraining, TextConfig
 from runtime.errors import UserError
 from tacotron2 import Tacotron2, Tacotron2Output
 from tacotron2.data import TeacherBatch, TeacherDataset, mels_from_waves
-from tacotron2.fused import best_recurrence
 from tacotron2.loss import LossWeights, losses, total
 from tacotron2.recurrence import PLAIN
+from tacotron2.recurrence_choice import best_recurrence
 from training.distributed import Workers
 from training.log import TrainingLog
 from training.mel_discriminators import AdversarialMelLoss, variance_ratio
