@@ -70,10 +70,11 @@ def run_trial(reader: str, sample: bytes, folder: Path, seed: int) -> Outcome:
 
 
 def run_trials(reader: str, sample: bytes, folder: Path, seeds: list[int], deadline: float, results: Any) -> None:
-    """Runs trials until the deadline and puts each outcome into the queue `results`, None before each trial."""
+    """Runs trials until the deadline. Sends the seed and the outcome of each through the pipe `results`, at last None."""
     torch.set_num_threads(1)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    if Path("/proc/self/statm").exists():  # Linux; elsewhere memory has no limit
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     for seed in seeds:
         if time.monotonic() > deadline:
             break

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from distillation.manifest import Manifest
-from distillation.writer import DistilledWriter
 
 import lightspeech
 import tacotron2
 import waveglow
 from audio import read_wav, write_wav
 from distillation.dataset import DistilledDataset
+from distillation.manifest import Manifest
 from distillation.shards import DistilledRow
+from distillation.writer import DistilledWriter
 from hparams import CONFIGS, AudioConfig, Tacotron2Config, TextConfig
 from text import read, read_metadata, symbols
 from training.checkpoint import load_checkpoint, save_checkpoint
