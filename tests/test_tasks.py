@@ -33,7 +33,7 @@ CPU = Workers(0, 1, torch.device("cpu"))
 TEXTS = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense."]
 FEW = {"steps": "4", "batch_size": "2", "log_every": "2", "validate_every": "2"}
 SETTINGS = {"tacotron2": {**FEW, "adversarial_weight": "0.1"}, "lightspeech": {**FEW, "adversarial_weight": "0.1"},
-            "waveglow": {**FEW, "spectral_steps": "2"}}  # discriminators join half-way in all three
+            "waveglow": {**FEW, "spectral_steps": "2", "segment": "2048"}}  # discriminators join half-way in all three
 
 
 @pytest.fixture(scope="module")
@@ -255,3 +255,17 @@ def test_by_the_script_a_run_is_resumed_and_exported_and_damage_is_refused(disti
         assert script.main(arguments) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert "damaged (the checksum of" in line and "move it away" in line
+
+
+def test_a_checkpoint_with_discriminators_from_before_format_2_is_resumed(distilled, tmp_path):
+    train(task_of("lightspeech", distilled), tmp_path)
+    state = torch.load(tmp_path / "latest.pt", weights_only=True)
+    state["networks"]["discriminators"] = {name.replace("discriminators.", "judges.", 1): tensor for name, tensor
+                                           in state["networks"]["discriminators"].items()}
+    del state["train_config"]["phase_steps"]
+    torch.save({**state, "format": 1, "random": state["random"][0]}, tmp_path / "latest.pt")
+    resumed = task_of("lightspeech", distilled)
+    setup(resumed, resumed.settings, CPU, tmp_path, load_newest(tmp_path, "lightspeech"))
+    weights = list(resumed.networks["discriminators"].state_dict().values())
+    assert all(torch.equal(one, two) for one, two in
+               zip(weights, state["networks"]["discriminators"].values(), strict=True))
