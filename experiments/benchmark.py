@@ -29,10 +29,11 @@ from experiments.piper_voice import piper_is_installed
 
 ROOT = Path(__file__).resolve().parents[1]
 # Milliseconds of the same work by the published code, measured with random weights.
-PUBLISHED = {"LightSpeech (xcmyz), mel": {"H200": 11.4, "CPU, 1 thread": 29, "CPU, 2 threads": 40},
-             "FastSpeech (xcmyz), mel": {"H200": 9.4, "CPU, 1 thread": 171, "CPU, 2 threads": 109},
-             "Tacotron2 (NVIDIA), mel": {"H200": 321, "CPU, 1 thread": 3200, "CPU, 2 threads": 3500},
-             "WaveGlow 256 (NVIDIA), sound": {"H200": 22.9, "CPU, 1 thread": 33000, "CPU, 2 threads": 24400}}
+PUBLISHED: dict[str, dict[str, float]] = {
+    "LightSpeech (xcmyz), mel": {"H200": 11.4, "CPU, 1 thread": 29, "CPU, 2 threads": 40},
+    "FastSpeech (xcmyz), mel": {"H200": 9.4, "CPU, 1 thread": 171, "CPU, 2 threads": 109},
+    "Tacotron2 (NVIDIA), mel": {"H200": 321, "CPU, 1 thread": 3200, "CPU, 2 threads": 3500},
+    "WaveGlow 256 (NVIDIA), sound": {"H200": 22.9, "CPU, 1 thread": 33000, "CPU, 2 threads": 24400}}
 
 
 def thread_counts() -> list[int]:

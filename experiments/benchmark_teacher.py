@@ -8,9 +8,12 @@ random; only real frames count as mel frames, padding does not. Times are median
 counted, of fewer if they would take more than 20 s.
 """
 import argparse
+import functools
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -93,15 +96,21 @@ def measure_recurrences(config: Tacotron2Config, batch: tuple[Tensor, ...],
     text = inputs(B, N, config.encoder_dim), inputs(B, N, config.attention_dim)
     lstm_gates, lstm_weight = inputs(T, B, 4 * config.decoder_rnn_dim), model.decoder.decoder_rnn.weight_hh
     lengths = id_lengths.to(device)
-    runs = {"attention": lambda: recurrence.attention(gates, *text, *weights, lengths),
+    attention_inputs: Any = (gates, *text, *weights, lengths)
+    runs = {"attention": lambda: recurrence.attention(*attention_inputs),
             "lstm": lambda: (recurrence.lstm(lstm_gates, lstm_weight),)}
     result = {}
     for name, run in runs.items():
         with torch.no_grad():
-            result[f"{name}_forward_us_per_frame"] = round(1e6 * median_seconds(run, device, times, WARMUP) / T, 2)
-        both = median_seconds(lambda run=run: torch.autograd.backward([x.sum() for x in run()]), device, times, WARMUP)
-        result[f"{name}_backward_us_per_frame"] = round(1e6 * both / T - result[f"{name}_forward_us_per_frame"], 2)
+            forward = 1e6 * median_seconds(run, device, times, WARMUP) / T
+        both = 1e6 * median_seconds(functools.partial(_forward_and_backward, run), device, times, WARMUP) / T
+        result[f"{name}_forward_us_per_frame"] = round(forward, 2)
+        result[f"{name}_backward_us_per_frame"] = round(both - forward, 2)
     return result
+
+
+def _forward_and_backward(run: Callable[[], tuple[Tensor, ...]]) -> None:
+    torch.autograd.backward([output.sum() for output in run()])
 
 
 def main() -> None:

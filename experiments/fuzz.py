@@ -70,7 +70,7 @@ def run_trial(reader: str, sample: bytes, folder: Path, seed: int) -> Outcome:
 
 
 def run_trials(reader: str, sample: bytes, folder: Path, seeds: list[int], deadline: float, results: Any) -> None:
-    """Runs trials until the deadline. Sends the seed and the outcome of each through the pipe `results`, at last None."""
+    """Runs trials until the deadline. Sends the seed and the outcome of each through a pipe, and None at the end."""
     torch.set_num_threads(1)
     if Path("/proc/self/statm").exists():  # Linux; elsewhere memory has no limit
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

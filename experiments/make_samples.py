@@ -38,8 +38,9 @@ def default_weights(model: str) -> Path:
     return newest_weights(ROOT / model / "pre_trained_model", None, "train and export them first")
 
 
-def text_ids(text: str, config: TextConfig, letters: bool) -> Tensor:
+def text_ids(text: str, config: TextConfig | None, letters: bool) -> Tensor:
     """Returns the symbol ids (1, N) int64 of a text; letters: give no word as phonemes."""
+    assert config is not None  # weights from a file have their text settings
     config = dataclasses.replace(config, phonemes=config.phonemes and not letters)
     return torch.tensor([read(text, config).ids])
 

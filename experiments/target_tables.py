@@ -1,7 +1,7 @@
 """Tables and plots of targets.py: students and references by what they were taught, and the target sets themselves."""
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,8 +61,8 @@ def group_by_cell(figures: list[dict[str, Any]]) -> list[Group]:
     groups = []
     for _, members in sorted(cells.items(), key=lambda item: item[0]):
         values = {name: [member[name] for member in members if member.get(name) is not None] for name in MEASURES}
-        groups.append(Group(*(members[0][key] for key in ("size", "targets", "features", "parameters")),
-                            {name: np.array(some) for name, some in values.items() if some}))
+        about = {key: members[0][key] for key in ("size", "targets", "features", "parameters")}
+        groups.append(Group(**about, values={name: np.array(some) for name, some in values.items() if some}))
     return groups
 
 
@@ -80,7 +80,7 @@ def tables(groups: list[Group], statistics: dict[str, dict[str, float | None]]) 
     return f"{_markdown(students)}\n{_markdown(sets)}"
 
 
-def _headings(measures: dict[str, tuple[str, float, int]]) -> list[str]:
+def _headings(measures: Mapping[str, tuple[str, float, int]]) -> list[str]:
     return [heading for heading, *_ in measures.values()]
 
 
@@ -88,7 +88,7 @@ def _markdown(rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
 
 
-def _format(values: Sequence[float], factor: float, digits: int) -> str:
+def _format(values: Any, factor: float, digits: int) -> str:
     if not len(values):
         return "–"
     deviation = f" ± {factor * np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""

