@@ -1,7 +1,7 @@
 """Every setting of the project, as frozen dataclasses.
 
 Axes, the same in the whole repo: B batch, N text symbols, T mel frames, M mel bands, S samples, D hidden.
-No module reads a setting from here by itself: configs are handed in by the scripts or come out of a weights file.
+Modules get their settings as arguments, from the scripts or from a weights file; none reads a default from here.
 """
 import dataclasses
 import math
@@ -13,7 +13,7 @@ def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name}: found {found!r}, expected one of {', '.join(choices)}")
 
 
-# Ranges of the settings: whole numbers are at least 1, others finite and at least 0, but for these.
+# Ranges: whole numbers are at least 1 and other numbers finite and at least 0, with these exceptions.
 _FROM_ZERO = ("seed", "phase_steps", "warmup_steps", "spectral_steps", "n_flows", "retries", "max_jump",
               "max_stay")
 _ABOVE_ZERO = ("clip_factor", "sigma")
@@ -23,40 +23,40 @@ _ODD = ("kernel_size", "encoder_kernel_size", "location_kernel_size", "postnet_k
 
 
 def _check_numbers(config: Any) -> None:
-    """Raises ValueError for a number of a config that is out of its range."""
+    """Raises ValueError for a number in a config that is out of its range."""
     for field in dataclasses.fields(config):
         name, value = field.name, getattr(config, field.name)
         if field.type not in (int, float):
             continue
         least = 1 if field.type is int and name not in _FROM_ZERO else 0
-        faults = {f"at least {least}": not least <= value < math.inf,
-                  "above 0": name in _ABOVE_ZERO and value == 0,
-                  "at most 1": name in _AT_MOST_1 and value > 1,
-                  "below 1": name in _BELOW_1 and value >= 1,
-                  "an odd number": name in _ODD and value % 2 == 0}
-        for expected, wrong in faults.items():
-            if wrong:
+        violated = {f"at least {least}": not least <= value < math.inf,
+                    "above 0": name in _ABOVE_ZERO and value == 0,
+                    "at most 1": name in _AT_MOST_1 and value > 1,
+                    "below 1": name in _BELOW_1 and value >= 1,
+                    "an odd number": name in _ODD and value % 2 == 0}
+        for expected, is_violated in violated.items():
+            if is_violated:
                 raise ValueError(f"{name}: found {value}, expected {expected}")
 
 
 @dataclasses.dataclass(frozen=True)
 class AudioConfig:
-    """The mel definition (that of NVIDIA's Tacotron2 and WaveGlow). Weights refuse any other."""
+    """The mel definition of NVIDIA's Tacotron2 and WaveGlow. Weights made with another one are refused."""
     sample_rate: int = 22050  # Hz
     n_fft: int = 1024  # samples
-    hop_length: int = 256  # samples a mel frame
+    hop_length: int = 256  # samples between two mel frames
     win_length: int = 1024  # samples, Hann
     n_mels: int = 80  # bands, slaney scale and norm
     f_min: float = 0.0  # Hz
     f_max: float = 8000.0  # Hz
-    log_floor: float = 1e-5  # magnitudes below are raised to this before the natural log
+    log_floor: float = 1e-5  # smaller magnitudes are replaced by this before the natural log
 
 
 @dataclasses.dataclass(frozen=True)
 class TextConfig:
-    """How text becomes symbol ids; travels with the teacher's and the student's weights."""
+    """How text becomes symbol ids; stored in the weights of teacher and student."""
     cleaners: str = "english_reader"  # a function of text/cleaners.py
-    phonemes: bool = True  # words that CMUdict knows unambiguously are given as ARPAbet
+    phonemes: bool = True  # known words become ARPAbet symbols instead of letters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ class DistillationConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Tacotron2Config:
-    """NVIDIA's Tacotron2 (Shen et al. 2018, arXiv 1712.05884): 28,193,153 parameters as it stands here."""
+    """NVIDIA's Tacotron2 (Shen et al. 2018, arXiv 1712.05884): 28,193,153 parameters by default."""
     n_symbols: int = 148
     n_mels: int = 80
     embedding_dim: int = 512
@@ -146,37 +146,41 @@ class WaveGlowConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LightSpeechConfig:
-    """The student: 1,867,089 parameters as it stands here, as published; 1,867,083 with pitch."""
+    """The student: 1,867,089 parameters by default, as published; 1,867,083 with pitch."""
     n_symbols: int = 148
     n_mels: int = 80
     embedding_dim: int = 256
     encoder_dim: int = 256  # each direction
     decoder_dim: int = 128  # each direction
-    pitch: bool = False  # the head also tells pitch; the decoder is shown it, and each frame's place in its symbol
+    pitch: bool = False  # also predict pitch, and give the decoder pitch and the position of each frame in its symbol
 
     def __post_init__(self) -> None:
         _check_numbers(self)
 
 
+# Settings of TrainConfig that may change when a training is resumed: they do not change what is learned.
+OPERATIONAL = ("log_every", "validate_every", "checkpoint_seconds")
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """What the training loop needs to know, the same names for the three models."""
-    steps: int = 20000  # the learning rate reaches its end here
-    batch_size: int = 64  # rows a process
+    """Settings of the training loop, common to the three models."""
+    steps: int = 20000  # at the last one the learning rate is final_learning_rate
+    batch_size: int = 64  # rows of each process
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     warmup_steps: int = 500
-    decay_start: float = 0.1  # share of the steps at the full rate before the cosine decay
+    decay_start: float = 0.1  # the cosine decay begins after this share of the steps
     beta1: float = 0.9
     beta2: float = 0.999
     weight_decay: float = 1e-6
     clip_factor: float = 3.0  # gradients are clipped at this multiple of their running mean norm
     ema_decay: float = 0.999
     seed: int = 0
-    phase_steps: int = 0  # of which guided_until and adversarial_from are shares; 0: steps. Kept by --resume
-    log_every: int = 20  # steps
+    phase_steps: int = 0  # guided_until and adversarial_from are shares of these; 0: of steps. Kept by --resume
+    log_every: int = 20  # steps; this and the next two are OPERATIONAL
     validate_every: int = 1000  # steps
-    checkpoint_seconds: float = 120.0
+    checkpoint_seconds: float = 120.0  # between two checkpoints
 
     def __post_init__(self) -> None:
         _check_numbers(self)
@@ -184,19 +188,19 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class MelTraining(TrainConfig):
-    """What trainings that end in a mel share: rows, and discriminators against blur."""
-    max_frames: int = 1200  # longer rows are left out
-    adversarial_weight: float = 0.0  # of the discriminators' verdict in the loss; 0: none take part
-    matching_weight: float = 0.1  # of the L1 between their activations on targets and on the network's mels
-    adversarial_from: float = 0.5  # share of the steps after which they join
-    discriminator_rate: float = 0.2  # their learning rate as a share of learning_rate
+    """Settings shared by the mel-predicting models (teacher, student)."""
+    max_frames: int = 1200  # longer rows are left out of training
+    adversarial_weight: float = 0.0  # of the adversarial loss, against blurred mels; 0: no discriminators
+    matching_weight: float = 0.1  # of the feature matching loss
+    adversarial_from: float = 0.5  # the discriminators join after this share of the steps
+    discriminator_rate: float = 0.2  # learning rate of the discriminators, as a multiple of learning_rate
 
 
 @dataclasses.dataclass(frozen=True)
 class TeacherTraining(MelTraining):
     """Training of Tacotron2."""
     max_frames: int = 1008
-    phoneme_share: float = 0.5  # of the words given as phonemes, where the corpus has them
+    phoneme_share: float = 0.5  # of the words that are read as phonemes, if the corpus has them
     guided_attention: float = 1.0  # weight of the guided-attention loss until it decays
     guided_until: float = 0.25  # share of the steps at which it has decayed to a hundredth
 
@@ -206,7 +210,7 @@ class StudentTraining(MelTraining):
     """Training of LightSpeech."""
     mel_loss: str = "l1"  # "l1" or "l2" (the published recipe)
     duration_weight: float = 1.0  # L1 on log(frames + 1)
-    pitch_weight: float = 1.0  # L1 on log Hz, where the model tells pitch
+    pitch_weight: float = 1.0  # L1 on log Hz, if the model predicts pitch
     feature_weight: float = 1.0  # L1 to the teacher's encoder output; 0: not used
 
     def __post_init__(self) -> None:
@@ -219,11 +223,11 @@ class VocoderTraining(TrainConfig):
     """Training of WaveGlow."""
     batch_size: int = 32
     objective: str = "adversarial"  # through the inverse, noise and mel in, wave out; or "likelihood", as published
-    segment: int = 8192  # samples a row
+    segment: int = 8192  # samples of each row
     learning_rate: float = 5e-4
     final_learning_rate: float = 1e-5
-    discriminator_rate: float = 0.4  # learning rate of the discriminators as a share of learning_rate
-    spectral_steps: int = 2500  # spectral losses alone, before the discriminators join
+    discriminator_rate: float = 0.4  # learning rate of the discriminators, as a multiple of learning_rate
+    spectral_steps: int = 2500  # steps with spectral losses only, before the discriminators join
     mel_weight: float = 30.0
     stft_weight: float = 4.0
     feature_weight: float = 2.0

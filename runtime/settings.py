@@ -52,7 +52,7 @@ def from_dict(kind: type[Config], values: Any, where: str) -> Config:
     """
     if not isinstance(values, dict):
         raise UserError(f"{where}: found {_shortened(values)}, expected settings by name; the file is damaged")
-    types = {field.name: field.type for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    types: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     parsed = {}
     for name, value in values.items():
         if name not in types:
