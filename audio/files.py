@@ -9,40 +9,61 @@ import time
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from runtime.errors import UserError
-from runtime.files import atomic_write
+from runtime.files import atomic_write, check_readable
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
 
 # File endings that can be written, and libsndfile's name of format and encoding.
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
-STREAMED = 0x7FFF0000  # bytes: a longer wav was written to a pipe, whose end its header could not know
-_CUT_SHORT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)  # as libsndfile logs it; else it is silent
-WRITE_BLOCK = 22050  # samples given to libsndfile at once: its Vorbis encoder overflows its stack on long blocks
+STREAMED = 0x7FFF0000  # bytes: a wav header with more was written to a pipe, before the length was known
+UNKNOWN_LENGTH = 2 ** 62  # samples: libsndfile's answer if the header does not say
+_CUT_SHORT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)  # only libsndfile's log has it
+WRITE_BLOCK = 22050  # samples passed to libsndfile at once: its Vorbis encoder overflows its stack on long blocks
+READ_BLOCK = 2 ** 20  # samples of all channels read at once
+MOST_SAMPLES = 2 ** 28  # of a file, all channels together: an hour and a half of mono at 48 kHz, 1 GB of memory
+LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # Hz; a lower one is a damaged header, and would fill the memory
+CANCELLED = 0.02  # of the channels' mean power: a mean with less of it (-17 dB) has lost what the channels contain
+MOST_OVERSHOOT = 4.0  # a peak (12 dB above full scale) that floating point samples in [-1, 1] may reach by mixing
 
 
 def read_wav(path: Path, rate: int = 22050) -> np.ndarray:
     """Returns the file (any format of libsndfile) as float32 (S,) in [-1, 1] at `rate` Hz.
 
-    Several channels are mixed down to their mean and other rates resampled; each is said in one warning a process.
-    Raises UserError for a missing, unreadable, corrupt, cut short or empty file.
+    Several channels are mixed down to their mean, other rates resampled, peaks above 1 scaled down; each such change
+    is reported in one warning per process. Raises UserError for a missing, damaged, cut short or empty file.
     """
-    wav, changes = decode(path, rate)
-    for change in changes:
+    decoded = decode(path, rate)
+    for change in decoded.changes:
         warn_once(change)
-    return wav
+    return decoded.wave
 
 
-def decode(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
-    """As read_wav, but returns what was changed ("resampling ...", "mixing ...") in place of warning of it."""
+class Decoded(NamedTuple):
+    """A sound file as read_wav returns it."""
+    wave: np.ndarray  # (S,) float32 in [-1, 1]
+    rate: int  # Hz, of the file
+    changes: list[str]  # what was changed, such as "resampling ..."
+
+
+def decode(path: Path, rate: int) -> Decoded:
+    """Reads a sound file as read_wav does, without warnings."""
     import soundfile
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file; check the path")
+    check_readable(path)
     try:
         with soundfile.SoundFile(path) as file:
-            wav, found, log = file.read(dtype="float32", always_2d=True), file.samplerate, file.extra_info
-    except (soundfile.LibsndfileError, OSError) as error:
+            found = file.samplerate
+            if not LOWEST_RATE <= found <= HIGHEST_RATE:
+                raise UserError(f"{path}: found a sample rate of {found} Hz, expected {LOWEST_RATE} to {HIGHEST_RATE}; "
+                                "record or copy it again")
+            wav, claimed, log = _read_channels(path, file), file.frames, file.extra_info
+            exact = not file.subtype.startswith("MPEG")  # whose length is an estimate
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
         raise UserError(f"{path}: cannot be read as sound ({_one_line(error)}); "
                         "expected wav, flac, ogg or opus") from None
     cut = _CUT_SHORT.search(log)
@@ -50,35 +71,76 @@ def decode(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
         raise UserError(f"{path}: ends after {cut[2]} of {cut[1]} bytes of sound; record or copy it again")
     if not len(wav) or not np.isfinite(wav).all():
         raise UserError(f"{path}: found {'broken' if len(wav) else 'no'} samples; record or copy it again")
-    changes = [] if wav.shape[1] == 1 else ["mixing recordings of several channels down to one"]
-    wav = wav.mean(axis=1)
+    if exact and len(wav) < claimed < UNKNOWN_LENGTH:
+        raise UserError(f"{path}: ends after {len(wav)} of {claimed} samples; record or copy it again")
+    wav, changes = _mixed_down(wav)
     if found != rate:
         import soxr
         changes.append(f"resampling recordings from {found} to {rate} Hz")
         wav = soxr.resample(wav, found, rate)
-    return np.clip(wav, -1, 1).astype(np.float32), changes
+        if not len(wav):
+            raise UserError(f"{path}: found no samples at {rate} Hz; record or copy it again")
+    wav, scaled = _scaled_down(path, wav)
+    return Decoded(np.clip(wav, -1, 1).astype(np.float32), found, changes + scaled)
 
 
-@functools.cache  # so that a process says each change once, whatever its warnings filter
+def _read_channels(path: Path, file: "SoundFile") -> np.ndarray:
+    """Returns all samples (S, C) as float32. Reads in blocks, since a header may claim any length."""
+    blocks, left = [], MOST_SAMPLES
+    while len(block := file.read(READ_BLOCK // file.channels + 1, dtype="float32", always_2d=True)):
+        blocks.append(block)
+        left -= block.size
+        if left < 0:
+            raise UserError(f"{path}: found more than {MOST_SAMPLES} samples; cut it into sentences")
+    return np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
+
+
+def _mixed_down(wav: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """wav (S, C) -> the mean of the channels (S,), or the loudest channel if they cancel out; and the changes made."""
+    if wav.shape[1] == 1:
+        return wav[:, 0], []
+    mean, powers = wav.mean(axis=1), np.mean(np.square(wav), axis=0)
+    if np.mean(np.square(mean)) < CANCELLED * powers.mean():
+        return wav[:, powers.argmax()], ["taking one channel of recordings whose channels cancel each other out"]
+    return mean, ["mixing recordings of several channels down to one"]
+
+
+def _scaled_down(path: Path, wav: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Brings samples beyond [-1, 1], which files of floating point samples may have, into this range.
+
+    Clipping would distort them. Peaks up to MOST_OVERSHOOT are divided by the peak, and higher ones by 32768, the scale
+    of 16-bit samples, which keeps the levels of such recordings relative to each other. Raises UserError for more.
+    """
+    peak = float(np.abs(wav).max())
+    if peak <= 1.02:  # resampling and lossy formats exceed the range by a little: those samples may be clipped
+        return wav, []
+    if peak <= MOST_OVERSHOOT:
+        return wav / peak, ["scaling recordings with peaks above 1 down to a peak of 1"]
+    if peak <= 33000:
+        return wav / 32768, ["dividing recordings on the scale of 16-bit integers by 32768"]
+    raise UserError(f"{path}: found samples up to {peak:.3g}, expected -1 to 1; convert it to 16-bit samples")
+
+
+@functools.cache  # so that a process reports each change once, whatever its warnings filter
 def warn_once(change: str) -> None:
-    """Warns, the first time in this process that this text is given."""
-    warnings.warn(f"{change} (said once)", stacklevel=3)
+    """Warns with this text, unless this process already did."""
+    warnings.warn(f"{change} (reported once)", stacklevel=3)
 
 
 def to_int16(wav: np.ndarray) -> np.ndarray:
-    """float (S,) in [-1, 1] -> int16 (S,), rounded; values outside are clipped."""
+    """wav (S,) float in [-1, 1] -> int16 (S,), rounded; values outside are clipped."""
     return np.clip(np.round(np.asarray(wav, dtype=np.float32) * 32768), -32768, 32767).astype(np.int16)
 
 
 def wav_header(rate: int, samples: int | None = None) -> bytes:
-    """The 44 bytes before 16-bit mono samples in a wav; samples: how many, None where nobody can know yet."""
+    """Returns the 44 bytes before 16-bit mono samples in a wav; samples: their number, None if it is not yet known."""
     size = STREAMED if samples is None else 2 * samples
     return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", size + 36, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16,
                        b"data", size)
 
 
 def encode_wav(wav: np.ndarray, rate: int = 22050, ending: str = ".wav") -> bytes:
-    """Returns a whole file: wav (S,) float in [-1, 1] at `rate` Hz in 16 bits (.ogg: Vorbis).
+    """Returns the bytes of a sound file: wav (S,) float in [-1, 1] at `rate` Hz, in 16 bits (.ogg: Vorbis).
 
     ending: .wav, .flac or .ogg. Raises UserError for another.
     """
@@ -97,8 +159,8 @@ def encode_wav(wav: np.ndarray, rate: int = 22050, ending: str = ".wav") -> byte
 def write_wav(path: Path, wav: np.ndarray, rate: int = 22050) -> None:
     """Writes wav (S,) float in [-1, 1] in the format of the path's ending (.wav, .flac, .ogg), 16 bits.
 
-    The file appears whole or not at all. Raises UserError for an unknown ending, a missing folder, no permission or
-    a full disk, and then leaves nothing behind.
+    The file is written atomically. Raises UserError for an unknown ending, a missing folder, no permission or a full
+    disk.
     """
     path = Path(path)
     try:
@@ -110,17 +172,17 @@ def write_wav(path: Path, wav: np.ndarray, rate: int = 22050) -> None:
 
 
 def write_stream(chunks: Iterable[np.ndarray], descriptor: int, rate: int, raw: bool = False) -> tuple[int, float]:
-    """Writes a wav to an open file, each chunk (S,) of it as soon as it is there; raw: the 16-bit samples alone.
+    """Writes a wav to an open file, each chunk (S,) as soon as it is computed; raw: the 16-bit samples without header.
 
-    A header cannot know how much will follow, but in a regular file, which gets all at once. Returns how many samples
-    were written, and the time (time.perf_counter) of the first of them. Raises UserError if the file cannot be written,
-    and BrokenPipeError if it is a pipe that nobody reads any more.
+    A regular file is written at the end, because its header needs the length; the header in a pipe leaves it open.
+    Returns the number of samples written, and the time (time.perf_counter) of the first chunk. Raises UserError if the
+    file cannot be written, and BrokenPipeError if it is a pipe that nobody reads any more.
     """
     count, first = 0, 0.0
     whole = stat.S_ISREG(os.fstat(descriptor).st_mode)
     if whole:
         chunks = [np.concatenate(list(chunks))]
-    try:  # by a writer of its own: sys.stdout would try again, and fail aloud, at exit
+    try:  # not through sys.stdout, which would try again, and print an error, at exit
         with open(descriptor, "wb", closefd=False) as file:
             for chunk in filter(len, chunks):
                 if not count and not raw:

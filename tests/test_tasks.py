@@ -155,13 +155,13 @@ def test_processes_that_read_leave_ctrl_c_to_the_one_that_waits(corpus, monkeypa
     assert read_corpus(corpus, ["clip-0", "clip-1"], processes=2).flat.all()
 
 
-def test_a_recording_of_a_click_is_refused_by_name(corpus, tmp_path):
+def test_a_part_without_a_usable_recording_is_refused(corpus, tmp_path):
     (tmp_path / "wavs").mkdir()
     for number, samples in enumerate((11025, 700)):
-        soundfile.write(tmp_path / "wavs" / f"clip-{number}.wav", np.zeros(samples), 22050)
+        soundfile.write(tmp_path / "wavs" / f"clip-{number}.wav", np.full(samples, 0.1), 22050)
     (tmp_path / "metadata.csv").write_text("clip-0|Hello.\nclip-1|Hello.\n")
     for model in ("tacotron2", "waveglow"):
-        with pytest.raises(UserError, match="wavs/clip-1: found 700 samples at 22050 Hz, expected at least 2048"):
+        with pytest.raises(UserError, match="no row is left for training: 1 row shorter than 2048 samples"):
             task_of(model, tmp_path)
 
 

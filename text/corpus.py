@@ -28,7 +28,7 @@ def read_metadata(path: Path) -> list[Line]:
 
     A third column with a brace is phonemes, any other replaces the text. Blank lines are skipped. Raises UserError for
     a missing or empty file, a line without `|`, an empty id or text, an id that came before, phonemes that do not have
-    as many words as the text, and a file that is not UTF-8.
+    as many words as the text, a third column of speakers, and a file that is not UTF-8.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
@@ -47,7 +47,26 @@ def read_metadata(path: Path) -> list[Line]:
             rows.append(row)
     if not rows:
         raise UserError(f"{path}: empty, expected lines id|text")
+    _check_third_column(path, [line.split("|")[1:3] for line in lines if line.count("|") > 1])
     return rows
+
+
+def _check_third_column(path: Path, columns: list[list[str]]) -> None:
+    """Raises UserError if the third column names speakers (lists of other projects) and is no form of the text.
+
+    columns: (second, third) of the lines that have three. A speaker's number has no letter, and a name is repeated.
+    """
+    def has_letters(text: str) -> bool:
+        return any(map(str.isalpha, text))
+    pairs = [(text, third.strip()) for text, third in columns if third.strip() and "{" not in third]
+    without_letters = [third for text, third in pairs if has_letters(text) and not has_letters(third)]
+    foreign = [third for text, third in pairs if not set(text.lower().split()) & set(third.lower().split())]
+    if len(foreign) < 4 or len(set(foreign)) > len(foreign) // 3:  # hardly repeated
+        foreign = []
+    if 2 * max(len(without_letters), len(foreign)) > len(pairs):
+        examples = ", ".join(map(repr, sorted({third[:40] for _, third in pairs})[:3]))
+        raise UserError(f"{path}: the third column holds {examples}, such as speakers, expected the normalised text or "
+                        "phonemes; remove that column")
 
 
 def _parse(where: str, line: str) -> Line:

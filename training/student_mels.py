@@ -4,11 +4,10 @@ from pathlib import Path
 from torch import Tensor
 
 from audio import Ragged
-from audio.recordings import Corpus, read_part, split_lines
+from audio.recordings import Corpus, read_parts, split_lines
 from distillation.dataset import DistilledDataset
 from hparams import AudioConfig
 from runtime.console import print_notice
-from runtime.devices import available_cpus
 from runtime.errors import UserError
 from training.distributed import Workers
 
@@ -32,9 +31,9 @@ def read_with_mels(folder: Path, mels: Path, audio: AudioConfig, workers: Worker
             raise UserError(f"--mels {mels}: found none of the {what} lines of {folder}, expected most; {_MAKE_MELS}")
     total = sum(map(len, parts))
     report_left_out(total - sum(map(len, kept)), total, f"no mel in {mels}, see its rejected.csv", workers)
-    processes = available_cpus()
-    training, validation = (_with_mels(read_part(folder, lines, audio.sample_rate, processes), audio.hop_length, mels,
-                                       [dataset.mels.row(row_of[line.name]) for line in lines]) for lines in kept)
+    training, validation = (
+        _with_mels(corpus, audio.hop_length, mels, [dataset.mels.row(row_of[line.name]) for line in corpus.lines])
+        for corpus in read_parts(folder, kept, audio, print_notice if workers.is_main else None))
     return training, validation
 
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from audio.recordings import Corpus, read_folder
 from hparams import AudioConfig, Tacotron2Config, TeacherTraining, TextConfig
+from runtime.console import print_notice
 from runtime.errors import UserError
 from tacotron2 import Tacotron2, Tacotron2Output
 from tacotron2.data import TeacherBatch, TeacherDataset, mels_from_waves
@@ -39,7 +40,7 @@ class TeacherTask:
             self.networks["discriminators"] = self.adversarial.discriminators
             self.rates["discriminators"] = settings.discriminator_rate
         self.recurrence = best_recurrence(self.device, config) if fast else PLAIN
-        training, validation = read_folder(data, audio)
+        training, validation = read_folder(data, audio, print_notice if workers.is_main else None)
         self.training = self._dataset(training, audio)
         self.validation = self._dataset(validation, audio)
         lengths = self.training.mels.lengths.tolist()

@@ -12,6 +12,7 @@ from torch import nn
 from audio import MelSpectrogram
 from audio.recordings import read_folder
 from hparams import AudioConfig, TextConfig, VocoderTraining, WaveGlowConfig
+from runtime.console import print_notice
 from runtime.errors import UserError
 from runtime.graphs import Step, record_graph
 from training.distributed import Workers
@@ -49,7 +50,9 @@ class VocoderTask:
         if settings.objective == "adversarial":
             self.networks["discriminators"] = Discriminators().to(self.device)
             self.rates["discriminators"] = settings.discriminator_rate
-        training, self.validation = read_with_mels(data, mels, audio, workers) if mels else read_folder(data, audio)
+        notify = print_notice if workers.is_main else None
+        training, self.validation = (read_with_mels(data, mels, audio, workers) if mels
+                                     else read_folder(data, audio, notify))
         self.recordings = [line.name for line in training.lines]
         self.sampler = SegmentSampler(training.waves.to(self.device), settings.segment, self.model.context, audio,
                                       training.mels and training.mels.to(self.device))
