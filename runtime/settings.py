@@ -36,11 +36,11 @@ def _parse(name: str, value: str, kind: Any) -> Any:
     if kind is bool:
         if value.lower() in ("true", "false"):
             return value.lower() == "true"
-        raise UserError(f"{name}: found {value!r}, expected true or false")
+        raise UserError(f"{name}: found {_shortened(value)}, expected true or false")
     try:
         return kind(value)
     except ValueError:
-        raise UserError(f"{name}: found {value!r}, expected {kind.__name__}") from None
+        raise UserError(f"{name}: found {_shortened(value)}, expected {kind.__name__}") from None
 
 
 def from_dict(kind: type[Config], values: Any, where: str) -> Config:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from hparams import TrainConfig
+from hparams import OPERATIONAL, TrainConfig
 from runtime.console import one_line
 from runtime.errors import UserError
 from runtime.files import atomic_write
@@ -19,7 +19,7 @@ _ENTRIES = {"model": str, "step": int, "best": float, "text": dict | None, "mode
             "networks": dict, "average": dict, "optimizers": dict, "clips": dict, "random": list}
 # What reading an entry raises if it is not what training wrote.
 MALFORMED = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
-_MAY_CHANGE = ("steps", "log_every", "validate_every", "checkpoint_seconds")  # on resume
+_MAY_CHANGE = ("steps", *OPERATIONAL)  # on resume
 _ADVICE = "copy it again, or move it away: --resume and --export then use the other of latest.pt and best.pt"
 
 
