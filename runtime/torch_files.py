@@ -1,15 +1,20 @@
 """Reading files of torch.save that are not trusted or may be damaged."""
+import io
 import pickle
+import pickletools
 import re
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from runtime.errors import UserError
 from runtime.files import check_readable
+
+MAX_REUSED_OBJECTS = 40  # torch.save writes next to none; 2^20 steps at the most
+LEGACY_PICKLES = 5  # magic number, protocol, system, content, storages
 
 
 def read_torch_file(path: Path, advice: str) -> Any:
@@ -21,6 +26,7 @@ def read_torch_file(path: Path, advice: str) -> Any:
     check_readable(path, advice)
     try:
         fault = zip_fault(path) if zipfile.is_zipfile(path) else None
+        fault = fault or _reference_fault(path)
         with warnings.catch_warnings(action="ignore"):  # of torch, of odd pickles
             content = None if fault else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -46,6 +52,42 @@ def zip_fault(path: Path) -> str | None:
             return "its parts are larger than the file"
         damaged = archive.testzip()
     return f"damaged (the checksum of {damaged} is wrong)" if damaged else None
+
+
+def _reference_fault(path: Path) -> str | None:
+    """Returns what is wrong with the pickles of a file whose objects are used again and again, None if nothing is."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith("data.pkl")]
+            return _pickle_fault(io.BytesIO(archive.read(names[0]))) if names else None
+    with open(path, "rb") as file:  # PyTorch before 1.6: some pickles one after the other, then the tensors
+        for _ in range(LEGACY_PICKLES):
+            try:
+                fault = _pickle_fault(file)
+            except ValueError:  # damaged, or no pickle: torch will say so
+                return None
+            if fault:
+                return fault
+    return None
+
+
+def _pickle_fault(file: IO[bytes]) -> str | None:
+    """Returns what is wrong with a pickle that uses its tuples and other objects again and again, None if it does not.
+
+    Tuples nested two by two are exponential work for whoever hashes or prints them. Strings and names are no objects.
+    """
+    objects, reused = set(), 0  # memo indices
+    index, is_object = 0, False
+    for code, argument, _ in pickletools.genops(file):
+        name = code.name
+        if "PUT" in name or name == "MEMOIZE":
+            index = index + 1 if argument is None else int(argument)
+            if is_object:
+                objects.add(index)
+        else:
+            is_object = argument in objects if "GET" in name else not re.search("UNICODE|STRING|GLOBAL|INT", name)
+            reused += "GET" in name and is_object
+    return "its objects refer to each other too often to be weights" if reused > MAX_REUSED_OBJECTS else None
 
 
 def _tensor_fault(content: Any) -> str | None:

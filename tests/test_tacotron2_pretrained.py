@@ -2,6 +2,7 @@
 import dataclasses
 import io
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,28 @@ def test_malicious_file_is_refused_and_not_run(tmp_path: Path) -> None:
     for name in ("bad.pt", "raw.pt"):
         assert "plain tensors" in refusal(tmp_path / name)
     assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_nested_tuples_do_not_hang(tmp_path: Path, zipped: bool) -> None:
+    """A tuple of the tuple before, twice, sixty times: 2^60 steps to hash it as the key of a dict."""
+    data = b"\x80\x02]()q\x00" + b"h\x00h\x00\x86q\x00" * 60 + b"e}h\x00K\x01s."
+    if zipped:
+        with zipfile.ZipFile(tmp_path / "nested.pt", "w") as archive:
+            archive.writestr("archive/data.pkl", data)
+            archive.writestr("archive/version", "3")
+    else:
+        (tmp_path / "nested.pt").write_bytes(data)
+    assert "refer to each other too often" in refusal(tmp_path / "nested.pt")
+
+
+def test_damaged_tensors_of_a_published_file_are_found(tmp_path: Path, full_model: Tacotron2) -> None:
+    torch.save({"state_dict": full_model.state_dict()}, tmp_path / "published.pt")
+    data = bytearray((tmp_path / "published.pt").read_bytes())
+    middle = len(data) // 2
+    data[middle:middle + 4096] = bytes(4096)
+    (tmp_path / "published.pt").write_bytes(data)
+    assert "damaged (the checksum of" in refusal(tmp_path / "published.pt")
 
 
 def test_foreign_files(tmp_path: Path) -> None:
