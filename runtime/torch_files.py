@@ -76,14 +76,12 @@ def _pickle_fault(file: IO[bytes]) -> str | None:
 
     Tuples nested two by two are exponential work for whoever hashes or prints them. Strings and names are no objects.
     """
-    objects, reused = set(), 0  # memo indices
-    index, is_object = 0, False
+    objects, reused, is_object = set(), 0, False  # objects: memo indices
     for code, argument, _ in pickletools.genops(file):
         name = code.name
-        if "PUT" in name or name == "MEMOIZE":
-            index = index + 1 if argument is None else int(argument)
+        if "PUT" in name:
             if is_object:
-                objects.add(index)
+                objects.add(argument)
         else:
             is_object = argument in objects if "GET" in name else not re.search("UNICODE|STRING|GLOBAL|INT", name)
             reused += "GET" in name and is_object
