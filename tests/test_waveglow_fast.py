@@ -10,7 +10,7 @@ import torch
 import waveglow
 from hparams import CONFIGS, WaveGlowConfig
 from runtime.graphs import RecordedFunction
-from waveglow.fast import large_tiles
+from waveglow.fast import count_large_tiles
 
 TESTS = Path(__file__).parent
 
@@ -24,7 +24,7 @@ def test_kernels_in_the_interpreter() -> None:
 
 @pytest.mark.parametrize("tiles, large", [(160, 132), (132, 132), (200, 198), (120, 120), (9, 0)])
 def test_tiles_of_full_size_fill_the_multiprocessors(tiles: int, large: int) -> None:
-    assert large_tiles(tiles, 2, 132) == large
+    assert count_large_tiles(tiles, 2, 132) == large
 
 
 def test_without_a_gpu_the_plain_network_speaks() -> None:

@@ -1,19 +1,19 @@
-"""From mel frames to what the flows are conditioned on: NVIDIA's way and a cheap one. Both give (B, K, D)."""
+"""From a mel to the conditioning (B, K, D) of the flows: NVIDIA's network, and a small one."""
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 STEPS_PER_FRAME = 4  # 345 Hz at a hop of 256 samples and 22,050 Hz
 HIDDEN = 128
-SLOPE = 0.1  # of the leaky rectifiers
+SLOPE = 0.1  # of the leaky ReLUs
 
 
 class SampleConditioner(nn.ConvTranspose1d):
-    """NVIDIA's: a transposed convolution to the sample rate, then a group of samples becomes one step's channels."""
+    """NVIDIA's: a transposed convolution to the sample rate; each group of samples becomes the channels of one step."""
 
     def __init__(self, n_mels: int, n_fft: int, hop_length: int, n_group: int) -> None:
         super().__init__(n_mels, n_mels, n_fft, stride=hop_length)
         self.n_group = n_group
-        self.context = n_fft // hop_length - 1  # frames before a sample that reach it
+        self.context = n_fft // hop_length - 1  # earlier frames that a sample depends on
 
     def forward(self, mel: Tensor, crop: int, n_samples: int) -> Tensor:
         """mel (B, M, T + 2 crop) -> (B, n_samples / n_group, M * n_group); T * hop must reach n_samples."""

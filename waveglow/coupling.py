@@ -1,8 +1,8 @@
-"""The network inside each flow of WaveGlow ("WN"): parameters under NVIDIA's names, arithmetic as one pure function.
+"""The network inside each flow of WaveGlow ("WN"): its parameters, and the function that computes it.
 
-The parameters of all flows are stacked, normalised and cast by a few large operations, then handed flow by flow to
-`coupling_network`. All flows have the same shapes there (narrow halves are padded with zero channels), so that one
-compiled version serves all of them. Tensors are channels-last (B, steps, channels); a step is n_group samples.
+The parameters of all flows are stacked, normalised and cast by a few large operations, and then passed to
+`coupling_network` flow by flow. All flows have the same shapes there: narrow halves are padded with zero channels. So
+the function is compiled once for all flows. Tensors are channels-last (B, steps, channels); a step is n_group samples.
 """
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 class NormedConv(nn.Module):
     """Parameters of a convolution with weight norm (Salimans and Kingma 2016, arXiv 1602.07868).
 
-    weight_g (out, 1, 1), weight_v (out, in, kernel) and bias (out,); when folded, `weight` in place of the first two.
+    weight_g (out, 1, 1), weight_v (out, in, kernel) and bias (out,). If folded, `weight` replaces the first two.
     """
 
     def __init__(self, n_in: int, n_out: int, kernel_size: int = 1) -> None:
@@ -27,18 +27,18 @@ class NormedConv(nn.Module):
 
     @property
     def folded(self) -> bool:
-        """True if `weight` is a plain parameter."""
+        """Whether `weight` is a parameter, instead of weight_g and weight_v."""
         return "weight" in self._parameters
 
     def fold(self) -> None:
         """Replaces weight_g and weight_v by their product, in place."""
         if not self.folded:
-            weight = normalise(self.weight_v.detach(), self.weight_g.detach())
+            weight = normalize(self.weight_v.detach(), self.weight_g.detach())
             del self.weight_g, self.weight_v
             self.weight = nn.Parameter(weight)
 
     def unfold(self) -> None:
-        """The reverse of fold: weight_v takes the weight, weight_g its norm."""
+        """Reverses fold: weight_v becomes the weight, weight_g its norm."""
         if self.folded:
             weight = self.weight.detach()
             del self.weight
@@ -46,13 +46,13 @@ class NormedConv(nn.Module):
             self.weight_v = nn.Parameter(weight)
 
 
-def normalise(weight_v: Tensor, weight_g: Tensor) -> Tensor:
-    """weight_v (..., out, in, kernel), weight_g (..., out, 1, 1) -> v scaled so that each output's norm is g."""
+def normalize(weight_v: Tensor, weight_g: Tensor) -> Tensor:
+    """Returns weight_v (..., out, in, kernel), scaled so that the norm for each output is weight_g (..., out, 1, 1)."""
     return weight_v * (weight_g / torch.linalg.vector_norm(weight_v, dim=(-2, -1), keepdim=True))
 
 
 class CouplingNetwork(nn.Module):
-    """The parameters of one flow's network; `flow_weights` and `coupling_network` compute with them."""
+    """The parameters of one flow's network, for `flow_weights` and `coupling_network`."""
 
     def __init__(self, n_half: int, n_condition: int, n_channels: int, n_layers: int, kernel_size: int) -> None:
         super().__init__()
@@ -62,25 +62,25 @@ class CouplingNetwork(nn.Module):
                                              for i in range(n_layers))
         self.cond_layer = NormedConv(n_condition, 2 * n_channels * n_layers)
         self.end = nn.Conv1d(n_channels, 2 * n_half, 1)
-        nn.init.zeros_(self.end.weight)  # the flow begins as the identity
+        nn.init.zeros_(self.end.weight)  # initially the flow is the identity
         nn.init.zeros_(self.end.bias)
 
 
 class FlowWeights(NamedTuple):
-    """One flow's weights as matrices (out, in), biases (out,). C channels, H half channels of the widest flow."""
+    """One flow's weights as matrices (out, in) and biases (out,). C: channels; H: half those of the widest flow."""
     start: Tensor  # (C, H)
     start_bias: Tensor
     dilated: Sequence[Tensor]  # each (2 C, kernel * C), tap by tap
     residual: Sequence[Tensor]  # each (2 C, C): residual, then skip; the last layer's is (C, C), skip only
     residual_bias: Sequence[Tensor]
     condition: Tensor  # (layers * 2 C, D)
-    condition_bias: Tensor  # with those of the dilated convolutions, since both are added at the same place
+    condition_bias: Tensor  # includes the biases of the dilated convolutions, which are added to the same sum
     end: Tensor  # (2 H, C) float32: shift, then log s
     end_bias: Tensor
 
 
 def flow_weights(networks: Sequence[CouplingNetwork], dtype: torch.dtype) -> list[FlowWeights]:
-    """Returns the networks' weights in `dtype` (the end layers in float32), weight norm applied."""
+    """Returns the networks' weights in `dtype` (the end layers in float32), with weight norm applied."""
     n_layers = len(networks[0].in_layers)
     half = max(network.end.out_channels for network in networks) // 2
     start, start_bias = _stack([network.start for network in networks], dtype, half)
@@ -90,7 +90,7 @@ def flow_weights(networks: Sequence[CouplingNetwork], dtype: torch.dtype) -> lis
     last, last_bias = _stack([network.res_skip_layers[-1] for network in networks], dtype)
     others = [layer for network in networks for layer in network.res_skip_layers[:-1]]
     residual, residual_bias = (x.unbind() for x in _stack(others, dtype)) if others else ((), ())
-    # By unbind, not by index: its gradient is one stack, that of an index is a zeroed copy of the whole.
+    # unbind, not indexing: its gradient is one stack, while that of each index is a copy of the whole.
     flows = zip(start.unbind(), start_bias.unbind(), _grouped(dilated.unbind(), n_layers),
                 _with_last(residual, last.unbind(), n_layers), _with_last(residual_bias, last_bias.unbind(), n_layers),
                 condition.unbind(), condition_bias.unbind(),
@@ -109,30 +109,32 @@ def _with_last(others: Sequence[Tensor], last: Sequence[Tensor], n_layers: int) 
 
 
 def _stack(layers: Sequence[NormedConv], dtype: torch.dtype, n_in: int = 0) -> tuple[Tensor, Tensor]:
-    """Matrices (layers, out, kernel * in) and biases (layers, out) of layers alike but for their inputs, which are
-    padded to n_in."""
+    """Returns matrices (layers, out, kernel * in) and biases (layers, out) of layers that differ only in their inputs.
+
+    n_in: number of inputs to which layers with fewer are padded.
+    """
     def stacked(name: str) -> Tensor:
         tensors = [getattr(layer, name) for layer in layers]
         return torch.stack([F.pad(t, (0, 0, 0, n_in - t.shape[1])) if t.shape[1] < n_in else t for t in tensors])
 
-    weight = stacked("weight") if layers[0].folded else normalise(stacked("weight_v"), torch.stack(
+    weight = stacked("weight") if layers[0].folded else normalize(stacked("weight_v"), torch.stack(
         [layer.weight_g for layer in layers]))
     weight = weight.to(dtype).transpose(2, 3).flatten(2).contiguous()
     return weight, torch.stack([layer.bias for layer in layers]).to(dtype)
 
 
 def _pad_end(rows: Tensor, half: int) -> Tensor:
-    """(2 n, in) -> (2 half, in): the n shifts and the n log s each followed by zero rows."""
+    """(2 n, in) -> (2 half, in): zero rows are added after the n shifts and after the n log s."""
     halves = rows.unflatten(0, (2, -1))
     return F.pad(halves, (0, 0, 0, half - halves.shape[1])).flatten(0, 1)
 
 
 def coupling_network(x: Tensor, condition: Tensor, weights: FlowWeights, mask: Tensor | None = None) -> Tensor:
-    """The gated dilated convolutions of a flow (van den Oord et al. 2016, arXiv 1609.03499; Prenger et al. 2018).
+    """Computes a flow's gated dilated convolutions (van den Oord et al. 2016, arXiv 1609.03499; Prenger et al. 2018).
 
-    x (B, steps, H) and condition (B, K, D), steps a multiple of K, in the dtype of the weights; mask (B, steps, 1) in
-    that dtype or None: zero where a row has ended, so that the row sees there what it would see alone.
-    Returns (B, steps, 2 H) float32: the shift, then log s. A function of tensors alone, fit for torch.compile.
+    x (B, steps, H) and condition (B, K, D), where steps is a multiple of K, in the dtype of the weights.
+    mask: (B, steps, 1) in that dtype, zero after the end of a row, or None.
+    Returns (B, steps, 2 H) float32: the shift, then log s. It is a function of tensors only, as torch.compile needs.
     """
     steps, per_condition = x.shape[1], x.shape[1] // condition.shape[1]
     n_channels = weights.start.shape[0]
@@ -145,7 +147,7 @@ def coupling_network(x: Tensor, condition: Tensor, weights: FlowWeights, mask: T
         n_taps = matrix.shape[1] // n_channels
         reach = n_taps // 2 * 2**i
         padded = F.pad(x, (0, 0, reach, reach))
-        # A dilated convolution as one product over shifted copies: on CPU and GPU at least as fast as F.conv1d here.
+        # A dilated convolution as one matrix product of shifted copies: at least as fast as F.conv1d on CPU and GPU.
         taps = torch.cat([padded[:, j * 2**i:j * 2**i + steps] for j in range(n_taps)], dim=2)
         hidden = F.linear(taps, matrix).unflatten(1, (-1, per_condition))
         hidden = (hidden + condition[..., i * 2 * n_channels:(i + 1) * 2 * n_channels]).flatten(1, 2)

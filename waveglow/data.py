@@ -1,4 +1,4 @@
-"""Random segments of a corpus with their mels, cut and computed on the device that holds the waves."""
+"""Random segments of a corpus and their mels, computed on the device that holds the waves."""
 import math
 from typing import NamedTuple
 
@@ -11,20 +11,20 @@ from runtime.errors import UserError
 
 
 class Segments(NamedTuple):
-    """A batch for training."""
+    """A training batch."""
     wave: Tensor  # (B, segment) float32 in [-1, 1]
     mel: Tensor  # (B, M, segment / hop + 2 context_frames) float32; frame context_frames is centred on wave[:, 0]
 
 
 class SegmentSampler:
-    """Cuts segments whose first samples are uniform over the corpus: wherever a whole segment fits.
+    """Cuts segments at random positions, uniform over all positions where a whole segment fits into a recording.
 
     waves: int16 samples on the device to work on. segment: samples, a multiple of the hop. context_frames: mel frames
-    at each side beyond the segment (WaveGlow.context). Inside a recording the mel equals that of the whole recording
-    (on frames that meet its grid); beyond its ends the frames are silence, as WaveGlow continues a mel by itself.
-    Recordings too short to cut are left out; `skipped` counts them. Raises UserError if none is left.
-    mels: other mels (T, M) of the same recordings, frame for frame, on the same device. Then every second row of a
-    batch, the first among them, has its mel from there, and begins on a frame: less than a hop before its position.
+    at each side of the segment (the vocoder's `context`). Inside a recording the mel equals that of the whole recording
+    wherever the frames coincide; beyond its ends it is silence, with which a vocoder continues a mel too.
+    Recordings that are too short are left out, and `skipped` is their number. Raises UserError if none is left.
+    mels: other mels (T, M) of the same recordings, with the same frames, on the same device. Every second row of a
+    batch, from the first on, takes its mel from there, and starts at a frame, less than a hop before its position.
     """
 
     def __init__(self, waves: Ragged, segment: int, context_frames: int, audio: AudioConfig = AudioConfig(),
@@ -36,7 +36,7 @@ class SegmentSampler:
         self.waves, self.segment, self.mels = waves, segment, mels
         self.mel = MelSpectrogram(audio).to(device)
         self.silence = math.log(audio.log_floor)
-        self.side = context_frames * audio.hop_length + audio.n_fft // 2  # samples beyond the segment that the mel sees
+        self.side = context_frames * audio.hop_length + audio.n_fft // 2  # samples at each side that the mel depends on
         shortest = max(segment, self.side + 1)
         self._rows = rows = torch.nonzero(waves.lengths >= shortest)[:, 0]
         self.skipped = len(waves) - len(rows)
@@ -44,7 +44,7 @@ class SegmentSampler:
             raise UserError(f"no recording is long enough: the longest has {int(waves.lengths.max())} samples, "
                             f"expected at least {shortest}; train on shorter segments or longer recordings")
         fits = waves.lengths[rows] - segment + 1
-        self.positions = int(fits.sum())  # how many different segments there are
+        self.positions = int(fits.sum())  # number of different segments
         self._ends = torch.cumsum(fits, 0).to(device)
         self._fits = fits.to(device)
         self._first, self._last = waves.starts[rows].to(device), (waves.lengths[rows] - 1).to(device)
@@ -56,27 +56,27 @@ class SegmentSampler:
                                      device=device) * audio.hop_length - context_frames * audio.hop_length
 
     def draw(self, batch_size: int, generator: torch.Generator | None = None) -> Segments:
-        """A random batch: `cut` at `draw_positions`."""
+        """Returns a random batch."""
         return self.cut(self.draw_positions(batch_size, generator))
 
     def draw_positions(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
-        """(B,) int64, uniform in [0, positions), on the generator's device (without one, on the waves')."""
+        """Returns (B,) int64, uniform in [0, positions), on the generator's device; without one, on that of the waves."""
         device = self.waves.flat.device if generator is None else generator.device
         return torch.randint(self.positions, (batch_size,), generator=generator, device=device)
 
     def rows(self, positions: Tensor) -> list[int]:
-        """Numbers in `waves` of the recordings that segments at positions (B,) int64 are cut from."""
+        """Returns the row in `waves` of the recording of each segment; positions: (B,) int64."""
         return self._rows[torch.searchsorted(self._ends, positions.to(self._ends.device), right=True).cpu()].tolist()
 
     def cut(self, positions: Tensor) -> Segments:
-        """positions (B,) int64 -> Segments. Shapes are fixed and the host is not waited for: fit for a CUDA graph."""
+        """positions (B,) int64 -> Segments. It never waits for the GPU, and its shapes are fixed, as a CUDA graph needs."""
         positions = positions.to(self._ends.device, non_blocking=True)
         row = torch.searchsorted(self._ends, positions, right=True)
         start = (positions - (self._ends[row] - self._fits[row]))[:, None]
         if self.mels is not None:
             start[::2] -= start[::2] % self.mel.config.hop_length
         last = self._last[row][:, None]
-        # The wave goes on mirrored beyond its ends, as when the whole recording's mel is computed.
+        # Beyond its ends the wave is mirrored, as for the mel of the whole recording.
         index = last - (last - (start + self._offsets).abs()).abs()
         wave = self.waves.flat[self._first[row][:, None] + index].float() / 32768
         centres = start + self._centres

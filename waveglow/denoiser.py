@@ -1,4 +1,4 @@
-"""Removes the hiss and the line noise that WaveGlow adds whatever it says (after NVIDIA's WaveGlow repository)."""
+"""Removes the hiss and hum that a WaveGlow adds to all speech (as in NVIDIA's WaveGlow repository)."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -6,11 +6,14 @@ from torch import Tensor, nn
 from hparams import AudioConfig
 from waveglow.vocoder import Vocoder
 
-BIAS_FRAMES = 88  # of the mel that the noise is taken from; only the first frame of its spectrum counts
+BIAS_FRAMES = 88  # of the zero mel whose wave is the constant noise; only the first frame of its spectrum is used
 
 
 class Denoiser(nn.Module):
-    """Holds what a network says to a mel of zeros without noise, and subtracts its spectrum. On the model's device."""
+    """Subtracts the spectrum of the constant noise: what the model makes of a zero mel and zero noise.
+
+    It works on the model's device.
+    """
 
     def __init__(self, model: Vocoder, audio: AudioConfig = AudioConfig()) -> None:
         super().__init__()
@@ -25,19 +28,19 @@ class Denoiser(nn.Module):
         self.register_buffer("bias", spectrum[:, :, :1].abs())
 
     def forward(self, wave: Tensor, strength: float = 0.1) -> Tensor:
-        """wave (B, S) -> (B, S); magnitudes lose strength times the bias, down to zero at most.
+        """wave (B, S) -> (B, S): strength times the noise's magnitude is subtracted, down to zero at least.
 
-        A row that is silence from its end on is treated there as it would be alone.
+        A row that ends in silence gives the same samples as without that silence.
         """
         padded = F.pad(wave.float(), (self.n_fft, self.n_fft + -wave.shape[1] % self.hop_length))
         spectrum = self._spectrum(padded)
         magnitude = spectrum.abs()
         gain = (magnitude - strength * self.bias).clamp(min=0) / magnitude.clamp(min=1e-9)
-        # istft takes frames to be centred, so half a window of empty ones goes before and behind.
+        # istft expects centred frames, so half a window of empty frames is added at both ends.
         frames = F.pad(spectrum * gain, (self.n_fft // 2 // self.hop_length,) * 2)
         clean = torch.istft(frames, self.n_fft, self.hop_length, window=self.window)
         return clean[:, self.n_fft:self.n_fft + wave.shape[1]]
 
     def _spectrum(self, wave: Tensor) -> Tensor:
-        """wave (B, S) -> (B, n_fft / 2 + 1, frames) complex, nothing padded."""
+        """wave (B, S) -> (B, n_fft / 2 + 1, frames) complex, without padding."""
         return torch.stft(wave, self.n_fft, self.hop_length, window=self.window, center=False, return_complex=True)

@@ -1,11 +1,11 @@
 """WaveGlow: a normalizing flow between noise and speech (Prenger, Valle, Catanzaro 2018, arXiv 1811.00002).
 
-One code for NVIDIA's published networks and for our small one, which differs in its size, in its conditioning
-(config.conditioning = "frame") and in a soft bound on log s. Names of parameters are NVIDIA's.
+The same code runs NVIDIA's published networks and our small one, which has another size, another conditioning
+(config.conditioning = "frame") and a soft bound on log s. Parameters have NVIDIA's names.
 
-The invertible 1x1 convolutions are held as the forward matrices, `convinv.k.conv.weight`, whichever way the network
-is trained; the inverse direction inverts them anew (torch.linalg.inv_ex: no host synchronisation), and gradients flow
-through the inversion, so one set of parameters serves likelihood and adversarial training alike.
+The invertible 1x1 convolutions are stored as the forward matrices, `convinv.k.conv.weight`. The inverse direction
+inverts them each time (by torch.linalg.inv_ex, which does not wait for the GPU), and gradients pass through the
+inversion. So the same parameters are used by likelihood and by adversarial training.
 """
 import contextlib
 import math
@@ -21,19 +21,19 @@ from runtime.errors import UserError
 from waveglow.conditioner import STEPS_PER_FRAME, FrameConditioner, SampleConditioner
 from waveglow.coupling import CouplingNetwork, FlowWeights, NormedConv, coupling_network, flow_weights
 
-LOG_S_BOUND = 3.0  # of the small network: keeps its inverse from blowing up early in adversarial training
-OLD_EARLY_EVERY = 4  # the "old" generation has this number in its code
+LOG_S_BOUND = 3.0  # of the small network: keeps its inverse finite early in adversarial training
+OLD_EARLY_EVERY = 4  # a constant in the code of the "old" generation
 
 
 class WaveGlowOutput(NamedTuple):
-    """What the forward direction gives; the likelihood needs nothing else."""
+    """Result of WaveGlow.forward, all that the likelihood needs."""
     z: Tensor  # (B, n_group, S / n_group) float32: early outputs first, in the order of the flows
-    log_s: list[Tensor]  # one a flow, (B, half of its channels, S / n_group) float32
+    log_s: list[Tensor]  # for each flow (B, half of its channels, S / n_group) float32
     log_det: Tensor  # (n_flows,) float32: log |det W| summed over batch and steps
 
 
 class InvertibleConv(nn.Module):
-    """A 1x1 convolution that begins as a random rotation (Kingma and Dhariwal 2018, arXiv 1807.03039)."""
+    """A 1x1 convolution, initially a random rotation (Kingma and Dhariwal 2018, arXiv 1807.03039)."""
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
@@ -44,16 +44,16 @@ class InvertibleConv(nn.Module):
 
 
 def channels_of_flows(config: WaveGlowConfig) -> list[int]:
-    """How many of the n_group channels each flow still works on: n_early_size leave at every n_early_every-th."""
+    """Returns the number of channels of each flow: after every n_early_every flows, n_early_size leave as output."""
     return [config.n_group - k // config.n_early_every * config.n_early_size for k in range(config.n_flows)]
 
 
 def _check(config: WaveGlowConfig, audio: AudioConfig) -> None:
-    """Raises UserError for sizes that no WaveGlow can have."""
+    """Raises UserError for sizes that are impossible together."""
     sizes = channels_of_flows(config)
     if not all(size > 0 and size % 2 == 0 for size in sizes):
-        raise UserError(f"n_flows, n_early_every, n_early_size leave the flows {sizes} channels, expected even numbers "
-                        "above 0; use fewer flows or rarer early outputs")
+        raise UserError(f"n_flows, n_early_every, n_early_size: the flows have from {sizes[0]} down to {sizes[-1]} channels, "
+                        "expected even numbers above 0; use fewer flows or rarer early outputs")
     if config.generation == "old" and config.n_early_every != OLD_EARLY_EVERY:
         raise UserError(f"n_early_every: found {config.n_early_every}, expected {OLD_EARLY_EVERY} in generation 'old'")
     if audio.hop_length % (config.n_group * STEPS_PER_FRAME):
@@ -61,14 +61,14 @@ def _check(config: WaveGlowConfig, audio: AudioConfig) -> None:
 
 
 class WaveGlow(nn.Module):
-    """Mel and wave to noise (`forward`), mel and noise to wave (`infer`); both differentiable, free of host syncs.
+    """Mel and wave to noise (`forward`), mel and noise to wave (`infer`). Both are differentiable.
 
-    Under autocast only the networks inside the flows run in the lower precision; everything else stays float32.
-    core: computes a flow's network; a trainer may set it to torch.compile(coupling_network, dynamic=False,
-    fullgraph=True), which compiles once for all flows.
+    Neither waits for the GPU. Under autocast only the networks inside the flows run in the lower precision.
+    core: the function that computes a flow's network; training may replace it by torch.compile(coupling_network,
+    dynamic=False, fullgraph=True), which compiles once for all flows.
     margin: mel frames at each side of a chunk of an utterance. 101 could reach a sample; those beyond 16 change one by
     5e-6 at most, a sixth of a 16-bit step (the small weights that ship, 2026-11-22).
-    Raises UserError if the config's sizes do not go together.
+    Raises UserError for sizes that are impossible together.
     """
     margin = 24
 
@@ -96,25 +96,25 @@ class WaveGlow(nn.Module):
 
     @property
     def context(self) -> int:
-        """Mel frames at each side of a segment that can change it; what `crop` may be."""
+        """Mel frames at each side of a training segment that its conditioning depends on; the largest `crop`."""
         return self.upsample.context
 
     def fold_weight_norm(self) -> None:
-        """Replaces every weight_g and weight_v by a plain weight: the same function, the released form."""
+        """Replaces every weight_g and weight_v by one weight, as in released files. The function stays the same."""
         for module in self.modules():
             if isinstance(module, NormedConv):
                 module.fold()
 
     def unfold_weight_norm(self) -> None:
-        """The reverse of fold_weight_norm, for training on."""
+        """Reverses fold_weight_norm, for further training."""
         for module in self.modules():
             if isinstance(module, NormedConv):
                 module.unfold()
 
     def forward(self, mel: Tensor, audio: Tensor, crop: int = 0) -> WaveGlowOutput:
-        """mel (B, M, T + 2 crop), audio (B, S) in [-1, 1] -> noise and what the likelihood needs.
+        """mel (B, M, T + 2 crop), audio (B, S) in [-1, 1] -> noise and log-determinants.
 
-        S: a multiple of n_group and at most T * hop; with "frame" conditioning exactly T * hop.
+        S: a multiple of n_group, at most T * hop; with "frame" conditioning exactly T * hop.
         crop: frames at each side of the mel that are only context, 0 or `context`.
         """
         with _float32(mel.device.type) as dtype:
@@ -139,9 +139,9 @@ class WaveGlow(nn.Module):
         """mel (B, M, T + 2 crop) -> wave (B, T * hop) float32, nearly within [-1, 1].
 
         sigma: scale of the noise; None means config.sigma.
-        generator: where the noise is drawn from; a sequence gives one a row, whose noise then depends on nothing else.
-        noise: (B, n_group, T * hop / n_group) of unit scale, laid out as WaveGlowOutput.z, in place of drawing it.
-        mel_lengths: (B,) frames; each row is then as it would be alone, and zero behind its end.
+        generator: of the noise; one for each row makes the noise of a row independent of the other rows.
+        noise: (B, *noise_shape(T)) of unit scale, channels in the order of WaveGlowOutput.z; None: drawn here.
+        mel_lengths: (B,) frames; each row is then the same as in a batch of its own, and zero after its end.
         crop: frames at each side of the mel that are only context, 0 or `context`; not together with mel_lengths.
         """
         assert mel_lengths is None or crop == 0
@@ -161,14 +161,14 @@ class WaveGlow(nn.Module):
 
     def inverse(self, z: Tensor, condition: Tensor, weights: list[FlowWeights], mask: Tensor | None,
                 inverses: list[Tensor], core: Callable[..., Tensor]) -> Tensor:
-        """z (B, steps, n_group) -> samples (B, steps, n_group): the flows backwards, given all that they need.
+        """z (B, steps, n_group) -> samples (B, steps, n_group), through the flows in reverse order.
 
-        condition (B, K, D) and weights in the dtype of the networks; mask (B, steps, 1) bool or None; inverses: of the
-        1x1 matrices, one a flow; core: as the attribute.
+        condition: (B, K, D) and weights, in the dtype of the networks. mask: (B, steps, 1) bool or None. inverses: of
+        the 1x1 matrix of each flow. core: see the attribute.
         """
         x, early = z[..., -self.sizes[-1]:], z[..., :-self.sizes[-1]]
         if torch.is_grad_enabled():
-            x = x.detach().requires_grad_()  # else the first network called would be compiled apart from the others
+            x = x.detach().requires_grad_()  # otherwise the first network would be compiled separately
         for k in reversed(range(len(self.sizes))):
             missing = self.sizes[k] - x.shape[2]
             if missing:
@@ -190,7 +190,7 @@ class WaveGlow(nn.Module):
         return shift, LOG_S_BOUND * torch.tanh(log_scale / LOG_S_BOUND) if self.bounded else log_scale
 
     def _halves(self, k: int, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The half that is kept and the half that is changed by flow k; in "old" networks odd flows swap them."""
+        """Returns the half that flow k keeps and the half that it changes; in "old" networks odd flows swap them."""
         first, second = x.chunk(2, dim=2)
         return (second, first) if self.swaps(k) else (first, second)
 
@@ -198,7 +198,7 @@ class WaveGlow(nn.Module):
         return torch.cat([changed, kept] if self.swaps(k) else [kept, changed], dim=2)
 
     def swaps(self, k: int) -> bool:
-        """True if flow k changes the first half and keeps the second."""
+        """Returns whether flow k changes the first half and keeps the second."""
         return self.config.generation == "old" and k % 2 == 1
 
     def _prepare(self, mel: Tensor, crop: int, n_samples: int, dtype: torch.dtype
@@ -207,24 +207,28 @@ class WaveGlow(nn.Module):
         assert n_samples // self.config.n_group % condition.shape[1] == 0, "samples and mel frames do not match"
         return condition, flow_weights(list(self.WN), dtype)
 
-    def _of_each_size(self) -> list[Tensor]:
-        """The 1x1 matrices stacked by their size, (flows, size, size) each; equal sizes follow each other."""
+    def _stacked_matrices(self) -> list[Tensor]:
+        """Returns the 1x1 matrices stacked by size, each (flows, size, size), from the largest size on."""
         sizes = sorted(set(self.sizes), reverse=True)
-        return [torch.stack([conv.conv.weight[..., 0] for conv, own in zip(self.convinv, self.sizes) if own == size])
+        return [torch.stack([conv.conv.weight[..., 0] for conv, own_size in zip(self.convinv, self.sizes)
+                             if own_size == size])
                 for size in sizes]
 
     def matrices(self, inverse: bool = False) -> list[Tensor]:
-        """The 1x1 matrices of the flows, (size, size) float32 each, or their inverses."""
-        stacks = self._of_each_size()
+        """Returns the 1x1 matrix of each flow, (size, size) float32, or its inverse."""
+        stacks = self._stacked_matrices()
         if inverse:
             stacks = [torch.linalg.inv_ex(stack).inverse for stack in stacks]
         return [matrix for stack in stacks for matrix in stack.unbind()]
 
     def _log_det(self) -> Tensor:
-        return torch.cat([torch.linalg.slogdet(stack).logabsdet for stack in self._of_each_size()])
+        return torch.cat([torch.linalg.slogdet(stack).logabsdet for stack in self._stacked_matrices()])
 
     def masked(self, mel: Tensor, mel_lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """The mel as a row alone would continue, and (B, steps, 1) bool: which steps belong to the row."""
+        """Returns the mel with each row continued after its end as in a batch of its own, and a mask of its steps.
+
+        mel: (B, M, T). mel_lengths: (B,) frames. The mask is (B, steps, 1) bool, True for the steps of the row.
+        """
         lengths = mel_lengths.to(mel.device)[:, None, None]
         beyond = getattr(self.upsample, "silence", 0.0)
         mel = torch.where(torch.arange(mel.shape[2], device=mel.device) < lengths, mel, beyond)
@@ -233,7 +237,7 @@ class WaveGlow(nn.Module):
 
     def _draw(self, mel: Tensor, steps: int, generator: torch.Generator | Sequence[torch.Generator] | None,
               mel_lengths: Tensor | None) -> Tensor:
-        """Unit noise (B, n_group, steps) on the mel's device."""
+        """Returns unit noise (B, n_group, steps) on the mel's device."""
         group = self.config.n_group
         if generator is None or isinstance(generator, torch.Generator):
             device = mel.device if generator is None else generator.device
@@ -241,15 +245,15 @@ class WaveGlow(nn.Module):
         else:
             per_frame = self.hop_length // group
             lengths = [steps] * len(mel) if mel_lengths is None else [n * per_frame for n in mel_lengths.tolist()]
-            noise = nn.utils.rnn.pad_sequence([torch.randn(length, group, generator=own, device=own.device)
-                                               for length, own in zip(lengths, generator, strict=True)], True)
+            noise = nn.utils.rnn.pad_sequence([torch.randn(length, group, generator=row, device=row.device)
+                                               for length, row in zip(lengths, generator, strict=True)], True)
             noise = F.pad(noise, (0, 0, 0, steps - noise.shape[1]))
         return noise.to(mel.device).transpose(1, 2)
 
 
 @contextlib.contextmanager
 def _float32(device_type: str) -> Iterator[torch.dtype]:
-    """Turns autocast off inside and gives the dtype that it asked for, float32 if there was none."""
+    """Disables autocast in the block. Yields the dtype that it had enabled; float32 if it was not active."""
     active = torch.is_autocast_enabled(device_type)
     dtype = torch.get_autocast_dtype(device_type) if active else torch.float32
     with torch.autocast(device_type, enabled=False):

@@ -1,8 +1,8 @@
-"""Loads a WaveGlow from any file that holds one: our released form, or NVIDIA's published checkpoints.
+"""Loads a vocoder from our released files or a WaveGlow from NVIDIA's published checkpoints.
 
-Three generations of NVIDIA's network exist. "new" (2019-08-27 on) has one cond_layer a flow. "mid" (2018-11 to
-2019-08, the public waveglow_256channels files) has a list cond_layers; concatenated it is "new" exactly. "old" has
-that list too, but swaps the halves on odd flows: another function under the same names, so the user has to say so.
+Three generations of NVIDIA's network exist. "new" (since 2019-08-27) has one cond_layer in each flow. "mid" (2018-11 to
+2019-08, the public waveglow_256channels files) has a list cond_layers; concatenated, it is exactly "new". "old" has
+that list too, but swaps the halves in odd flows. Nothing in the file shows that, so the user has to say it.
 """
 import copy
 import re
@@ -28,11 +28,10 @@ NEW_STYLE = {"parametrizations.weight.original0": "weight_g", "parametrizations.
 def load(path: Path | str, generation: str | None = None, audio: AudioConfig = AudioConfig()) -> Vocoder:
     """Returns the model of the file, on the CPU, in eval mode, weight norm folded, float32.
 
-    path: our .safetensors, or a published file: a pickled module or a state dict, bare or under "model" or
-    "state_dict", with or without weight norm and "module.". The sizes are read off the tensors.
-    generation: "new", "mid" or "old"; None takes a file with cond_layers for "mid". No code of the file ever runs.
-    Raises UserError naming the file if it is missing, truncated, of another model or generation, or holds anything
-    but a WaveGlow.
+    path: our .safetensors, or a published file: a pickled module or a state dict, alone or under "model" or
+    "state_dict", with or without weight norm and "module.". Its sizes follow from the tensors; its code never runs.
+    generation: "new", "mid" or "old" of a published file; None means "mid" for a file with cond_layers.
+    Raises UserError naming the file if it is missing, damaged, or not a vocoder of this generation.
     """
     path = Path(path)
     if generation not in (None, *GENERATIONS):
@@ -50,7 +49,7 @@ def load(path: Path | str, generation: str | None = None, audio: AudioConfig = A
 
 def save(path: Path | str, model: Vocoder, notes: dict[str, Any] | None = None,
          audio: AudioConfig = AudioConfig()) -> None:
-    """Writes the released form (.safetensors, half precision, weight norm folded); the model itself stays as it is.
+    """Writes a released file (.safetensors, half precision, weight norm folded). The model is not changed.
 
     notes: how the weights were made. Raises UserError if the file cannot be written.
     """
