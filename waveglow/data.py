@@ -60,7 +60,7 @@ class SegmentSampler:
         return self.cut(self.draw_positions(batch_size, generator))
 
     def draw_positions(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
-        """Returns (B,) int64, uniform in [0, positions), on the generator's device; without one, on that of the waves."""
+        """Returns (B,) int64, uniform in [0, positions), on the generator's device; by default, on that of the waves."""
         device = self.waves.flat.device if generator is None else generator.device
         return torch.randint(self.positions, (batch_size,), generator=generator, device=device)
 
@@ -69,7 +69,7 @@ class SegmentSampler:
         return self._rows[torch.searchsorted(self._ends, positions.to(self._ends.device), right=True).cpu()].tolist()
 
     def cut(self, positions: Tensor) -> Segments:
-        """positions (B,) int64 -> Segments. It never waits for the GPU, and its shapes are fixed, as a CUDA graph needs."""
+        """positions (B,) int64 -> Segments. For a CUDA graph: it never waits for the GPU, and its shapes are fixed."""
         positions = positions.to(self._ends.device, non_blocking=True)
         row = torch.searchsorted(self._ends, positions, right=True)
         start = (positions - (self._ends[row] - self._fits[row]))[:, None]

@@ -52,7 +52,7 @@ def _check(config: WaveGlowConfig, audio: AudioConfig) -> None:
     """Raises UserError for sizes that are impossible together."""
     sizes = channels_of_flows(config)
     if not all(size > 0 and size % 2 == 0 for size in sizes):
-        raise UserError(f"n_flows, n_early_every, n_early_size: the flows have from {sizes[0]} down to {sizes[-1]} channels, "
+        raise UserError(f"n_flows, n_early_every, n_early_size: the flows have {sizes[0]} to {sizes[-1]} channels, "
                         "expected even numbers above 0; use fewer flows or rarer early outputs")
     if config.generation == "old" and config.n_early_every != OLD_EARLY_EVERY:
         raise UserError(f"n_early_every: found {config.n_early_every}, expected {OLD_EARLY_EVERY} in generation 'old'")
