@@ -95,6 +95,7 @@ def _not_finite(state: dict[str, Any]) -> list[str]:
 
 
 def _tensors(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields the name and the tensor of each entry of the networks, their average and the optimizers."""
     for network, tensors in {**state["networks"], "average": state["average"]}.items():
         yield from ((f"{network}.{name}", tensor) for name, tensor in tensors.items())
     for network, optimizer in state["optimizers"].items():

@@ -107,6 +107,7 @@ def setup(task: Task, config: TrainConfig, workers: Workers, folder: Path,
 
 
 def _restore(state: TrainingState, saved: dict[str, Any]) -> None:
+    """Copies a checkpoint into a state. Raises one of MALFORMED if it does not fit."""
     for name, network in state.task.networks.items():
         network.load_state_dict(saved["networks"][name])
         state.optimizers[name].load_state_dict(saved["optimizers"][name])
