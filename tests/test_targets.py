@@ -45,7 +45,7 @@ def experiment(tmp_path_factory, vocoder) -> Experiment:
              "small": LightSpeechConfig(embedding_dim=4, encoder_dim=4, decoder_dim=4)}
     return Experiment(folder / "corpus", folder / "work", folder / "out", folder / "teacher.safetensors", vocoder,
                       steps=4, seeds=(0, 1), cells=cells, sizes=sizes, spoken=1, repeats=2, reading=LAX,
-                      training=("--mel-loss", "l2", "--batch-size", "2"))
+                      training=("--mel-loss", "l2", "--batch-size", "2", "--adversarial-weight", "0"))
 
 
 @pytest.fixture(scope="module")
