@@ -1,4 +1,4 @@
-"""Sound in and out: wave files, log-mel spectrograms, Griffin-Lim, and a whole corpus of waves in one tensor.
+"""Audio: wave files, log-mel spectrograms, Griffin-Lim, pictures, and a whole corpus of waves in one tensor.
 
 A wave is float32 in [-1, 1] at 22,050 Hz; a mel is the natural log of slaney mel magnitudes, (B, M, T) float32.
 """

@@ -3,7 +3,7 @@ import collections
 import dataclasses
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from audio.corpus import Recording
 from text import Line
@@ -15,6 +15,7 @@ LEVEL_RANGE = 15.0  # dB around the median
 CLIPPED_SHARE = 5e-4  # of the samples
 LETTERS_PER_SECOND = (4.0, 30.0)  # of text; LJSpeech has about 12
 MOST_NAMED = 5
+LEFT_OUT, USED = "left out", "used as they are"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,7 @@ class CorpusReport:
     @property
     def left_out(self) -> set[int]:
         """Numbers of the rows that are not trained on."""
-        return {row for finding in self.findings if finding.action == "left out" for row in finding.rows}
+        return {row for finding in self.findings if finding.action == LEFT_OUT for row in finding.rows}
 
     def describe(self) -> list[str]:
         """Returns the report as lines of text: a summary, then one line for each finding."""
@@ -62,31 +63,39 @@ def examine(lines: Sequence[Line], recordings: Sequence[Recording], rate: int) -
     or whose text is too long or too short for the recording.
     """
     seconds = [len(recording.wave) / rate for recording in recordings]
-    silent = [row for row, recording in enumerate(recordings) if recording.level < SILENT]
     sounding = [recording.level for recording in recordings if recording.level >= SILENT]
     median = statistics.median(sounding) if sounding else -math.inf
-
-    def rows_with(condition: Sequence[bool]) -> list[int]:
-        return [row for row, is_so in enumerate(condition) if is_so]
-    paces = [sum(map(str.isalnum, line.text)) / max(length, 0.1) for line, length in zip(lines, seconds, strict=True)]
     findings = [
-        Finding("silent", "left out", silent),
-        Finding(f"shorter than {SHORTEST} samples", "left out",
-                rows_with([len(recording.wave) < SHORTEST for recording in recordings])),
-        Finding("without a word in their text", "left out", rows_with([pace == 0 for pace in paces])),
-        Finding("clipped", "used as they are", rows_with([r.clipped > CLIPPED_SHARE for r in recordings])),
-        Finding(f"more than {LEVEL_RANGE:.0f} dB louder or quieter than most", "used as they are",
-                rows_with([r.level >= SILENT and abs(r.level - median) > LEVEL_RANGE for r in recordings])),
-        Finding(f"longer than {LONGEST_SECONDS:.0f} s", "used if --max-frames allows it",
-                rows_with([length > LONGEST_SECONDS for length in seconds])),
-        Finding("whose text is too long or too short for the recording", "used as they are",
-                rows_with([length > 0.5 and pace > 0 and not LETTERS_PER_SECOND[0] <= pace <= LETTERS_PER_SECOND[1]
-                           for length, pace in zip(seconds, paces, strict=True)])),
+        _finding("silent", LEFT_OUT, (recording.level < SILENT for recording in recordings)),
+        _finding(f"shorter than {SHORTEST} samples", LEFT_OUT,
+                 (len(recording.wave) < SHORTEST for recording in recordings)),
+        _finding("without a word in their text", LEFT_OUT, (not _letters(line) for line in lines)),
+        _finding("clipped", USED, (recording.clipped > CLIPPED_SHARE for recording in recordings)),
+        _finding(f"more than {LEVEL_RANGE:.0f} dB louder or quieter than most", USED,
+                 (r.level >= SILENT and abs(r.level - median) > LEVEL_RANGE for r in recordings)),
+        _finding(f"longer than {LONGEST_SECONDS:.0f} s", "used if --max-frames allows it",
+                 (length > LONGEST_SECONDS for length in seconds)),
+        _finding("whose text is too long or too short for the recording", USED, map(_is_suspicious, lines, seconds)),
         *_changes(recordings)]
     levels = (min(sounding), median, max(sounding)) if sounding else (-math.inf,) * 3
     rates = dict(collections.Counter(recording.rate for recording in recordings))
     return CorpusReport([line.name for line in lines], sum(seconds), rates, levels,
                         [finding for finding in findings if finding.rows])
+
+
+def _finding(what: str, action: str, conditions: Iterable[bool]) -> Finding:
+    """Returns the finding of the rows for which the condition is true."""
+    return Finding(what, action, [row for row, is_true in enumerate(conditions) if is_true])
+
+
+def _letters(line: Line) -> int:
+    return sum(map(str.isalnum, line.text))
+
+
+def _is_suspicious(line: Line, seconds: float) -> bool:
+    """Returns whether a text has too many or too few letters for its recording. Very short ones vary too much."""
+    pace = _letters(line) / max(seconds, 0.1)
+    return seconds > 0.5 and pace > 0 and not LETTERS_PER_SECOND[0] <= pace <= LETTERS_PER_SECOND[1]
 
 
 def _changes(recordings: Sequence[Recording]) -> list[Finding]:

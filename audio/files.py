@@ -53,6 +53,20 @@ class Decoded(NamedTuple):
 
 def decode(path: Path, rate: int) -> Decoded:
     """Reads a sound file as read_wav does, without warnings."""
+    wav, found = _read_checked(path)
+    wav, changes = _mixed_down(wav)
+    if found != rate:
+        import soxr
+        changes.append(f"resampling recordings from {found} to {rate} Hz")
+        wav = soxr.resample(wav, found, rate)
+        if not len(wav):
+            raise UserError(f"{path}: found no samples at {rate} Hz; record or copy it again")
+    wav, scaled = _scaled_down(path, wav)
+    return Decoded(np.clip(wav, -1, 1).astype(np.float32), found, changes + scaled)
+
+
+def _read_checked(path: Path) -> tuple[np.ndarray, int]:
+    """Returns all samples (S, C) as float32 and their rate in Hz. Raises UserError for a damaged or absurd file."""
     import soundfile
     check_readable(path)
     try:
@@ -73,15 +87,7 @@ def decode(path: Path, rate: int) -> Decoded:
         raise UserError(f"{path}: found {'broken' if len(wav) else 'no'} samples; record or copy it again")
     if exact and len(wav) < claimed < UNKNOWN_LENGTH:
         raise UserError(f"{path}: ends after {len(wav)} of {claimed} samples; record or copy it again")
-    wav, changes = _mixed_down(wav)
-    if found != rate:
-        import soxr
-        changes.append(f"resampling recordings from {found} to {rate} Hz")
-        wav = soxr.resample(wav, found, rate)
-        if not len(wav):
-            raise UserError(f"{path}: found no samples at {rate} Hz; record or copy it again")
-    wav, scaled = _scaled_down(path, wav)
-    return Decoded(np.clip(wav, -1, 1).astype(np.float32), found, changes + scaled)
+    return wav, found
 
 
 def _read_channels(path: Path, file: "SoundFile") -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The mel spectrogram that teacher, student and vocoder share, and Griffin-Lim as its inverse of last resort."""
+"""The mel spectrogram of teacher, student and vocoder, and Griffin-Lim, which inverts it without a vocoder."""
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -23,14 +23,15 @@ def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
 
 
 def mel_corners(n_mels: int, f_min: float, f_max: float) -> np.ndarray:
-    """Returns (n_mels + 2,) Hz: triangle k of the filterbank begins at corner k, is highest at k + 1, ends at k + 2."""
+    """Returns (n_mels + 2,) Hz: filter k rises from corner k to corner k + 1 and falls to corner k + 2."""
     return _mel_to_hz(np.linspace(_hz_to_mel(f_min), _hz_to_mel(f_max), n_mels + 2))
 
 
 def mel_filterbank(n_mels: int, n_fft: int, sample_rate: int, f_min: float, f_max: float) -> np.ndarray:
     """Returns (n_mels, n_fft // 2 + 1) float32: triangles evenly spaced on Slaney's scale, each of area 1 (in Hz).
 
-    f_min, f_max: Hz, the feet of the first and of the last triangle.
+    f_min, f_max: Hz, where the first triangle begins and the last one ends. Equals librosa.filters.mel, whose import
+    takes longer than a sentence.
     """
     corners = mel_corners(n_mels, f_min, f_max)[:, None]
     bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)[None]
@@ -41,7 +42,7 @@ def mel_filterbank(n_mels: int, n_fft: int, sample_rate: int, f_min: float, f_ma
 
 
 class MelSpectrogram(nn.Module):
-    """Waves to log-mels on the module's device, in float32 also under autocast, without host synchronisation."""
+    """Computes log-mels on the device of the module, in float32 also under autocast, without waiting for the device."""
 
     def __init__(self, config: AudioConfig = AudioConfig()) -> None:
         super().__init__()
@@ -52,9 +53,9 @@ class MelSpectrogram(nn.Module):
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
     def forward(self, wav: Tensor) -> Tensor:
-        """wav (B, S) float32 -> (B, M, S // hop + 1); frame t is centred on sample t * hop, the ends are reflected.
+        """wav (B, S) float32 -> (B, M, S // hop + 1); frame t is centred at sample t * hop, the ends are reflected.
 
-        Raises UserError if S is too short to be reflected (at most n_fft / 2 samples).
+        Raises UserError if S is at most n_fft / 2, too short for the reflection.
         """
         half = self.config.n_fft // 2
         if wav.shape[1] <= half:
@@ -62,7 +63,7 @@ class MelSpectrogram(nn.Module):
         return self.frames(F.pad(wav[:, None].float(), (half, half), mode="reflect")[:, 0])
 
     def frames(self, wav: Tensor) -> Tensor:
-        """wav (B, S) float32 -> (B, M, (S - n_fft) // hop + 1); frame t begins at sample t * hop, nothing is padded."""
+        """wav (B, S) float32 -> (B, M, (S - n_fft) // hop + 1); frame t begins at sample t * hop; no padding."""
         with torch.autocast(wav.device.type, enabled=False):
             spectrum = torch.stft(wav.float(), self.config.n_fft, self.config.hop_length, window=self.window,
                                   center=False, return_complex=True)
@@ -72,16 +73,19 @@ class MelSpectrogram(nn.Module):
 def mel_spectrogram(wav: Tensor, config: AudioConfig = AudioConfig()) -> Tensor:
     """wav (B, S) float32 in [-1, 1] -> log-mel (B, M, T) float32 on the same device, T = S // hop + 1.
 
-    Raises UserError if S is at most n_fft / 2. Who calls often builds a MelSpectrogram once instead.
+    Raises UserError if S is at most n_fft / 2. For many calls, make one MelSpectrogram instead.
     """
     return MelSpectrogram(config).to(wav.device)(wav)
 
 
 def griffin_lim(mel: Tensor, config: AudioConfig = AudioConfig(), n_iterations: int = 60) -> Tensor:
-    """mel (B, M, T) -> wave (B, T * hop) float32 on the CPU, by librosa: non-negative least squares, then fast
-    Griffin-Lim (Perraudin, Balazs, Søndergaard 2013) from seeded phases, so that a mel always sounds the same."""
+    """mel (B, M, T) -> wave (B, T * hop) float32 on the CPU. The same mel always gives the same wave.
+
+    By librosa: non-negative least squares, then fast Griffin-Lim (Perraudin, Balazs, Søndergaard 2013) from seeded
+    phases.
+    """
     import librosa
-    magnitudes_of_rows = F.pad(torch.exp(mel.detach().float().cpu()), (0, 1), mode="replicate")  # T + 1: T whole hops
+    magnitudes_of_rows = F.pad(torch.exp(mel.detach().float().cpu()), (0, 1), mode="replicate")  # T + 1 frames: T hops
     waves = []
     for magnitudes in magnitudes_of_rows.numpy():
         linear = librosa.feature.inverse.mel_to_stft(magnitudes, sr=config.sample_rate, n_fft=config.n_fft, power=1.0,

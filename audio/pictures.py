@@ -1,4 +1,4 @@
-"""Pictures of mels and alignments as PNG files, drawn off screen by matplotlib, which is imported only to draw."""
+"""Pictures of mels and alignments as PNG files. matplotlib is imported only when something is drawn."""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_INCHES = 30.0  # 3,000 pixels: a long text's picture is squeezed, not cut
+_MOST_INCHES = 30.0  # 3,000 pixels: the picture of a long text is compressed, not cut
 
 
 def mel_picture(path: str | Path, mel: np.ndarray, seconds: float, title: str = "") -> None:
-    """Draws a log-mel as a picture whose lower edge is time.
+    """Draws a log-mel: time from left to right, bands upwards.
 
-    mel: (M, T) float, natural log of magnitude; seconds: how long the T frames last. Raises UserError if the file
-    cannot be written; then nothing is left behind.
+    mel: (M, T) float, natural log of magnitude; seconds: the length of the T frames. Raises UserError if the file
+    cannot be written.
     """
     figure, axes = _canvas(width=max(6.0, 1.5 * seconds), height=3.5)
     image = axes.imshow(_at_most(mel), origin="lower", aspect="auto", interpolation="nearest",
@@ -33,7 +33,7 @@ def alignment_picture(path: str | Path, alignment: np.ndarray, symbols: Sequence
                       durations: np.ndarray | None = None, title: str = "") -> None:
     """Draws attention: time from left to right, symbols upwards, brighter where the weight is larger.
 
-    alignment: (T, N) weights in [0, 1]; symbols: the N names for the left edge; durations: (N,) int64 frames of each
+    alignment: (T, N) weights in [0, 1]; symbols: the N labels of the left axis; durations: (N,) int64 frames of each
     symbol, summing to T, drawn as a line over it, or None. Raises UserError as mel_picture does.
     """
     frames, count = alignment.shape
@@ -49,7 +49,7 @@ def alignment_picture(path: str | Path, alignment: np.ndarray, symbols: Sequence
 
 
 def _canvas(width: float, height: float) -> tuple["Figure", "Axes"]:
-    """A figure of its own: pyplot would keep every figure in a global list and may look for a screen."""
+    """Returns a figure and its axes, without pyplot, which keeps all figures in a global list and may need a screen."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     figure = Figure(figsize=(min(width, _MOST_INCHES), min(height, _MOST_INCHES)), layout="constrained")
@@ -58,7 +58,7 @@ def _canvas(width: float, height: float) -> tuple["Figure", "Axes"]:
 
 
 def _at_most(mel: np.ndarray, columns: int = 20000) -> np.ndarray:
-    """A mel of at most `columns` frames, by leaving frames out: more than the picture's pixels only cost memory."""
+    """Returns a mel with at most `columns` frames by skipping frames: the picture has fewer pixels."""
     return mel[:, ::-(-mel.shape[1] // columns)]
 
 

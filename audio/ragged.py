@@ -1,4 +1,4 @@
-"""Rows of different length in one tensor: how a whole corpus lives in memory, on the host or on a GPU."""
+"""Rows of different lengths in one tensor, such as a whole corpus in the memory of the host or of a GPU."""
 from collections.abc import Sequence
 
 import torch
@@ -6,9 +6,9 @@ from torch import Tensor
 
 
 class Ragged:
-    """Rows end to end in `flat` (sum of lengths, ...), of any dtype; `lengths` (R,) int64 stays on the CPU.
+    """R rows concatenated in `flat` (sum of lengths, ...) of any dtype; their `lengths` (R,) int64 are on the CPU.
 
-    Rows are read by one indexed read on flat's device, so a batch costs no copy from the host.
+    A batch is gathered on the device of `flat` by one indexing operation, without a copy from the host.
     """
 
     def __init__(self, flat: Tensor, lengths: Tensor) -> None:
@@ -20,23 +20,23 @@ class Ragged:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Tensor]) -> "Ragged":
-        """rows: tensors (length, ...), at least one, alike but for their length."""
+        """Concatenates rows: at least one tensor (length, ...), which differ in nothing but their length."""
         return cls(torch.cat(list(rows)), torch.tensor([len(row) for row in rows], dtype=torch.int64))
 
     def to(self, device: torch.device | str) -> "Ragged":
-        """The same rows with `flat` on the device."""
+        """Returns the same rows with `flat` on the device."""
         return Ragged(self.flat.to(device), self.lengths)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def row(self, index: int) -> Tensor:
-        """(length, ...), a view."""
+        """Returns one row (length, ...), a view of `flat`."""
         start = int(self.starts[index])
         return self.flat[start:start + int(self.lengths[index])]
 
     def gather(self, rows: Tensor, length: int) -> Tensor:
-        """rows (B,) int64 -> (B, length, ...) on flat's device: each row's beginning, zero after its end."""
+        """rows (B,) int64 -> (B, length, ...) on the device of `flat`: rows cut at `length` or padded with zeros."""
         start, stop = self._bounds[:, rows.to(self.flat.device, non_blocking=True)][..., None]
         index = start + torch.arange(length, device=self.flat.device)
         inside = index < stop

@@ -1,1 +1,1 @@
-"""What every other package leans on: errors, files, weights, devices, recorded CUDA graphs."""
+"""Basis of all other packages: errors, files, locks, console, settings, weights, devices, recorded CUDA graphs."""

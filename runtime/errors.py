@@ -2,4 +2,4 @@
 
 
 class UserError(ValueError):
-    """A user's mistake. Its message is one line that says what, found, expected, what to do; scripts exit with 2."""
+    """A user's mistake. The message is one line: what, found, expected, what to do. Scripts exit with status 2."""
