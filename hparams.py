@@ -9,6 +9,7 @@ from typing import Any
 
 
 def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
+    """Raises ValueError if a setting is none of its choices."""
     if found not in choices:
         raise ValueError(f"{name}: found {found!r}, expected one of {', '.join(choices)}")
 

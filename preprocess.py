@@ -98,6 +98,7 @@ def report(folder: Path, summary: "Summary") -> None:
 
 
 def _warn(line: str) -> None:
+    """Prints a line on standard error, after the script's name."""
     print_notice(f"preprocess.py: {one_line(line)}")
 
 

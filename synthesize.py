@@ -56,6 +56,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def _notify(line: object) -> None:
+    """Prints a line on standard error, after the script's name."""
     print_notice(f"synthesize.py: {one_line(line)}")
 
 

@@ -100,6 +100,7 @@ def _files_by_lower_name(folder: Path) -> dict[str, str]:
 
 
 def _read(name: str, folder: Path, rate: int) -> Recording:
+    """Returns a recording with its level and clipping; one that cannot be read has its problem instead."""
     try:
         decoded = decode(find_recording(folder, name), rate)
     except UserError as error:

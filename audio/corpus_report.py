@@ -89,6 +89,7 @@ def _finding(what: str, action: str, conditions: Iterable[bool]) -> Finding:
 
 
 def _letters(line: Line) -> int:
+    """Returns the number of letters and digits in a row's text."""
     return sum(map(str.isalnum, line.text))
 
 

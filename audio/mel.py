@@ -15,10 +15,12 @@ LOG_STEP = np.log(6.4) / 27
 
 
 def _hz_to_mel(hz: float) -> float:
+    """Returns the position of a frequency on Slaney's mel scale."""
     return hz / HZ_PER_MEL if hz < BREAK_HZ else BREAK_MEL + np.log(hz / BREAK_HZ) / LOG_STEP
 
 
 def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    """Returns the frequencies in Hz of positions on Slaney's mel scale."""
     return np.where(mel < BREAK_MEL, mel * HZ_PER_MEL, BREAK_HZ * np.exp((mel - BREAK_MEL) * LOG_STEP))
 
 

@@ -63,5 +63,6 @@ def _at_most(mel: np.ndarray, columns: int = 20000) -> np.ndarray:
 
 
 def _save(figure: "Figure", path: str | Path) -> None:
+    """Writes a figure as a PNG file, atomically."""
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=100)

@@ -45,6 +45,7 @@ def read_records(folder: Path) -> FolderRecords:
 
 
 def _add_record(found: FolderRecords, record: Record, limits: ReadingLimits | None) -> None:
+    """Adds a record, in place. A kept row replaces a rejected one; a rejection under looser limits stays."""
     key = record.name, record.sample
     before = found.rows.get(key)
     if before and not before.reason:
@@ -57,6 +58,7 @@ def _add_record(found: FolderRecords, record: Record, limits: ReadingLimits | No
 
 
 def _looser_or_same(limits: ReadingLimits | None, other: ReadingLimits | None) -> bool:
+    """Returns whether no limit of `limits` is stricter than in `other`; False if either is unknown."""
     return limits is not None and other is not None and stricter_limit(limits, other) is None
 
 

@@ -59,6 +59,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _parse(path: Path, about: dict[str, Any]) -> Manifest:
+    """Returns the manifest of a file's JSON. Raises TypeError, ValueError or UserError for a wrong value."""
     for name, kind in _TYPES.items():
         if type(about[name]) is not kind:
             raise TypeError(f"{name} is no {kind.__name__}")
@@ -94,6 +95,7 @@ def claim_folder(folder: Path, manifest: Manifest) -> None:
 
 
 def _check_limits(folder: Path, before: Manifest, manifest: Manifest) -> None:
+    """Raises UserError if new rows would have stricter limits or another kind of durations than the existing ones."""
     if before.limits is None or before.durations is None:
         raise UserError(f"{folder}: made by an earlier version, which did not store limits and kind of durations; it "
                         "can be trained on, but for more rows give another folder")
@@ -116,6 +118,7 @@ def check_definition(folder: Path, manifest: Manifest, audio: AudioConfig, symbo
 
 
 def _check_same(folder: Path, name: str, found: Any, expected: Any) -> None:
+    """Raises UserError if a setting differs from that of the folder."""
     if found != expected:
         raise UserError(f"{folder}: made with {name} {found}, expected {expected}; give another folder or the same "
                         "settings")

@@ -94,7 +94,7 @@ def distil(settings: RunSettings, warn: Callable[[str], None]) -> Summary:
 
 
 def _discard(notice: str) -> None:
-    pass
+    """Ignores a notice; for the processes that print nothing."""
 
 
 class _Job(NamedTuple):
@@ -144,6 +144,7 @@ def _add_rows(job: _Job, processes: Processes, done: set[RowKey], worst: WorstAl
 
 
 def _make_manifest(job: _Job) -> Manifest:
+    """Returns the manifest of the rows that a job will make."""
     settings, config = job.settings, job.settings.config
     makers = ", ".join(identity(path) for path in (settings.weights, settings.student) if path)
     return Manifest(AudioConfig(), job.model.text, symbols, makers, config.samples, config.seed,

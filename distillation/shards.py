@@ -141,10 +141,12 @@ def save(folder: Path, rank: int, header: Header, rows: Sequence[dict[str, Tenso
 
 
 def _crc(tensor: Tensor) -> int:
+    """Returns the CRC-32 of a tensor's bytes."""
     return zlib.crc32(tensor.contiguous().view(-1).view(torch.uint8).numpy())
 
 
 def _next_path(folder: Path, rank: int) -> Path:
+    """Returns the path of a process's next shard."""
     numbers = [int(match[1]) for path in paths(folder, f"shard-{rank:03d}-*")
                if (match := re.fullmatch(r"shard-\d+-(\d+)", path.stem))]
     return folder / f"shard-{rank:03d}-{max(numbers, default=-1) + 1:05d}.safetensors"
@@ -181,6 +183,7 @@ def read_header(path: Path) -> Header:
 
 
 def _read(path: Path, names: list[str]) -> tuple[Header, dict[str, Tensor]]:
+    """Returns the header and some tensors of a shard. Raises UserError for a damaged or incomplete file."""
     from safetensors import SafetensorError, safe_open
     check_readable(path, "its rows are missing")
     try:
@@ -202,6 +205,7 @@ def _read(path: Path, names: list[str]) -> tuple[Header, dict[str, Tensor]]:
 
 
 def _parse_header(path: Path, text: str, checksums: dict[str, int]) -> Header:
+    """Returns the header of a shard from its JSON. Raises ValueError or the like for a damaged one."""
     if checksums and zlib.crc32(text.encode()) != checksums[_HEADER]:
         raise ValueError("the checksum of the records differs")
     about = json.loads(text)
@@ -211,6 +215,7 @@ def _parse_header(path: Path, text: str, checksums: dict[str, int]) -> Header:
 
 
 def _parse_record(values: list[Any]) -> Record:
+    """Returns a record from its JSON list. Raises TypeError for a value of the wrong type."""
     record = Record(*values)
     kinds = (str, int, int | None, int, int, dict, str)
     for field, value, kind in zip(Record._fields, record, kinds, strict=True):

@@ -56,11 +56,13 @@ class DistilledWriter:
             self._write_shard()
 
     def _write_if_due(self) -> None:
+        """Writes a shard if enough rows are in memory or enough time has passed."""
         if (len(self._kept) + len(self._rejected) >= self.rows_per_shard
                 or time.monotonic() - self._written_at > self.seconds_per_shard):
             self._write_shard()
 
     def _write_shard(self) -> None:
+        """Writes all rows in memory as a shard."""
         rows, manifest = self._rows, self.manifest
         header = Header(manifest.fingerprint(), manifest.limits, self._kept + self._rejected, {})
         self._rows, self._kept, self._rejected = [], [], []

@@ -49,6 +49,7 @@ def masked_mean(predicted: Tensor, target: Tensor, mask: Tensor, norm: str = "l1
 
 
 def _check_widths(student: Tensor, teacher: Tensor) -> None:
+    """Raises UserError if encoder features (B, N, D) of student and teacher differ in width."""
     if student.shape[2] != teacher.shape[2]:
         raise UserError(f"encoder features: the student has {student.shape[2]}, the distilled data "
                         f"{teacher.shape[2]} a symbol; set feature_weight to 0, or encoder_dim to half of that")

@@ -62,6 +62,7 @@ def print_notice(line: str) -> None:
 
 
 def _print(line: str, stream: TextIO | None) -> None:
+    """Prints a line, if the stream is open, in an encoding that it can write."""
     if stream is None or getattr(stream, "closed", False):  # print(file=None) would print on standard output
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"

@@ -88,5 +88,6 @@ def load_tensors(path: Path, network: nn.Module, tensors: Mapping[str, Tensor], 
 
 
 def _described(tensor: Tensor) -> str:
+    """Returns the shape of a tensor as text, with its type if that is not a floating point one."""
     kind = "" if tensor.is_floating_point() else f"{tensor.dtype} ".removeprefix("torch.")
     return f"{kind}{tuple(tensor.shape)}"

@@ -33,6 +33,7 @@ def override(config: Config, changes: dict[str, str]) -> Config:
 
 
 def _parse(name: str, value: str, kind: Any) -> Any:
+    """Returns a value of type `kind` from a string. Raises UserError naming the setting."""
     if kind is bool:
         if value.lower() in ("true", "false"):
             return value.lower() == "true"

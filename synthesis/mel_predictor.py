@@ -38,6 +38,7 @@ class MelPredictor:
         return [mels[row] for row in range(len(readings))]
 
     def _predict_batch(self, readings: list["Reading"], speed: float) -> list[PredictedMel]:
+        """Returns the mels and durations of readings that are run as one batch."""
         import torch
         from torch.nn.utils.rnn import pad_sequence
         ids = pad_sequence([torch.tensor(reading.ids) for reading in readings], batch_first=True)

@@ -52,6 +52,7 @@ class Synthesizer:
         self.vocoder = VocoderRunner(network, self.audio, self.device)
 
     def _load_waveglow(self, weights: str | Path | None, generation: str | None) -> "WaveGlow":
+        """Returns the vocoder on the device; notes if its weights are preliminary."""
         import waveglow
         path = newest_weights(_ROOT / "waveglow" / "pre_trained_model", weights,
                               "name WaveGlow's file with --vocoder-weights, or do without: --vocoder griffin-lim")
@@ -90,6 +91,7 @@ class Synthesizer:
         return Stream(self._chunks(plan, settings), plan.dropped)
 
     def _plan(self, text: str, pause: float) -> "Plan":
+        """Returns the readings and silences of a text."""
         from text.plan import make_plan
         return make_plan(text, self.student.text, pause)
 
@@ -110,6 +112,7 @@ class Synthesizer:
         yield self._silence(plan.silences[-1])
 
     def _silence(self, seconds: float) -> np.ndarray:
+        """Returns zeros (S,) of this length in seconds."""
         return np.zeros(round(seconds * self.audio.sample_rate), np.float32)
 
 
@@ -119,6 +122,7 @@ def _seeds(settings: SpeechSettings, first: int, count: int) -> list[int]:
 
 
 def _describe(device: "torch.device") -> str:
+    """Returns the name of a GPU, or the number of threads of a CPU."""
     import torch
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
 

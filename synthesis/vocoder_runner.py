@@ -59,6 +59,7 @@ class VocoderRunner:
 
     def _finish(self, batches: Iterable[tuple[list[int], "torch.Tensor"]],
                 lengths: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields (row, wave) of started batches, cut to their lengths and faded."""
         for rows, waves in batches:
             for row, wave in zip(rows, self._wait_for(waves)):
                 yield row, _fade(wave[:lengths[row] * self.audio.hop_length])
@@ -109,6 +110,7 @@ class VocoderRunner:
 
     @functools.cached_property
     def _denoiser(self) -> "Denoiser":
+        """Returns the denoiser, which is made at the first use."""
         from waveglow import Denoiser
         assert self.vocoder is not None
         return Denoiser(self.vocoder)
@@ -122,6 +124,7 @@ class VocoderRunner:
         return batch
 
     def _noise_shape(self, frames: int) -> tuple[int, int]:
+        """Returns the vocoder's (channels, steps) of noise for a number of frames."""
         return self.vocoder.noise_shape(frames) if self.vocoder is not None else (0, frames)
 
     def _draw_noise(self, frames: int, seed: int) -> "torch.Tensor":

@@ -55,5 +55,6 @@ def durations_argmax(alignment: np.ndarray) -> np.ndarray:
 
 
 def _check_finite(alignment: np.ndarray) -> None:
+    """Raises UserError for attention weights that are not finite."""
     if not np.isfinite(alignment).all():
         raise UserError("alignment: found weights that are not finite, expected numbers; reject the reading")

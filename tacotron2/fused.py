@@ -24,10 +24,12 @@ SYMBOL_STEP = 64  # texts are padded to a multiple of this, to share recordings
 
 
 def _spans(total: int, size: int) -> list[slice]:
+    """Returns slices of at most `size` that cover range(total)."""
     return [slice(first, min(first + size, total)) for first in range(0, total, size)]
 
 
 def _with_one_more(span: slice) -> slice:
+    """Returns a slice that ends one later."""
     return slice(span.start, span.stop + 1)
 
 
@@ -173,6 +175,7 @@ class FusedRecurrence:
     @torch.inference_mode(False)  # the buffers outlive the call, and later ones must be able to write to them
     @torch.no_grad()
     def _chunk(self, kind: type[LstmChunk], sizes: tuple[int, ...], gates: Tensor) -> LstmChunk:
+        """Returns the buffers and recorded kernels for these sizes, made at their first use."""
         key = (kind, sizes, gates.dtype, gates.device)
         if key not in self.chunks:
             chunk = kind(self.kernels, self.chunk_frames, *sizes, like=gates)

@@ -28,12 +28,14 @@ def linear(inputs: int, outputs: int, bias: bool = True, gain: str = "linear") -
 
 
 def _convolution(inputs: int, outputs: int, kernel_size: int, bias: bool = True, gain: str = "linear") -> nn.Sequential:
+    """Returns a convolution over time that keeps the length, initialized by Xavier's rule for this activation."""
     layer = nn.Conv1d(inputs, outputs, kernel_size, padding=kernel_size // 2, bias=bias)
     nn.init.xavier_uniform_(layer.weight, nn.init.calculate_gain(gain))
     return nn.Sequential(OrderedDict(conv=layer))
 
 
 def _convolution_stack(sizes: list[int], kernel_size: int, gains: list[str]) -> nn.ModuleList:
+    """Returns convolutions with batch norm, from sizes[0] channels to sizes[-1]."""
     return nn.ModuleList([nn.Sequential(_convolution(inputs, outputs, kernel_size, gain=gain), nn.BatchNorm1d(outputs))
                           for inputs, outputs, gain in zip(sizes, sizes[1:], gains)])
 

@@ -48,12 +48,14 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
 
 
 def _from_file(model: str, path: Path) -> tuple[nn.Module, TextConfig | None, dict[str, Any]]:
+    """Returns the network of a released or published file, its text settings and its notes."""
     network = NETWORKS[model][0].load(path)
     notify_unchecked(path)
     return network, getattr(network, "text", None), weights_notes(path)
 
 
 def _from_run(model: str, run: Path) -> tuple[nn.Module, TextConfig | None, dict[str, Any]]:
+    """Returns the averaged network of a run, its text settings and notes on its training."""
     path = find_checkpoint(run, (BEST, LATEST))
     if path is None:
         raise UserError(f"--out {run}: no checkpoint found there; give the folder of a run")

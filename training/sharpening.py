@@ -45,6 +45,7 @@ def sharpen(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Path, 
 
 
 def _evenly_spaced(count: int) -> range:
+    """Returns at most MOST_TEXTS of `count` row numbers, evenly spaced."""
     return range(0, count, -(-count // MOST_TEXTS))
 
 

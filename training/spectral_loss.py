@@ -38,15 +38,18 @@ class SpectralLoss(nn.Module):
             return {"mel": torch.stack(mel).mean(), "stft": torch.stack(stft).mean()}
 
     def _magnitudes(self, wave: Tensor, n_fft: int, hop: int) -> Tensor:
+        """Returns the STFT magnitudes (B, F, T) of waves (B, S)."""
         spectrum = torch.stft(wave, n_fft, hop, window=self.get_buffer(f"window_{n_fft}"), center=False,
                               return_complex=True)
         return torch.sqrt(torch.view_as_real(spectrum).square().sum(-1) + 1e-9)  # abs() has no gradient at zero
 
 
 def _log(magnitudes: Tensor, floor: float) -> Tensor:
+    """Returns the natural log of magnitudes, which are raised to at least `floor`."""
     return torch.log(torch.clamp(magnitudes, min=floor))
 
 
 def _convergence(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Returns the spectral convergence: the norm of the error divided by that of the target, averaged over rows."""
     error = torch.sqrt((ours - theirs).square().sum((1, 2)) + 1e-8)
     return (error / torch.sqrt(theirs.square().sum((1, 2)) + 1e-2)).clamp(max=WORST_CONVERGENCE).mean()

@@ -61,6 +61,7 @@ class StudentTask:
         return training, [row for row in short if names[row] in held_out][:MOST_VALIDATION_ROWS]
 
     def _collate(self, rows: list[int]) -> StudentBatch:
+        """Returns rows of the dataset as a batch, padded to round lengths."""
         symbols, frames = (int(ragged.lengths[rows].max()) for ragged in (self.dataset.ids, self.dataset.mels))
         return collate(self.dataset, rows, round_up(symbols, 16), round_up(frames, 64))
 
@@ -72,6 +73,7 @@ class StudentTask:
         return output, student_loss(output, batch, self.settings)
 
     def _rows(self, step: int) -> list[int]:
+        """Returns this process's row numbers at a step."""
         return [self.training_rows[index] for index in self.sampler.rows(step)]
 
     def train_step(self, step: int) -> dict[str, torch.Tensor]:

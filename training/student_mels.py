@@ -38,6 +38,7 @@ def read_with_mels(folder: Path, mels: Path, audio: AudioConfig, workers: Worker
 
 
 def _with_mels(corpus: Corpus, hop_length: int, folder: Path, rows: list[Tensor]) -> Corpus:
+    """Returns a corpus with the student's mels. Raises UserError if one does not fit its recording."""
     for line, row, samples in zip(corpus.lines, rows, corpus.waves.lengths.tolist(), strict=True):
         if len(row) != samples // hop_length + 1:
             raise UserError(f"--mels {folder}: found {len(row)} mel frames of {line.name}, expected the "

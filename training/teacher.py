@@ -54,9 +54,11 @@ class TeacherTask:
                                      workers.rank, workers.count)
 
     def _dataset(self, corpus: Corpus, audio: AudioConfig) -> TeacherDataset:
+        """Returns the rows of a corpus with the mels of their recordings."""
         return TeacherDataset(corpus.lines, mels_from_waves(corpus.waves, self.device, audio))
 
     def _batch(self, dataset: TeacherDataset, rows: list[int], share: float, seed: str) -> TeacherBatch:
+        """Returns rows as a batch, padded to round lengths; `share` of the words are given as phonemes."""
         frames = round_up(int(dataset.mels.lengths[rows].max()), 16)
         symbols = round_up(max(dataset.id_bounds[row] for row in rows), 16)
         return dataset.collate(rows, frames, symbols, share, random.Random(seed))
@@ -69,6 +71,7 @@ class TeacherTask:
         return output, {**losses(output, batch.mel), "focus": focus}
 
     def _rows(self, step: int) -> list[int]:
+        """Returns this process's row numbers at a step."""
         return [self.rows[index] for index in self.sampler.rows(step)]
 
     def train_step(self, step: int) -> dict[str, torch.Tensor]:
@@ -111,6 +114,7 @@ class TeacherTask:
         return {**figures, "score": self.adversarial.score(step) if self.adversarial else score}
 
     def _draw(self, model: nn.Module, batch: TeacherBatch, mode: str, step: int, log: TrainingLog) -> None:
+        """Logs pictures of the first row: its alignment, its mel and the recording's."""
         output = model(batch.ids, batch.id_lengths, batch.mel, batch.mel_lengths, PLAIN)
         symbols, frames = int(batch.id_lengths[0]), int(batch.mel_lengths[0])
         log.add_image(step, f"alignment, {mode}", output.alignments[0, :frames, :symbols].t().float().cpu().numpy())

@@ -95,6 +95,7 @@ class VocoderTask:
         return self.ready[step.__name__]
 
     def _autocast(self) -> torch.autocast:
+        """Returns bfloat16 autocast on a GPU; does nothing on the CPU."""
         # Without the cache of cast weights, which would outlive a capture.
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda", cache_enabled=False)
 
@@ -105,6 +106,7 @@ class VocoderTask:
             parameter.grad.copy_(gradient)
 
     def _likelihood_step(self) -> dict[str, torch.Tensor]:
+        """Computes the gradients of the likelihood loss. Returns the losses."""
         segments = self.sampler.cut(self.positions)
         with self._autocast():
             output = self.model(segments.mel, segments.wave, crop=self.model.context)
@@ -120,12 +122,14 @@ class VocoderTask:
         return wave, segments.wave
 
     def _weighted(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Returns the sum of losses with the weights of the settings."""
         settings = self.settings
         weights = {"mel": settings.mel_weight, "stft": settings.stft_weight,
                    "feature_matching": settings.feature_weight, "adversarial": 1.0}
         return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
 
     def _spectral_step(self) -> dict[str, torch.Tensor]:
+        """Computes the gradients of the spectral losses, without discriminators. Returns the losses."""
         losses = self.spectral(*self._generated())
         loss = self._weighted(losses)
         self._leave(loss, "model")

@@ -70,11 +70,13 @@ class ResolutionDiscriminator(nn.Module):
 
 
 def _conv(n_in: int, n_out: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> nn.Conv2d:
+    """Returns a weight-normalized convolution that keeps the size, except for its stride."""
     padding = (kernel[0] // 2, kernel[1] // 2)
     return weight_norm(nn.Conv2d(n_in, n_out, kernel, stride, padding))
 
 
 def _judge(x: Tensor, layers: nn.ModuleList, score: nn.Conv2d) -> tuple[Tensor, list[Tensor]]:
+    """Returns the scores of a discriminator and the activations of its layers."""
     features = []
     for layer in layers:
         x = F.leaky_relu(layer(x), SLOPE)

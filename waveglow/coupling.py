@@ -100,6 +100,7 @@ def flow_weights(networks: Sequence[CouplingNetwork], dtype: torch.dtype) -> lis
 
 
 def _grouped(items: Sequence[Tensor], size: int) -> list[Sequence[Tensor]]:
+    """Returns the items in groups of `size`."""
     return [items[i:i + size] for i in range(0, len(items), size)]
 
 

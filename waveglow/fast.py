@@ -122,6 +122,7 @@ class Buffers:
         self._residual(layer)
 
     def _residual(self, layer: Layer) -> None:
+        """Launches the residual and skip convolutions of a layer."""
         C, units, last = self.sizes["C"], min(RESIDUAL.units, self.sizes["C"]), layer.residual is None
         skip = descriptor(layer.skip, 2 * self.width, self.depth)
         kernels().residual_layer[(self._tiles(RESIDUAL), 1 if last else C // units)](
@@ -131,11 +132,13 @@ class Buffers:
             RESIDUAL.frames, units, self.depth, **_launch(RESIDUAL))
 
     def _descriptors(self, layer: Layer, tile: Tile) -> tuple[Any, Any]:
+        """Returns the tensor descriptors of a layer's input and weight."""
         units = min(tile.units, self.sizes["C"])
         return descriptor(self.x.flatten(0, 1), 1, tile.frames, self.depth), descriptor(layer.weight, 2 * units,
                                                                                          self.depth)
 
     def _tiles(self, tile: Tile) -> int:
+        """Returns the number of tiles over all rows and frames."""
         return self.rows * self.phases * -(-self.frames // tile.frames)
 
 
@@ -167,6 +170,7 @@ def descriptor(tensor: Tensor, *block: int) -> Any:
 
 
 def _launch(tile: Tile) -> dict[str, int]:
+    """Returns the launch options of a kernel with these tiles."""
     return {"num_warps": tile.warps, "num_stages": tile.stages}
 
 

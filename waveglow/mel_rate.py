@@ -86,13 +86,16 @@ class CouplingLayer(nn.Module):
         return self._join(kept, (changed - shift) * torch.exp(-log_scale))
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the coefficients that condition the coupling and those that it changes."""
         even, odd = x[..., 0::2], x[..., 1::2]
         return (even, odd) if self.odd else (odd, even)
 
     def _join(self, kept: Tensor, changed: Tensor) -> Tensor:
+        """Returns the coefficients in their order again; undoes _split."""
         return torch.stack((kept, changed) if self.odd else (changed, kept), 3).flatten(2)
 
     def _shift_and_scale(self, kept: Tensor, hidden: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Returns the shift and the log scale of the changed coefficients, from the kept ones and the mel."""
         y = self.block(self.start(kept) + self.condition(hidden), mask)
         shift, log_scale = self.end(self.norm(y)).float().chunk(2, 2)
         return shift, LOG_SCALE_BOUND * torch.tanh(log_scale / LOG_SCALE_BOUND)

@@ -195,6 +195,7 @@ class WaveGlow(nn.Module):
         return (second, first) if self.swaps(k) else (first, second)
 
     def _join(self, k: int, kept: Tensor, changed: Tensor) -> Tensor:
+        """Returns the halves joined again; undoes the split of flow k."""
         return torch.cat([changed, kept] if self.swaps(k) else [kept, changed], dim=2)
 
     def swaps(self, k: int) -> bool:
@@ -203,6 +204,7 @@ class WaveGlow(nn.Module):
 
     def _prepare(self, mel: Tensor, crop: int, n_samples: int, dtype: torch.dtype
                  ) -> tuple[Tensor, list[FlowWeights]]:
+        """Returns the upsampled mel and the weights of all flows, in this dtype."""
         condition = self.upsample(mel.float(), crop, n_samples).to(dtype).contiguous()
         assert n_samples // self.config.n_group % condition.shape[1] == 0, "samples and mel frames do not match"
         return condition, flow_weights(list(self.WN), dtype)
@@ -222,6 +224,7 @@ class WaveGlow(nn.Module):
         return [matrix for stack in stacks for matrix in stack.unbind()]
 
     def _log_det(self) -> Tensor:
+        """Returns log |det| of each flow's 1x1 convolution, (n_flows,)."""
         return torch.cat([torch.linalg.slogdet(stack).logabsdet for stack in self._stacked_matrices()])
 
     def masked(self, mel: Tensor, mel_lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -65,6 +65,7 @@ def _with_sigma(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _build(path: Path, tensors: dict[str, Tensor], config: WaveGlowConfig, audio: AudioConfig) -> Vocoder:
+    """Returns the network of these tensors in eval mode, its weight norm folded."""
     # Not on the meta device: its imports take seconds, more than the random weights.
     model = build_network(path, config, lambda config: build(config, audio), tensors)
     if isinstance(model, WaveGlow) and any(name.endswith("weight") and ".start." in name for name in tensors):
@@ -89,6 +90,7 @@ def _published(path: Path, generation: str | None) -> tuple[dict[str, Tensor], W
 
 def _interpret(path: Path, tensors: dict[str, Tensor], generation: str | None
                ) -> tuple[dict[str, Tensor], WaveGlowConfig]:
+    """Returns the tensors of a published file under the names of generation "new" or "old", and their settings."""
     if "convinv.0.conv.weight" not in tensors or "upsample.weight" not in tensors:
         raise UserError(f"{path}: found {len(tensors)} tensors, none of a published WaveGlow; expected "
                         "convinv.0.conv.weight among them; give NVIDIA's file, or our own as .safetensors")
@@ -122,6 +124,7 @@ def _state_dict(content: Any) -> dict[str, Tensor]:
 
 
 def _plain_name(name: str) -> str:
+    """Returns a parameter's name without "module." and in the older spelling of weight norm."""
     name = name.removeprefix("module.")
     for ending, old in NEW_STYLE.items():
         name = name.replace(ending, old)

@@ -86,6 +86,7 @@ CONTAINERS = {("collections", "OrderedDict"): _Dict, **{
 
 
 def _push(unpickler: Any, value: Any) -> None:
+    """Pushes a value onto the unpickler's stack."""
     unpickler.append(value)
 
 
@@ -95,6 +96,7 @@ def _pop_items(unpickler: Any) -> list[Any]:
 
 
 def _pop_pairs(unpickler: Any) -> list[tuple[Any, Any]]:
+    """Pops the items above the last mark as (key, value) pairs."""
     items = _pop_items(unpickler)
     return list(zip(items[::2], items[1::2]))
 
@@ -154,6 +156,7 @@ def read_checkpoint(path: Path) -> Any:
 
 
 def _read_zip(path: Path) -> Any:
+    """Returns the content of a file in PyTorch's zip format."""
     fault = zip_fault(path)
     if fault:
         raise UserError(f"{path}: {fault}; copy or download it again")
@@ -173,6 +176,7 @@ def _read_zip(path: Path) -> Any:
 
 
 def _read_legacy(path: Path) -> Any:
+    """Returns the content of a file in PyTorch's format from before version 1.6."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         magic, _, machine = (_Unpickler(file, path).load() for _ in range(3))
