@@ -60,7 +60,7 @@ class SegmentSampler:
         return self.cut(self.draw_positions(batch_size, generator))
 
     def draw_positions(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
-        """Returns (B,) int64, uniform in [0, positions), on the generator's device; by default, on that of the waves."""
+        """Returns (B,) int64, uniform in [0, positions), on the device of the generator, or else of the waves."""
         device = self.waves.flat.device if generator is None else generator.device
         return torch.randint(self.positions, (batch_size,), generator=generator, device=device)
 

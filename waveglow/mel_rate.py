@@ -237,6 +237,7 @@ class MelRateWaveGlow(nn.Module):
 
     def _log_scale(self, hidden: Tensor, mel: Tensor) -> Tensor:
         """(B, T, hop) float32: natural log of the residual's deviation for each MDCT coefficient."""
+        assert self.scale is not None, "without flows there is no residual"
         own = self.scale(hidden).float()
         with torch.autocast(mel.device.type, enabled=False):
             level = mel.float().transpose(1, 2) @ self.to_coefficients + self.coefficient_level
