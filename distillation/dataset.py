@@ -25,7 +25,7 @@ RowKey = tuple[str, int]  # name and sample
 
 
 class FolderRecords(NamedTuple):
-    """The rows of a folder without their tensors."""
+    """The records of all rows of a folder."""
     rows: dict[RowKey, Record]  # the latest state of each: once kept, a row stays kept
     limits: dict[RowKey, ReadingLimits | None]  # that each was judged by
     doubled: list[RowKey]  # kept more than once; only the first counts

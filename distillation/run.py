@@ -98,7 +98,7 @@ def _discard(notice: str) -> None:
 
 
 class _Job(NamedTuple):
-    """What a run works with."""
+    """The loaded inputs of a run."""
     settings: RunSettings
     texts: list[Text]
     lines: list[Line]  # the recordings' lines; empty without --student

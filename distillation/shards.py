@@ -46,7 +46,7 @@ class DistilledRow(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A row without its tensors."""
+    """The header entry of a row: everything except its tensors."""
     name: str
     sample: int
     seed: int | None  # None for a rejected row
@@ -57,7 +57,7 @@ class Record(NamedTuple):
 
 
 class Header(NamedTuple):
-    """A shard without its tensors."""
+    """The metadata of a shard: records of its rows, limits and checksums."""
     fingerprint: str  # of the manifest
     limits: ReadingLimits | None  # None in shards of earlier versions
     records: list[Record]  # of kept rows, in the order of the tensors, then of rejected rows
@@ -178,7 +178,7 @@ def load(path: Path, fingerprint: str, names: list[str], n_symbols: int, n_mels:
 
 
 def read_header(path: Path) -> Header:
-    """Reads a shard without its tensors. Raises UserError for a damaged file."""
+    """Reads the metadata of a shard, but no tensor. Raises UserError for a damaged file."""
     return _read(path, [])[0]
 
 
