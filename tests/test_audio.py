@@ -75,7 +75,7 @@ def test_loud_samples_are_clipped_not_wrapped(tmp_path):
     assert np.allclose(audio.read_wav(tmp_path / "a.wav"), [1, -1, 1, -1], atol=1e-4)
 
 
-def test_other_rates_and_stereo_are_converted_and_said_once(tmp_path):
+def test_other_rates_and_stereo_are_converted_and_reported_once(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.stack([tone(1.0, 44100), np.zeros(44100, np.float32)], 1), 44100)
     warn_once.cache_clear()

@@ -139,7 +139,7 @@ def test_killed_process_leaves_whole_shards(tmp_path) -> None:
     assert_holds(tmp_path, rows)
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path) -> None:
     write(tmp_path, [row(1)]).close()
     before = sorted(tmp_path.iterdir())
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

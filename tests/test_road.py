@@ -1,4 +1,4 @@
-"""The whole road by the scripts, on four short clips that the test makes itself: corpus to sound."""
+"""The whole way by the scripts, on four short clips that the test makes itself: corpus to sound."""
 import csv
 import os
 import subprocess
@@ -123,12 +123,12 @@ def one_line_error(capsys):
     (["--sharpen", "1.2", "--data", "."], "--sharpen: is for finished weights"),
     (["--init", "/nowhere.safetensors", "--export", "x.safetensors"], "/nowhere.safetensors: no such file; --init"),
     ([], "--data: not given")])
-def test_mistakes_are_told_in_one_line(arguments, expected, tmp_path, one_line_error):
+def test_mistakes_get_one_line(arguments, expected, tmp_path, one_line_error):
     assert expected in one_line_error("--out", tmp_path / "run", *arguments)
     assert not (tmp_path / "run").exists()
 
 
-def test_folders_that_cannot_be_written_are_told(corpus, tmp_path, one_line_error):
+def test_folders_that_cannot_be_written_are_named(corpus, tmp_path, one_line_error):
     (tmp_path / "file").write_text("")
     vocoder = ["--model", "waveglow", "--data", corpus, *FEW]
     assert "file: the folder cannot be made (a file is there)" in one_line_error(*vocoder, "--out", tmp_path / "file")
@@ -137,7 +137,7 @@ def test_folders_that_cannot_be_written_are_told(corpus, tmp_path, one_line_erro
     assert "No space left on device" in one_line_error(*vocoder, "--out", tmp_path / "run")
 
 
-def test_mistakes_in_the_corpus_are_told(corpus, tmp_path, one_line_error):
+def test_mistakes_in_the_corpus_are_named(corpus, tmp_path, one_line_error):
     folder = tmp_path / "corpus"
     (folder / "wavs").mkdir(parents=True)
     run = ["--model", "waveglow", "--data", folder, "--out", tmp_path / "run", *FEW]

@@ -129,7 +129,7 @@ def test_durations_are_those_of_the_teacher_as_it_listens(corpus, teacher, stude
         assert not torch.equal(again.mel, reading.mel)  # another chance
 
 
-def test_what_was_said_is_not_said_again_and_rejected_lines_are_listed(corpus, teacher, student, tmp_path, capsys):
+def test_finished_rows_are_not_made_again_and_rejected_ones_are_listed(corpus, teacher, student, tmp_path, capsys):
     options = command(corpus, tmp_path / "out", teacher, student, "--max-steps", "60", "--retries", "0")
     assert preprocess.main(options) == 0
     rejected = list(csv.DictReader(open(tmp_path / "out" / "rejected.csv")))
@@ -147,7 +147,7 @@ def test_what_was_said_is_not_said_again_and_rejected_lines_are_listed(corpus, t
     (lambda options, corpus: [str(corpus), *options], "expected one folder in LJSpeech's layout"),
     (lambda options, corpus: [*options, "--samples", "2"], "--samples: found 2, expected 1 with --student"),
     (lambda options, corpus: [*options, "--student", "none.safetensors"], "none.safetensors: no such file")])
-def test_mistakes_are_told_in_one_line(corpus, teacher, student, tmp_path, capsys, change, told):
+def test_mistakes_get_one_line(corpus, teacher, student, tmp_path, capsys, change, told):
     assert preprocess.main(change(command(corpus, tmp_path / "out", teacher, student), corpus)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line and not (tmp_path / "out").exists()

@@ -71,7 +71,7 @@ def test_mix_longer_than_its_bound_gives_way_to_letters() -> None:
     assert {len(dataset.read_row(0, 0.5, rng)) for _ in range(100)} == {9, 7, 5}
 
 
-def test_line_that_cannot_be_said_is_named() -> None:
+def test_a_line_that_cannot_be_spoken_is_named() -> None:
     with pytest.raises(UserError, match="line smile: "):
         TeacherDataset([Line("smile", "\N{GRINNING FACE}", None)], Ragged.from_rows([torch.zeros(4, 80)]))
 

@@ -162,7 +162,7 @@ def test_no_gpu_means_the_plain_path_and_silence(caplog):
 @pytest.mark.parametrize(("trouble", "told"), [
     (ImportError("No module named 'triton'\nmore"), "ImportError: No module named 'triton'"),
     ("relative error of v 2.0e-01, allowed 1.0e-02", "relative error of v 2.0e-01")])
-def test_a_fall_back_is_told_in_one_line(monkeypatch, caplog, trouble, told):
+def test_a_fallback_is_reported_in_one_line(monkeypatch, caplog, trouble, told):
     def discrepancy(*_) -> str:
         if isinstance(trouble, str):
             return trouble

@@ -132,7 +132,7 @@ def test_all_readings_of_a_held_out_text_are_held_out(distilled):
     assert not {names[row] for row in task.validation_rows} & {names[row] for row in task.training_rows}
 
 
-def test_what_is_left_out_is_told(corpus, capsys):
+def test_rows_that_are_left_out_are_reported(corpus, capsys):
     task_of("tacotron2", corpus, max_frames="60")
     assert "1 of 3 recordings are left out: too long, see --max-frames" in capsys.readouterr().err
     task_of("waveglow", corpus, segment="16384")

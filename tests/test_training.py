@@ -206,7 +206,7 @@ def test_a_run_that_fails_before_its_first_file_leaves_no_folder(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_errors_of_the_system_are_told_for_what_they_are(tmp_path, monkeypatch, capsys):
+def test_system_errors_are_not_blamed_on_the_options(tmp_path, monkeypatch, capsys):
     def full(*args, **options):
         raise OSError(28, "No space left on device", "/tmp/kernels/x.so")
     monkeypatch.setattr("training.run.train", full)

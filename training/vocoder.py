@@ -85,7 +85,7 @@ class VocoderTask:
         self.noise.normal_(generator=generator)
 
     def _phase(self, step: Step, trained: list[str]) -> Step:
-        """The step of a phase that trains these networks, as a CUDA graph where that can be."""
+        """Returns the step of a phase that trains these networks, on a GPU as a CUDA graph."""
         if step.__name__ not in self.ready:
             self.ready.clear()  # frees the graph of the phase before
             for name in trained:
