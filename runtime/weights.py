@@ -113,10 +113,10 @@ def _check_about(path: Path, about: Any, model: str) -> None:
 def _settings(path: Path, about: dict[str, Any], audio: AudioConfig, symbols: list[str] | None,
               upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Any, TextConfig | None]:
     """Returns the settings of the model and of its text. Raises UserError for malformed ones, and for others' mels."""
-    found = from_dict(AudioConfig, about["audio"], f"{path}: audio")
+    from_dict(AudioConfig, about["audio"], f"{path}: audio")
     for name, expected in dataclasses.asdict(audio).items():
-        if getattr(found, name) != expected:
-            raise UserError(f"{path}: mel definition has {name} {getattr(found, name)}, expected {expected}; "
+        if about["audio"].get(name) != expected:
+            raise UserError(f"{path}: mel definition has {name} {about['audio'].get(name)}, expected {expected}; "
                             "train with this mel definition")
     values = upgrade(about["config"]) if isinstance(about["config"], dict) else about["config"]
     config = from_dict(type(CONFIGS[about["model"]]["default"][0]), values, f"{path}: config")
