@@ -69,7 +69,7 @@ class VocoderTask:
                 self.model.core = torch.compile(coupling_network, dynamic=False, fullgraph=True)
 
     def train_step(self, step: int) -> dict[str, torch.Tensor]:
-        """Leaves the gradients of a batch in .grad; returns its losses."""
+        """Computes the gradients of a batch into .grad. Returns its losses."""
         self._draw(step)
         if self.settings.objective == "likelihood":
             return dict(self._phase(self._likelihood_step, ["model"])())
@@ -78,7 +78,7 @@ class VocoderTask:
         return dict(self._phase(self._adversarial_step, ["model", "discriminators"])())
 
     def _draw(self, step: int) -> None:
-        """Places of the batch's segments and its noise: a function of the seed and the step alone."""
+        """Draws the positions of the batch's segments and its noise, which depend only on the seed and the step."""
         generator = torch.Generator(self.device)
         generator.manual_seed((self.settings.seed * 1_000_003 + step) * self.workers.count + self.workers.rank)
         self.positions.copy_(self.sampler.draw_positions(len(self.positions), generator))
@@ -99,8 +99,8 @@ class VocoderTask:
         # Without the cache of cast weights, which would outlive a capture.
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda", cache_enabled=False)
 
-    def _leave(self, loss: torch.Tensor, network: str, retain: bool = False) -> None:
-        """Writes the gradients of a loss by one network's parameters into their .grad."""
+    def _backward_into(self, loss: torch.Tensor, network: str, retain: bool = False) -> None:
+        """Writes the gradients of a loss with respect to the parameters of one network into their .grad."""
         parameters = list(self.networks[network].parameters())
         for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, retain_graph=retain)):
             parameter.grad.copy_(gradient)
@@ -111,11 +111,11 @@ class VocoderTask:
         with self._autocast():
             output = self.model(segments.mel, segments.wave, crop=self.model.context)
         loss = likelihood_loss(output)
-        self._leave(loss, "model")
+        self._backward_into(loss, "model")
         return {"loss": loss.detach()}
 
     def _generated(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """(generated, recorded) waves of the batch, each (B, segment)."""
+        """Returns the generated and the recorded waves of the batch, each (B, segment)."""
         segments = self.sampler.cut(self.positions)
         with self._autocast():
             wave = self.model.infer(segments.mel, noise=self.noise, crop=self.model.context)
@@ -132,32 +132,32 @@ class VocoderTask:
         """Computes the gradients of the spectral losses, without discriminators. Returns the losses."""
         losses = self.spectral(*self._generated())
         loss = self._weighted(losses)
-        self._leave(loss, "model")
+        self._backward_into(loss, "model")
         return {"loss": loss.detach(), **{name: value.detach() for name, value in losses.items()}}
 
     def _adversarial_step(self) -> dict[str, torch.Tensor]:
-        """Both sides take their step from the same waves, so the discriminators look at each only once."""
+        """Computes the gradients of both sides in one pass of the discriminators. Returns the losses."""
         fake, real = self._generated()
         with self._autocast():
             judged_real, judged_fake = self.networks["discriminators"](real), self.networks["discriminators"](fake)
         theirs = discriminator_loss(judged_real, judged_fake)
-        self._leave(theirs, "discriminators", retain=True)
+        self._backward_into(theirs, "discriminators", retain=True)
         losses = {**generator_losses(judged_real, judged_fake), **self.spectral(fake, real)}
         loss = self._weighted(losses)
-        self._leave(loss, "model")
+        self._backward_into(loss, "model")
         return {"loss": loss.detach(), "discriminators": theirs.detach(),
                 **{name: value.detach() for name, value in losses.items()}}
 
     def names(self, step: int) -> list[str]:
-        """Names of the recordings that the batch's segments are cut from."""
+        """Returns the names of the recordings that the batch's segments are cut from."""
         self._draw(step)
         return [self.recordings[row] for row in self.sampler.rows(self.positions)]
 
     def validate(self, model: nn.Module, step: int, log: TrainingLog) -> dict[str, float]:
-        """Speaks held-out recordings from their mels, and from the student's where there are any.
+        """Returns the figures of waves from held-out recordings' mels, and from the student's mels if there are any.
 
-        The score is the multi-resolution mel distance, of both the mean. Before the discriminators have joined, a small
-        distance means a blurred voice: the score is infinite there.
+        The score is the multi-resolution mel distance, the mean of both. It is infinite before the discriminators are
+        used, because a small distance then means a blurred voice.
         """
         figures, rows = {}, min(MOST_VALIDATION_ROWS, len(self.validation.lines))
         if isinstance(model, WaveGlow):

@@ -1,5 +1,6 @@
-"""Judges of a wave for adversarial training: by periods (Kong, Kim, Bae 2020, arXiv 2010.05646) and by spectrograms
-at several resolutions (Jang et al. 2021, arXiv 2106.07889). Needed in training only."""
+"""Discriminators of waves for adversarial training: of periods (Kong, Kim, Bae 2020, arXiv 2010.05646) and of
+spectrograms at several resolutions (Jang et al. 2021, arXiv 2106.07889). Needed in training only.
+"""
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ SLOPE = 0.1  # of the leaky rectifiers
 
 
 class Discriminators(nn.Module):
-    """All judges; waves may be of any length of at least 2,048 samples. Fit for autocast and CUDA graphs."""
+    """All discriminators of waves of at least 2,048 samples; works under autocast and in CUDA graphs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,13 +24,13 @@ class Discriminators(nn.Module):
                                     + [ResolutionDiscriminator(n_fft) for n_fft in RESOLUTIONS])
 
     def forward(self, wave: Tensor) -> DiscriminatorOutput:
-        """wave (B, S) float32 -> scores and features, a list entry a judge."""
+        """Returns the scores and features of waves (B, S) float32, a list entry for each discriminator."""
         scores, features = zip(*(judge(wave) for judge in self.judges))
         return DiscriminatorOutput(list(scores), list(features))
 
 
 class PeriodDiscriminator(nn.Module):
-    """Folds the wave to rows of one period and looks along each column."""
+    """A discriminator of samples one period apart: folds the wave into rows of a period, convolves along columns."""
 
     def __init__(self, period: int) -> None:
         super().__init__()
@@ -43,11 +44,11 @@ class PeriodDiscriminator(nn.Module):
     def forward(self, wave: Tensor) -> tuple[Tensor, list[Tensor]]:
         """wave (B, S) -> scores (B, 1, about S / period / 81, period), features."""
         wave = F.pad(wave[:, None], (0, -wave.shape[1] % self.period), mode="reflect")
-        return _judge(wave.unflatten(2, (-1, self.period)), self.layers, self.score)
+        return _score(wave.unflatten(2, (-1, self.period)), self.layers, self.score)
 
 
 class ResolutionDiscriminator(nn.Module):
-    """Looks at the spectrogram as at a picture (B, 1, frames, bins)."""
+    """A discriminator of the magnitude spectrogram, convolved as a picture (B, 1, frames, bins)."""
 
     def __init__(self, n_fft: int) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class ResolutionDiscriminator(nn.Module):
                                   return_complex=True)
             power = torch.view_as_real(spectrum).square().sum(-1)
             picture = (power + 1e-6).pow(0.25)  # the root of the magnitude: what is quiet still counts
-        return _judge(picture.transpose(1, 2)[:, None], self.layers, self.score)
+        return _score(picture.transpose(1, 2)[:, None], self.layers, self.score)
 
 
 def _conv(n_in: int, n_out: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> nn.Conv2d:
@@ -75,7 +76,7 @@ def _conv(n_in: int, n_out: int, kernel: tuple[int, int], stride: tuple[int, int
     return weight_norm(nn.Conv2d(n_in, n_out, kernel, stride, padding))
 
 
-def _judge(x: Tensor, layers: nn.ModuleList, score: nn.Conv2d) -> tuple[Tensor, list[Tensor]]:
+def _score(x: Tensor, layers: nn.ModuleList, score: nn.Conv2d) -> tuple[Tensor, list[Tensor]]:
     """Returns the scores of a discriminator and the activations of its layers."""
     features = []
     for layer in layers:
