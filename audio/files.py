@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from runtime.console import one_line
 from runtime.errors import UserError
 from runtime.files import atomic_write, check_readable
 
@@ -78,7 +79,7 @@ def _read_checked(path: Path) -> tuple[np.ndarray, int]:
             wav, claimed, log = _read_channels(path, file), file.frames, file.extra_info
             exact = not file.subtype.startswith("MPEG")  # whose length is an estimate
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
-        raise UserError(f"{path}: cannot be read as sound ({_one_line(error)}); "
+        raise UserError(f"{path}: cannot be read as sound ({one_line(error)}); "
                         "expected wav, flac, ogg or opus") from None
     cut = _CUT_SHORT.search(log)
     if cut and int(cut[1]) < STREAMED:
@@ -201,7 +202,3 @@ def write_stream(chunks: Iterable[np.ndarray], descriptor: int, rate: int, raw: 
     except OSError as error:
         raise UserError(f"-o -: standard output could not be written ({error.strerror})") from None
     return count, first
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -48,6 +48,7 @@ def _run_on_random_input(recurrence: PlainRecurrence | FusedRecurrence, config: 
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int, scale: float = 1.0) -> Tensor:
+        """Returns normal random numbers, rounded as the recurrence gets them."""
         return (torch.randn(shape, generator=generator) * scale).to(rounding).float()
 
     streams = {"gates": normal(T, B, 4 * H), "memory": normal(B, N, E), "processed_memory": normal(B, N, A, scale=0.5)}
