@@ -34,7 +34,7 @@ class Decoder(nn.Module):
         return rnn.weight_ih[:, :self.config.prenet_dim], rnn.bias_ih + rnn.bias_hh
 
     def attention_weights(self) -> AttentionWeights:
-        """Returns the weights of the attention recurrence, except those of the prenet (see prenet_product), in float32."""
+        """Returns the weights of the attention recurrence, without those of the prenet, in float32."""
         rnn, layer = self.attention_rnn, self.attention_layer
         convolution = layer.location_layer["location_conv"].conv.weight
         dense = layer.location_layer["location_dense"].linear_layer.weight

@@ -207,7 +207,7 @@ class MelRateWaveGlow(nn.Module):
             return wave + self.mdct.inverse(coefficients.float() if mask is None else coefficients.float() * mask)
 
     def _hidden(self, mel: Tensor, mask: Tensor | None) -> Tensor:
-        """Returns the hidden features (B, T, C) of a mel (B, M, T), natural log, from which mean and flow are computed."""
+        """Returns the hidden features (B, T, C) of a mel (B, M, T), natural log; mean and flow use them."""
         half = KERNEL_SIZE // 2
         x = (F.pad(mel, (half, half), value=self.silence) + 5) * 0.4  # about unit scale for speech
         x = self.input(x).transpose(1, 2)
