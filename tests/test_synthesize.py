@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from hparams import TextConfig
+import waveglow
+from hparams import AudioConfig, TextConfig, WaveGlowConfig
 from lightspeech import ProsodyPrediction
 from runtime.errors import UserError
 from synthesis import mel_predictor, synthesizer, vocoder_runner
@@ -186,6 +187,22 @@ def test_shipped_vocoder_does_not_depend_on_frames_beyond_the_margin():
     (_, whole), = speaker.vocoder.synthesize([mel], [1], None, 0.0)
     assert [len(part) // HOP for part in parts] == [FIRST_CHUNK, frames + TAIL_FRAMES - FIRST_CHUNK]
     assert np.abs(np.concatenate(parts) - whole).max() < 0.5 / 32768
+
+
+@pytest.mark.parametrize("config", [
+    WaveGlowConfig(squeeze="mdct", n_flows=2, n_blocks=2, block_channels=16, block_hidden=32, flow_channels=8),
+    WaveGlowConfig(n_flows=2, n_early_every=2, n_layers=2, n_channels=8)], ids=["mel rate", "published"])
+def test_both_kinds_of_vocoder_give_the_same_wave_whole_batched_and_in_chunks(config, monkeypatch):
+    torch.manual_seed(0)
+    runner = vocoder_runner.VocoderRunner(waveglow.build(config).eval(), AudioConfig(), torch.device("cpu"))
+    monkeypatch.setattr(vocoder_runner, "FIRST_CHUNK", 16)
+    mels = [torch.randn(80, frames) - 5 for frames in (120, 31)]
+    chunks = [np.concatenate(list(runner.stream(mel, seed, None, 0.0))) for seed, mel in enumerate(mels)]
+    for budget in (1, 1000):
+        monkeypatch.setattr(vocoder_runner, "FRAMES_PER_BATCH", {"cpu": budget})
+        for row, wave in runner.synthesize(mels, [0, 1], None, 0.0):
+            assert len(wave) == (mels[row].shape[1] + TAIL_FRAMES) * HOP and wave.std() > 0.001
+            np.testing.assert_allclose(chunks[row], wave, atol=1e-4 * np.abs(wave).max())
 
 
 def test_a_stream_refuses_before_it_begins(speaker):
