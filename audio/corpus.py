@@ -49,12 +49,20 @@ def read_recordings(folder: Path, names: Sequence[str], rate: int = 22050, proce
     _files_by_lower_name.cache_clear()
     read = functools.partial(_read, folder=Path(folder), rate=rate)
     if processes > 1:
-        # SIGINT is handled by this process alone.
-        with multiprocessing.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        with multiprocessing.Pool(processes, _reset_signals) as pool:
             rows = list(tqdm(pool.imap(read, names, chunksize=16), "reading recordings", len(names), disable=None))
     else:
         rows = [read(name) for name in tqdm(names, "reading recordings", disable=None)]
     return rows
+
+
+def _reset_signals() -> None:
+    """Makes a worker process ignore SIGINT, which its parent handles, and end at SIGTERM, by which the pool ends it.
+
+    A worker that kept a handler of the parent (runtime.signals.catch_signals) would never end, nor would the pool.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def check_all_readable(recordings: Sequence[Recording]) -> None:
