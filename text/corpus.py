@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from runtime.errors import UserError
 from text.cleaners import to_ascii
-from text.reader import settle
+from text.reader import pause_between
 from text.sequence import encode, encode_plain
 from text.symbols import symbol_to_id
 
@@ -105,13 +105,13 @@ def read_mixed(words_text: str, phonemes: str, phoneme_share: float, rng: random
         if not groups:
             continue
         if ids:
-            ids += encode_plain(settle(gap)) + [_SPACE]
+            ids += encode_plain(pause_between(gap)) + [_SPACE]
         if rng.random() < phoneme_share:
             ids += encode(" ".join(group.replace("_", " ") for group in groups))
         else:
             ids += encode_plain(_one_word(_without_quotes(letters, spoken)))
         gap = spoken.rpartition("}")[2] + " "
-    return ids + encode_plain(settle(gap, last=True))
+    return ids + encode_plain(pause_between(gap, last=True))
 
 
 def _without_quotes(letters: str, spoken: str) -> str:

@@ -78,3 +78,53 @@ def year(digits: str) -> str:
     if len(digits) != 4 or digits[1:3] == "00":
         return cardinal(digits)
     return pairs(digits)
+
+
+def plural(words: str) -> str:
+    """'nineteen ninety' -> 'nineteen nineties'."""
+    if words.endswith("y"):
+        return words[:-1] + "ies"
+    return words + ("es" if words.endswith("x") else "s")
+
+
+def ungrouped(written: str) -> str:
+    """'1,234.5' -> '1234.5'; also '1,25,000' and '3 500 000'."""
+    return written.replace(",", "").replace(" ", "")
+
+
+def say_whole(digits: str, years: bool = True) -> str:
+    """Digits as a year if they may be one, digit by digit if a code (007, or ten and more), else a cardinal."""
+    if len(digits) > 1 and digits[0] == "0" or len(digits) >= 10 and not digits.endswith("000") and years:
+        return spell_digits(digits)
+    if years and len(digits) == 4:
+        if "1100" <= digits <= "1999" or "2010" <= digits <= "2099" or digits[2:] == "00" != digits[1:3]:
+            return pairs(digits)
+    return cardinal(digits)
+
+
+def say_number(written: str) -> str:
+    """'1,234.5', '1876' (as a year), '007', '.5' -> words."""
+    whole, point, decimals = written.partition(".")
+    if point:
+        said = say_whole(ungrouped(whole), years=False) + " " if whole else ""
+        return f"{said}point {spell_digits(decimals)}"
+    return say_whole(ungrouped(whole), years=whole.isdecimal())
+
+
+def say_amount(written: str) -> str:
+    """As `say_number` for a number that cannot be a year."""
+    return say_number(written) if "." in written else say_whole(ungrouped(written), years=False)
+
+
+def short_year(digits: str) -> str:
+    """Two digits of a year: '08' -> 'oh eight', '99' -> 'ninety-nine'."""
+    return spell_digits(digits).replace("zero", "oh") if digits[0] == "0" else cardinal(digits)
+
+
+def hundreds(digits: str) -> str:
+    """Three digits of a name: '767' -> 'seven sixty-seven', '405' -> 'four oh five', '900' -> 'nine hundred'."""
+    if digits[0] == "0":
+        return spell_digits(digits)
+    if digits[1:] == "00":
+        return cardinal(digits)
+    return f"{_UNITS[int(digits[0])]} {'oh ' if digits[1] == '0' else ''}{_below_hundred(int(digits[1:]))}"

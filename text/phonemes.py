@@ -79,12 +79,13 @@ def _inflected(word: str) -> str | None:
     """Genitives and words in leftover apostrophes: the stem's phonemes, with the ending that English gives them."""
     if word.endswith("'s"):
         stem = pronounce(word[:-2])
-        return stem and f"{stem} {_sibilant_ending(stem.split()[-1])}"
+        return stem and f"{stem} {sibilant_ending(stem.split()[-1])}"
     bare = word.strip("'")
     return pronounce(bare) if bare and bare != word else None
 
 
-def _sibilant_ending(last: str) -> str:
+def sibilant_ending(last: str) -> str:
+    """Returns the phonemes that a plural or genitive s adds after the phoneme `last`."""
     if last in _SIBILANTS:
         return "IH0 Z"
     return "S" if last in _VOICELESS else "Z"

@@ -1,25 +1,40 @@
 """The reader: a text as written -> the words a person says and the pauses between them."""
 import re
-import unicodedata
 from typing import NamedTuple
 
-from text.figures import read_figure
-from text.lexicon import BARE_TITLES, CURRENCIES, ELISIONS, GREEK, SHAPES, SIGNS
-from text.phonemes import is_arpabet
-from text.spellings import read_word
+from text.lexicon import Lexicon
+from text.normalize import normalize
+from text.rule import Rule, compiled
+from text.rules import rules_for
+from text.stops import ends_sentence, is_line_end
+from text.tables import (
+    ABBREVIATIONS,
+    ALSO_A_WORD,
+    BARE_TITLES,
+    BEFORE_NUMBERS,
+    BIBLE_BOOKS,
+    CALENDAR,
+    CURRENCIES,
+    DOTTED,
+    NEVER_LAST,
+    SHAPES,
+)
 
-_SIMPLE = re.compile(r"(?![ivxlc]+\b|[b-z]\b)[a-z]+(?=[ ,;!?]|:(?!//)|$)|[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
-_NOT_SIMPLE = frozenset([*BARE_TITLES, *SHAPES, *(word.title() for word in BARE_TITLES)])
-_ELISION = re.compile(r"'[A-Za-z]+'?")
-_YEAR_SHORT = re.compile(r"'(\d\d)(s?)(?!\d)")
-_BRACES = re.compile(r"\{([^{}]{1,400})\}")
-_QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ`´", "'"),
-                         **dict.fromkeys("‐‑", "-"), **dict.fromkeys("–‒", "–"), **dict.fromkeys("—―⸺", "—"),
-                         "…": "...", "μ": "µ", "º": "°", "•": "—", "·": "—", "‣": "—", "●": "—", "▪": "—"})
-_KEPT = frozenset([*SIGNS, *GREEK, "–", "—", "Ω"])
-_GAP = frozenset(",;:.!?\"'()[]-–—|_/")
+# Words that no rule needs to look at; most words of a text are such
+_PLAIN_WORD = re.compile(r"(?![ivxlc]+\b|[b-z]\b)[a-z]+(?=[ ,;!?]|:(?!//)|\.?$|\. )|[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
+_NOT_PLAIN = frozenset(word for table in (
+    BARE_TITLES, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS, {"re": ""})
+    for key in table for word in (key, key.title()))  # and the first words of what has several:
+_NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES] for word in re.findall("[A-Za-z]+", key)[:1] if key.strip(".") != word}
+_SEPARATORS = frozenset(",;:.!?\"'()[]-–—|_/")
 _CAPITAL = re.compile(r"(?!I\b)[A-Z]")
 _MARKS = re.compile(r"[?!]")
+_PAUSES = frozenset(",;:.?!")
+_RANGE = re.compile(rf"\s?[-–]\s?(?=[{''.join(map(re.escape, CURRENCIES))}]?\.?\d)")
+_TIMES = re.compile(r"(\s?)([x×])\s?(?=\d)")
+_GENITIVE = re.compile(r"'s(?![A-Za-z'])")
+_DIGITS = re.compile(r"\d+")
+_SERIES = re.compile(r"\d{1,20}(?:-\d{1,20}){2,6}(?![\w])")
 
 
 class Piece(NamedTuple):
@@ -28,152 +43,126 @@ class Piece(NamedTuple):
     spoken: str  # as said: lower case, a lone capital is the name of a letter; or `{ARPAbet}`
     pause: str  # one of `,;:.?!` or nothing
     phonemes: bool  # True if spoken is `{ARPAbet}`
+    rule: str  # the name of the rule that read it
 
 
-class Spoken(NamedTuple):
+class SpokenText(NamedTuple):
     """What is said of a text."""
     pieces: list[Piece]
     dropped: str  # characters of which nothing can be said, each once
 
 
-def speak(text: str) -> Spoken:
-    """Reads a text of any length: its pieces in order, and what it had to leave out."""
-    plain, origins, dropped = _transliterate(text)
-    pieces, gap, position = [], "", 0
+class _Token(NamedTuple):
+    """What a rule made of the text at one place."""
+    said: str  # "" for silence
+    stop: int  # where it ends
+    rule: str  # "" if no rule applied
+
+
+def speak(text: str, lexicon: Lexicon | None = None) -> SpokenText:
+    """Reads a text of any length.
+
+    lexicon: pronunciations by the user, which decide before all rules. Returns the pieces in order, and the characters
+    that had to be left out.
+    """
+    normalized = normalize(text)
+    plain, dropped = normalized.text, normalized.dropped
+    pieces, separator, position = [], "", 0
     while position < len(plain):
-        said, stop = _read_one(plain, position)
-        if said:
+        token = _read_at(plain, position, lexicon)
+        if token.said and token.said not in _PAUSES:
             if pieces:
-                pieces[-1] = pieces[-1]._replace(pause=settle(gap, capital=_CAPITAL.match(plain, position) is not None))
-            pieces.append(Piece(_source(text, plain, origins, position, stop), said, "", said[0] == "{"))
-            gap = ""
+                capital = _CAPITAL.match(plain, position) is not None
+                pieces[-1] = pieces[-1]._replace(pause=pause_between(separator, capital=capital))
+            source = normalized.source(text, position, token.stop)
+            pieces.append(Piece(source, token.said, "", token.said[0] == "{", token.rule))
+            separator = ""
+        elif token.rule:
+            separator += token.said or " "
         else:
-            character = plain[position]
-            if character in _GAP or character.isspace():
-                gap += character
-            elif character not in "{}":
-                dropped[character] = True
-        position = stop
+            separator += _separator(plain, position, dropped)
+        position = token.stop
     if pieces:
-        pieces[-1] = pieces[-1]._replace(pause=settle(gap, last=True))
-    return Spoken(pieces, "".join(dropped))
+        pieces[-1] = pieces[-1]._replace(pause=pause_between(separator, last=True))
+    return SpokenText(pieces, "".join(dropped))
 
 
-def _source(text: str, plain: str, origins: list[int] | None, start: int, stop: int) -> str:
-    return plain[start:stop] if origins is None else text[origins[start]:origins[stop - 1] + 1]
-
-
-def _transliterate(text: str) -> tuple[str, list[int] | None, dict[str, bool]]:
-    """ASCII and the few signs that the rules know; where each character of it comes from; what came to nothing."""
-    dropped: dict[str, bool] = {}
-    if text.isascii() and text.isprintable():
-        return text.replace("`", "'"), None, dropped
-    plain, origins = [], []
-    for index, character in enumerate(text):
-        written = _written(character, text[max(0, index - 1):index + 2])
-        if not written and unicodedata.category(character) not in ("Mn", "Cf"):
-            dropped[character] = True
-        plain.append(written)
-        origins += [index] * len(written)
-    return "".join(plain), origins, dropped
-
-
-def _written(character: str, around: str) -> str:
-    """around: the character with its neighbours; a Greek letter among others is part of a word, alone a symbol."""
-    if character.isspace():
-        return "\n" if character in "\n\u2028\u2029" else " "
-    if character.isascii():
-        return character.translate(_QUOTES) if character.isprintable() else ""
-    character = character.translate(_QUOTES)
-    if character in "™®":
-        return ""
-    in_word = character in GREEK and len(re.findall(r"[\u0370-\u03ff\u1f00-\u1fff]", around)) > 1
-    if character in _KEPT and not in_word or character.isascii():
+def _separator(text: str, position: int, dropped: dict[str, bool]) -> str:
+    """What a character that is no word adds to the gap between two words; others go to `dropped`."""
+    character = text[position]
+    if character == "\n" and is_line_end(text, position):
+        return "\n\n"
+    if character in _SEPARATORS or character.isspace():
         return character
-    from unidecode import unidecode
-    return unidecode(character)
+    if character not in "{}":
+        dropped[character] = True
+    return ""
 
 
-def _read_one(text: str, position: int) -> tuple[str, int]:
-    """(what is said, its end) of the word, figure or sign at this place; ("", position + 1) where nothing is."""
-    simple = _SIMPLE.match(text, position)
-    if simple and simple[0] not in _NOT_SIMPLE:
-        return simple[0].lower(), simple.end()
-    character, following = text[position], text[position + 1:position + 2]
-    if character.isspace():
-        return "", position + 1
-    if character == "{":
-        return _read_braces(text, position)
-    if character == "'":
-        return _read_apostrophe(text, position)
-    said = None
-    if character.isalpha() and character.isascii():
-        said = read_word(text, position)
-    elif character.isdecimal() or character in CURRENCIES or character in "-−.(+":
-        if character != "." or following.isdecimal():
-            said = read_figure(text, position)
-        if not said and text.startswith(".NET", position):
-            said = SHAPES[".NET"], position + 4
-    return said or _read_sign(text, position)
+def _read_at(text: str, position: int, lexicon: Lexicon | None) -> _Token:
+    if lexicon:
+        entry = lexicon.match(text, position)
+        if entry:
+            return _Token(entry[0], entry[1], "lexicon")
+    plain = _PLAIN_WORD.match(text, position)
+    if plain and plain[0] not in _NOT_PLAIN:
+        return _Token(plain[0].lower(), plain.end(), "word")
+    if text[position] != " ":
+        for rule in rules_for(text[position]):
+            match = compiled(rule.pattern).match(text, position)
+            said = rule.say(match) if match else None
+            if said is not None:
+                return _finish(text, match, said, rule)
+    return _Token("", position + 1, "")
 
 
-def _read_braces(text: str, position: int) -> tuple[str, int]:
-    """`{R EH1 D}` as it stands; braces around anything but ARPAbet mean nothing."""
-    match = _BRACES.match(text, position)
-    if match and is_arpabet(match[1]):
-        return "{" + " ".join(match[1].split()) + "}", match.end()
-    return "", position + 1
+def _finish(text: str, match: re.Match[str], said: str, rule: Rule) -> _Token:
+    """Leaves a full stop that ends the sentence for the pause, and adds the word that joins a figure to the next."""
+    stop = match.end()
+    if said and text[stop - 1] == "." and ends_sentence(text, stop):
+        stop -= 1
+    genitive = said and _GENITIVE.match(text, stop)
+    if genitive and said[-1].isalpha():
+        return _Token(said + "'s", genitive.end(), rule.name)
+    if rule.is_figure and not _SERIES.match(text, match.start()):
+        joint, stop = _join(text, match.start(), stop)
+        said += joint
+    return _Token(said, stop, rule.name)
 
 
-def _read_apostrophe(text: str, position: int) -> tuple[str, int]:
-    """'tis, 'em, '90s, '99; else a quotation mark."""
-    short = _YEAR_SHORT.match(text, position)
-    if short:
-        said = read_figure(text, position + 1)
-        return said if short[2] or not said else (said[0], short.end())
-    elision = _ELISION.match(text, position)
-    for written in (elision[0], elision[0].rstrip("'")) if elision else ():
-        if written.lower() in ELISIONS:
-            return SHAPES.get(written.lower(), written.lower()), position + len(written)
-    return "", position + 1
+def _join(text: str, start: int, stop: int) -> tuple[str, int]:
+    """The word between a figure and the next one ("10-15", "12 x 15"), and where that one starts; "" if none follows."""
+    times = _TIMES.match(text, stop)
+    if times:
+        return (" times" if times[2] == "×" and times[1] else " by"), times.end()
+    joint = _RANGE.match(text, stop)
+    if not joint or text[joint.end() - 1:joint.end()] == "-" and text[stop] == " ":
+        return "", stop
+    low, high = _DIGITS.match(text, start), _DIGITS.match(text, joint.end())
+    if low and high and low[0] == high[0] and low.end() == stop:  # fifty-fifty
+        return "", joint.end()
+    subtracts = joint[0].strip() == "-" and compiled(r"\d+\s?=").match(text, joint.end())
+    return (" minus" if subtracts else " to"), joint.end()
 
 
-def _read_sign(text: str, position: int) -> tuple[str, int]:
-    character, before, following = text[position], text[position - 1:position], text[position + 1:position + 2]
-    if character in GREEK:
-        return GREEK[character], position + 1
-    if character == "*" and before.strip() and re.match(r"\s?[\d(]", text[position + 1:position + 3]):
-        return "times", position + 1
-    if character == "#" and following.isalpha():
-        return "hashtag", position + 1
-    if character == "~" and following.isdecimal():
-        return "about", position + 1
-    if character == "^" and following.isalnum():
-        power = {"2": "squared", "3": "cubed"}.get(following)
-        return (power, position + 2) if power else ("to the power of", position + 1)
-    if character == "/" and before.isupper() and following.isupper():
-        return "", position + 1
-    return SIGNS.get(character, ""), position + 1
-
-
-def settle(gap: str, last: bool = False, capital: bool = False) -> str:
-    """The one pause of what stands between two words: `"--` -> `,`, `.")` -> `.`; nothing for a space or a lone hyphen.
+def pause_between(separator: str, last: bool = False, capital: bool = False) -> str:
+    """Returns the one pause for what stands between two words: `"--` -> `,`, `.")` -> `.`, a space or a hyphen -> "".
 
     last: no word follows, so that quotes and brackets need no pause; capital: the next word begins with a capital.
     """
-    if gap == " " or not gap:
+    if separator == " " or not separator:
         return ""
-    mark = _MARKS.search(gap)
+    mark = _MARKS.search(separator)
     if mark:
         return mark[0]
-    stops = gap.count(".")
-    if stops > 1 and ".." in gap.replace(" ", ""):
+    if separator.count(".") > 1 and ".." in separator.replace(" ", ""):
         return "." if last or capital else ","
     for sign in ".;:,":
-        if sign in gap:
+        if sign in separator:
             return sign
-    if re.search(r"\n\s*\n", gap):
+    if re.search(r"\n\s*\n", separator):
         return "."
-    if "—" in gap or "–" in gap or "--" in gap or "-" in gap and gap.strip() != gap:
+    if "—" in separator or "–" in separator or "--" in separator or (
+            "-" in separator and separator.strip() != separator):
         return ","
-    return "" if last or not set(gap) & set("\"'()[]|") else ","
+    return "" if last or not set(separator) & set("\"'()[]|") else ","

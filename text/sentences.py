@@ -1,17 +1,14 @@
 """Sentence splitting that keeps abbreviations, decimals and quotations whole."""
 import re
 
-from text.lexicon import ABBREVIATIONS, STARTERS, STREETS, TITLES, has_number
+from text.stops import ends_sentence, is_line_end
 
 MAX_SENTENCE = 400  # characters; what is longer is cut at its pauses, then between words
-_CANDIDATE = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]]*(?=\s)|…[\"”’)\]]*(?=\s+[\"“‘'(\[]?[A-Z])"
-                        r"|(?<![。！？])[。！？]+[”’」』]*|(?<!\n)\n\s*\n")
+_NOTES = r"(?:\[\d{1,3}\]|[¹²³⁰⁴⁵⁶⁷⁸⁹†‡*])*"  # marks of footnotes
+_CANDIDATE = re.compile(rf"(?<![.!?])[.!?]+[\"'”’)\]]*{_NOTES}(?=\s)|…[\"”’)\]]*(?=\s+[\"“‘'(\[]?[A-Z])"
+                        r"|(?<![。！？])[。！？]+[”’」』]*|(?<!\n)\n\s*\n|\n")
 _OPENS = re.compile(r"\s+[\"“‘'(\[{¿¡]*(?:[^\W_]|[^\x00-\x7f]|[$-])")
 _SMALL_NEXT = re.compile(r"\s+[a-z]")
-_LAST_WORD = re.compile(r"[^\s(\"“‘\[]*$")
-_INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]?\.?$")
-_STARTER = re.compile(rf"\s+[\"“‘'(\[]*(?:{STARTERS})\b")
-_NEVER_LAST = frozenset([*TITLES, "vs", "viz", "cf", "approx", "e.g", "i.e"]) - {"pt"}
 _PAUSE = re.compile(r"[,;:—–](?=\s)|\s[–—-]+(?=\s)")
 # A single quote opens before a word and closes after punctuation; elsewhere it is an apostrophe.
 _QUOTATION = re.compile(r"[\"“”«»]|(?<![^\s(])['‘](?=\w)|(?<=[.,!?])['’](?!\w)|\n\s*\n")
@@ -19,17 +16,21 @@ _CLOSING = {'"': '"', "“": "”", "«": "»", "'": "'’", "‘": "'’"}
 
 
 def split_sentences(text: str) -> list[str]:
-    """Sentences of a text, without the white space between them; an empty list for white space alone.
+    """Returns the sentences of a text, without the white space between them; an empty list for white space alone.
 
     A sentence ends at `. ! ?` before white space unless the stop belongs to an abbreviation or to initials, or a
-    quotation is still open; a blank line always ends one. Sentences of more than 400 characters are cut at a pause, or,
-    where there is none, between words.
+    quotation is still open; a blank line always ends one, and so does a line break before a capital or a bullet where
+    the line before it is not merely wrapped. Sentences of more than 400 characters are cut at a pause, or, where there
+    is none, between words.
     """
     sentences, start = [], 0
     quoted = _quoted(text)
     for match in _CANDIDATE.finditer(text):
-        blank = match[0].isspace()
-        if blank or not _inside(quoted, match.end()) and _ends(text, match, start):
+        if match[0] == "\n":
+            ends = is_line_end(text, match.start())
+        else:
+            ends = match[0].isspace() or not _inside(quoted, match.end()) and _ends(text, match)
+        if ends:
             sentences += _cut(text[start:match.end()].strip())
             start = match.end()
     return sentences + _cut(text[start:].strip())
@@ -57,8 +58,8 @@ def _inside(spans: list[tuple[int, int]], position: int) -> bool:
     return bool(spans) and spans[-1][0] < position <= spans[-1][1]
 
 
-def _ends(text: str, match: re.Match[str], start: int) -> bool:
-    """True if the stop at `match` ends the sentence that begins at `start`."""
+def _ends(text: str, match: re.Match[str]) -> bool:
+    """True if the marks at `match` end a sentence."""
     stop = match.end()
     if match[0][0] in "。！？":
         return True
@@ -66,24 +67,8 @@ def _ends(text: str, match: re.Match[str], start: int) -> bool:
         return not text[stop:stop + 100].strip()
     if _SMALL_NEXT.match(text, stop):
         return False
-    return match[0][0] != "." or match[0].startswith("..") or not _abbreviated(text, match, start)
-
-
-def _abbreviated(text: str, match: re.Match[str], start: int) -> bool:
-    """True if the full stop belongs to the word before it and does not end the sentence as well."""
-    stop = match.end()
-    word = _LAST_WORD.search(text, max(start, match.start() - 30), match.start())[0]
-    low = word.lower()
-    starter = bool(_STARTER.match(text, stop))
-    if has_number(low, text, stop):
-        return True
-    if low in _NEVER_LAST and word[:1].isupper() or low in ("vs", "viz", "cf", "e.g", "i.e", "approx"):
-        return not (low in STREETS and starter)
-    if low in STREETS and word[:1].isupper() or low in ABBREVIATIONS and low != "etc" or _INITIALS.match(word + "."):
-        if word == "I":
-            return False
-        return not starter
-    return False
+    single = match[0][0] == "." and not match[0].startswith("..")
+    return not single or ends_sentence(text, match.start() + 1)
 
 
 def _cut(sentence: str) -> list[str]:

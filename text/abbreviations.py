@@ -1,0 +1,117 @@
+"""Rules for abbreviations with full stops: titles, streets, 'No. 7', initials, and the references of books and law."""
+import re
+
+from text.numbers import cardinal
+from text.rule import CAPITAL, DIGIT, LETTER, SMALL, after, before, begins_line, compiled, rule, word_before
+from text.stops import LETTER_AFTER, ends_sentence, has_number
+from text.tables import (
+    ABBREVIATIONS,
+    ALSO_A_WORD,
+    BARE_TITLES,
+    BEFORE_NUMBERS,
+    BIBLE_BOOKS,
+    DOTTED,
+    NEVER_LAST,
+    STREETS,
+    TITLES,
+)
+
+_END = r"(?![A-Za-z0-9])"
+_DOTTED = "|".join(re.escape(key).replace(r"\.", r"\.\s?").removesuffix(r"\s?")
+                   for key in sorted(DOTTED, key=len, reverse=True))
+_BOOK = "|".join(re.escape(book) for book in sorted(BIBLE_BOOKS, key=len, reverse=True))
+_ORDINALS = {"1": "first ", "2": "second ", "3": "third ", "I": "first ", "II": "second ", "III": "third "}
+
+
+@rule(CAPITAL + DIGIT, rf"(?:([123]|I{{1,3}}) )?({_BOOK})\.? (\d{{1,3}}):(\d{{1,3}})(?:\s?[-–]\s?(?:(\d{{1,3}}):)?(\d{{1,3}}))?(?![\d:])")
+def bible_verse(match: re.Match[str]) -> str | None:
+    """Rev. 3:20 -> revelation three twenty, 2 Timothy 3:16 -> second timothy three sixteen."""
+    number, book, chapter, verse, last_chapter, last = match.groups()
+    said = f"{_ORDINALS[number] if number else ''}{BIBLE_BOOKS[book]} {cardinal(chapter)} {cardinal(verse)}"
+    return said + (f" to {cardinal(last_chapter) + ' ' if last_chapter else ''}{cardinal(last)}" if last else "")
+
+
+@rule(LETTER, rf"(?i:{_DOTTED}){_END}")
+def dotted_abbreviation(match: re.Match[str]) -> str | None:
+    """e.g. -> for example, Ph.D. -> P H D."""
+    low = re.sub(r"\.\s+", ".", match[0].lower())
+    spaced = {key.replace(". ", "."): said for key, said in DOTTED.items()}
+    return spaced.get(low) or spaced.get(low + ".")
+
+
+@rule(LETTER, r"((?:[A-Za-z]\.){1,9}[A-Za-z])('s|s)?(?![A-Za-z.])|((?:[A-Za-z]\.){2,10})(?:'?(s)(?![A-Za-z]))?(?![A-Za-z])")
+def initials(match: re.Match[str]) -> str:
+    """U.S.A. -> U S A."""
+    letters = (match[1] or match[3]).replace(".", "")
+    return " ".join(letters.upper()) + ("'s" if match[2] or match[4] else "")
+
+
+@rule(CAPITAL, r"([A-Z])\.(?=\s?[A-Z])")
+def initial(match: re.Match[str]) -> str | None:
+    """The J. of 'J. Smith', but not the C. of 'vitamin C. It ...'."""
+    if ends_sentence(match.string, match.end()) or word_before(match).lower() in LETTER_AFTER:
+        return None
+    return match[1]
+
+
+@rule(SMALL + CAPITAL, r"[vV]\.(?= [A-Z])")
+def case_name(match: re.Match[str]) -> str | None:
+    """'Brown v. Board of Education' -> versus."""
+    return "versus" if re.search(r"[A-Z]\S* $", before(match, 30)) else None
+
+
+@rule(LETTER, r"([A-Za-z]{1,9}(?:'[a-z])?)\.(?![A-Za-z0-9])")
+def abbreviation(match: re.Match[str]) -> str | None:
+    """No. 7 -> number, Dr. -> doctor, St. -> saint or street, Inc. -> incorporated."""
+    word, low = match[1], match[1].lower()
+    if has_number(low, match.string, match.end()) and not _is_unit_before(match):
+        return BEFORE_NUMBERS[low]
+    if word[0].isupper() and (low in TITLES or low in STREETS):
+        return _title_or_street(match, low)
+    if low in NEVER_LAST:
+        return NEVER_LAST[low] if low != "re" else None
+    if low in ALSO_A_WORD and re.match(r" [a-z]|,", after(match, 2)):
+        return ALSO_A_WORD[low]
+    if low in ABBREVIATIONS:
+        return ABBREVIATIONS[low]
+    return None
+
+
+def _is_unit_before(match: re.Match[str]) -> bool:
+    """True in '5 min. 20 sec.': the abbreviation belongs to the figure before it."""
+    return match[1].lower() in ("min", "sec", "pt") and bool(re.search(r"\d\s?$", before(match, 3)))
+
+
+def _title_or_street(match: re.Match[str], low: str) -> str | None:
+    """'St. James St.': a saint before a capital, a street after one and elsewhere."""
+    text = match.string
+    ends = ends_sentence(text, match.end())
+    named = bool(re.match(r"\s+[A-Z]", after(match, 8))) and not ends
+    left = before(match, 40)
+    after_name = bool(re.search(r"(?:[A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th))\s$", left))
+    numbered = bool(re.search(r"\d\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s|\d+(?:st|nd|rd|th)\s){1,2}$", left))
+    quarter = bool(compiled(r" [NS]\.?[EW]\b").match(text, match.end()))
+    if low in STREETS and (after_name and (numbered or not named or quarter) or low not in TITLES):
+        return STREETS[low] if after_name or low not in ("is", "co", "cos", "sq", "ct", "av", "ter") or low == "co" else None
+    return TITLES.get(low) if named or low not in STREETS or not after_name else STREETS[low]
+
+
+@rule(CAPITAL, rf"({'|'.join(word.title() for word in BARE_TITLES)})(?=\s[A-Z])")
+def title_without_stop(match: re.Match[str]) -> str:
+    """Mr Smith -> mister smith."""
+    return BARE_TITLES[match[1].lower()]
+
+
+@rule(CAPITAL, r"([A-Z][a-z]{1,6}) (?=\d)")
+def bare_number_abbreviation(match: re.Match[str]) -> str | None:
+    """'Fig 3', 'Vol 2', 'Ch 4' without a stop."""
+    low = match[1].lower()
+    if low not in ("fig", "figs", "vol", "vols", "ch", "chap", "eq", "eqs", "sec", "pp", "pg", "bldg", "apt", "rm", "ext"):
+        return None
+    return BEFORE_NUMBERS[low]
+
+
+@rule(CAPITAL, r"Re(?=:)")
+def subject_line(match: re.Match[str]) -> str | None:
+    """'Re: Your order' -> the word {R IY1}."""
+    return "{R IY1}" if begins_line(match) else None

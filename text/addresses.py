@@ -1,0 +1,82 @@
+"""Rules for what the internet and programs write: addresses, mail, files, dotted names, menus."""
+import re
+
+from text.numbers import cardinal, spell_digits
+from text.phonemes import dictionary_entry, is_spelled
+from text.rule import DIGIT, LETTER, after, before, compiled, rule
+from text.tables import ADDRESS_SIGNS, DOMAINS, FILES
+
+_ENDINGS = DOMAINS | FILES
+
+
+def _say_part(word: str) -> str:
+    """A part of an address: digits one by one, letters as a word where they can be said as one."""
+    if word.isdecimal():
+        return spell_digits(word) if len(word) > 2 or word[0] == "0" else cardinal(word)
+    low = word.lower()
+    if low == "www" or is_spelled(low) or not re.search("[aeiouy]", low) or len(low) == 1 or (
+            len(low) <= 3 and not dictionary_entry(low)):
+        return " ".join(word.upper())
+    return low
+
+
+def say_address(address: str) -> str:
+    """'www.example.com/a-b' -> 'W W W dot example dot com slash A dash B'."""
+    said, previous = [], ""
+    for part in re.findall(r"[A-Za-z]+|\d+|[^A-Za-z\d]", address):
+        if part.isalnum():
+            ending = _ENDINGS.get(part.lower()) if previous == "." else None
+            said.append(ending or _say_part(part))
+        else:
+            said.append(ADDRESS_SIGNS.get(part, ""))
+        previous = part
+    return " ".join(filter(None, said))
+
+
+@rule(LETTER, r"(?:[A-Za-z]{2,6}://|mailto:)([^\s<>\"]{1,300}[A-Za-z0-9])/?|(www\.[A-Za-z0-9](?:[^\s<>\"]{1,300}[A-Za-z0-9])?)/?")
+def web_address(match: re.Match[str]) -> str:
+    """https://example.org -> example dot org: the scheme is silent."""
+    return say_address(match[1] or match[2])
+
+
+@rule(LETTER + DIGIT, r"[A-Za-z0-9][\w.+-]{0,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}")
+def mail_address(match: re.Match[str]) -> str:
+    """jane.doe@example.org -> jane dot doe at example dot org."""
+    return say_address(match[0])
+
+
+@rule(LETTER + DIGIT, r"(?:[A-Za-z0-9-]{1,63}\.){1,8}([A-Za-z]{2,6}|mp3|mp4|h|c)(?:/[^\s<>\"]{0,300}[A-Za-z0-9/])?(?![A-Za-z0-9])")
+def domain_or_file(match: re.Match[str]) -> str | None:
+    """nature.com, notes.txt, math.h."""
+    ending = match[1].lower()
+    if ending in ("h", "c"):
+        if not compiled(r"(?i)\b(?:include|header|file|in|of|open|edit|the|from|compile|see)\s$|^$").search(before(match, 10)):
+            return None
+        return say_address(match[0][:-2]) + f" dot {ending.upper()}"
+    is_ending = ending in _ENDINGS and (match[1].islower() or match[0].isupper())
+    return say_address(match[0].rstrip("/")) if is_ending else None
+
+
+@rule(LETTER + "_", r"[A-Za-z_]\w{0,40}(?:\.[A-Za-z_]\w{0,40}){1,6}(?:\(\))?(?![\w.])")
+def dotted_name(match: re.Match[str]) -> str | None:
+    """self.total -> self dot total; not 'end.Next' where a space is missing, nor initials."""
+    parts = match[0].removesuffix("()").split(".")
+    if any(len(part) == 1 and part.isupper() for part in parts) or len(parts[-1]) > 1 and parts[-1][0].isupper() and (
+            parts[0].islower() and re.match(r"\s[a-z]", after(match, 2))):
+        return None
+    if all(len(part) == 1 for part in parts):
+        return None
+    return " dot ".join(say_identifier(part) for part in parts)
+
+
+@rule(LETTER + "_", r"_*[A-Za-z]\w*_\w*")
+def snake_case(match: re.Match[str]) -> str | None:
+    """max_value -> max value."""
+    said = say_identifier(match[0])
+    return said or None
+
+
+def say_identifier(name: str) -> str:
+    """'max_value' -> 'max value', 'x' -> 'X'."""
+    parts = re.findall(r"[A-Za-z]+|\d+", name)
+    return " ".join(_say_part(part) for part in parts)

@@ -1,0 +1,123 @@
+"""Rules for capitals and letters among digits: acronyms, formulas, single letters, mixed case."""
+import functools
+import re
+
+from text.numbers import cardinal, say_whole
+from text.phonemes import dictionary_entry, is_spelled
+from text.rule import CAPITAL, LETTER, SMALL, after, compiled, rule, word_before
+from text.stops import LETTER_AFTER
+from text.tables import ALSO_WORDS, ELEMENTS, PRONOUNCED, SPELLED
+
+_ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
+
+
+def spell(letters: str) -> str:
+    """'bbc' -> 'B B C'."""
+    return " ".join(letters.upper())
+
+
+@functools.lru_cache(maxsize=8)
+def _is_shouting(text: str) -> bool:
+    """True for a text all in capitals that holds several ordinary words: then capitals mark no acronym."""
+    if text != text.upper():
+        return False
+    words = re.findall(r"[A-Z]{2,}", text[:2000])
+    known = [word for word in words
+             if dictionary_entry(word.lower()) and not is_spelled(word.lower())
+             and (word not in SPELLED or word in ALSO_WORDS)]
+    return len(known) >= 2 and 2 * len(known) > len(words)
+
+
+def say_capitals(word: str, shouting: bool = False) -> str:
+    """'BBC' -> 'B B C', 'NASA' -> 'nasa', 'STOP' -> 'stop'; shouting: the text around is all in capitals too."""
+    if word in PRONOUNCED:
+        return PRONOUNCED[word]
+    low = word.lower()
+    if len(word) == 1 or word in SPELLED and not (shouting and word in ALSO_WORDS) or is_spelled(low):
+        return spell(word)
+    if dictionary_entry(low):
+        return low
+    if not re.search("[AEIOUY]", word) or len(word) <= (3 if shouting else 5):
+        return spell(word)
+    return low
+
+
+@rule(CAPITAL, r"([A-Z]{2,})('s|s'|s)?(?![A-Za-z'])")
+def acronym(match: re.Match[str]) -> str:
+    """IBM's -> I B M's, CEOs -> C E O's, STOP -> stop."""
+    word = match[1]
+    if word == "WHO" and word_before(match).lower() == "the":
+        return spell(word)
+    said = say_capitals(word, _is_shouting(match.string))
+    if not match[2]:
+        return said
+    return said + ("'s" if len(said.split()[-1]) == 1 or match[2] == "'s" else "s")
+
+
+@rule(CAPITAL, r"([A-Z](?:&[A-Z]){1,4})('s|s)?(?![A-Za-z&])")
+def letter_and_letter(match: re.Match[str]) -> str:
+    """A&E -> A and E, M&Ms -> M and M's."""
+    return match[1].replace("&", " and ") + ("'s" if match[2] else "")
+
+
+@rule(CAPITAL, rf"(?:(?:{_ELEMENT})\d{{0,2}}|\((?:(?:{_ELEMENT})\d{{0,2}}){{1,4}}\)\d{{1,2}}){{1,12}}[+-]?(?![A-Za-z0-9'])")
+def formula(match: re.Match[str]) -> str | None:
+    """CO2 -> C O two, NaOH -> N A O H, C6H12O6; not a word such as 'Cat' or 'HO'."""
+    word = match[0].rstrip("+-")
+    elements = re.findall(_ELEMENT, word)
+    has_digit = any(character.isdecimal() for character in word)
+    mixed = len(elements) > 1 and re.search("[a-z]", word) and not re.fullmatch("[A-Z][a-z]+", word) and len(word) <= 6
+    if not (has_digit and len(word) > 1 or mixed) or re.fullmatch(r"[A-Z]\d+", word) and word not in _MOLECULES:
+        return None
+    return " ".join(cardinal(part) if part.isdecimal() else spell(part) for part in re.findall(r"\d+|[A-Za-z]+", word)
+                    ) + (f" {'plus' if match[0][-1] == '+' else ''}".rstrip() if match[0][-1] in "+-" else "")
+
+
+_MOLECULES = frozenset("H2 N2 O2 O3 F2 C60".split())
+
+
+@rule(SMALL, r"([a-z]{1,2})([A-Z]{2,})(s)?(?![A-Za-z0-9])")
+def mixed_case(match: re.Match[str]) -> str:
+    """tRNA -> T R N A, cDNA."""
+    return spell(match[1] + match[2]) + ("'s" if match[3] else "")
+
+
+@rule(LETTER, r"[A-Za-z]+-?\d[A-Za-z\d]*")
+def letters_and_digits(match: re.Match[str]) -> str | None:
+    """F16, COVID-19, MP3, KX47: letters and numbers in turn."""
+    if "-" in match[0] and not re.match(r"[A-Z]{1,3}-|[A-Z]+-", match[0]):
+        return None
+    said = []
+    for part in re.findall(r"[A-Za-z]+|\d+", match[0]):
+        if part.isdecimal():
+            said.append(say_whole(part, years=len(part) == 4))
+        else:
+            said.append(say_capitals(part) if part.isupper() else spell(part) if len(part) < 3 else part.lower())
+    return " ".join(said)
+
+
+@rule(CAPITAL, r"([A-Z])('s)?(?![A-Za-z'&])")
+def single_letter(match: re.Match[str]) -> str:
+    """'plan B', 'a D's'; A and I may be words."""
+    letter = match[1]
+    if match[2]:
+        return f"{letter}'s"
+    if word_before(match).lower() in LETTER_AFTER and letter != "I":
+        return letter
+    article = letter == "A" and re.match(r"\s+[\w$£€\"'(]", after(match, 9))
+    return letter.lower() if letter == "I" or article else letter
+
+
+@rule(SMALL, r"[b-hj-z](?![A-Za-z'])")
+def small_letter(match: re.Match[str]) -> str:
+    """'x + y' -> X plus Y; a and i are words, o is left as it is."""
+    return match[0] if match[0] == "o" else match[0].upper()
+
+
+@rule(CAPITAL, r"[A-Z][a-z]*(?:[A-Z][a-z]+)+(?![A-Za-z'])")
+def joined_words(match: re.Match[str]) -> str | None:
+    """YouTube -> you tube, if the dictionary knows the parts and not the whole; 'McDonald' is one word."""
+    parts = compiled(r"[A-Z][a-z]*").findall(match[0])
+    if dictionary_entry(match[0].lower()) or parts[0] in ("Mc", "Mac", "De", "Di", "La", "Le", "Van", "Fitz"):
+        return None
+    return " ".join(part.lower() if len(part) > 1 else part for part in parts)

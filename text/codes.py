@@ -1,0 +1,209 @@
+"""Rules for numbers that name something: telephones, postal codes, versions, models, keys, addresses of houses."""
+import re
+
+from text.numbers import cardinal, hundreds, say_whole, spell_digits
+from text.rule import CAPITAL, DIGIT, SMALL, after, before, compiled, near, rule, word_before
+from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, SOFTWARE, STATES, STATES_WITH_STOP
+
+_PHONE_WORDS = "call|phone|dial|number|tel|ring|fax|mobile|cell|text|contact|extension|reach|hotline|office"
+_STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
+            r"Terrace|Parkway|Highway|Broadway|Square)\b")
+
+
+def _say_phone(written: str) -> str:
+    """Groups of digits with pauses between them; 800 and the like are hundreds."""
+    said = [cardinal(group) if re.fullmatch("[89]00", group) else spell_digits(group)
+            for group in re.findall(r"\d+", written)]
+    return ("plus " if written[0] == "+" else "") + ", ".join(said)
+
+
+@rule(DIGIT + "+(", r"(?:\+?\d{1,3}[-. ])?(?:\(\d{3}\)[ -]?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\d-])")
+def phone(match: re.Match[str]) -> str:
+    """(555) 123-4567 -> five five five, one two three, four five six seven."""
+    return _say_phone(match[0])
+
+
+@rule(DIGIT, r"(?:\d{4}[ -]){3}\d{4}(?![\d-])|\d{3}-\d\d-\d{4}(?![\d-])|\d{3}-\d{4}(?![\d-])")
+def short_phone(match: re.Match[str]) -> str:
+    """555-2368, and the numbers of cards and of social security."""
+    return _say_phone(match[0])
+
+
+@rule(DIGIT, r"\d{3} \d{4}(?![\d,./-]*\d|\w)")
+def phone_with_space(match: re.Match[str]) -> str | None:
+    """'My number was 555 2143'."""
+    return _say_phone(match[0]) if match[0].startswith("555") or near(match, _PHONE_WORDS, 40) else None
+
+
+@rule("+", r"\+\d{1,3}(?:[- (]{1,2}\d{1,8}\)?){1,6}(?!\d)|\+\d{7,15}(?!\d)")
+def international_phone(match: re.Match[str]) -> str | None:
+    """+39 06 698123 -> plus three nine, zero six, six nine eight one two three."""
+    return _say_phone(match[0]) if len(re.findall(r"\d", match[0])) >= 7 else None
+
+
+@rule(DIGIT + "(", r"\(?0\d{2,4}\)? ?\d{3,4} \d{3,4}(?!\d)|\(?0\d{3,4}\)?[ -]\d{5,7}(?!\d)|0\d(?: \d\d){4}(?!\d)")
+def national_phone(match: re.Match[str]) -> str:
+    """020 7123 4568 -> zero two zero, ..."""
+    return _say_phone(match[0])
+
+
+@rule(DIGIT, r"1-(800|888|877|866|855|844|833|900)-((?:[A-Z]{2,}|\d+)(?:-(?:[A-Z]{2,}|\d+)){0,3})(?![\w-])")
+def vanity_phone(match: re.Match[str]) -> str:
+    """1-800-COOKIES -> one, eight hundred, cookies."""
+    code = cardinal(match[1]) if match[1].endswith("00") else spell_digits(match[1])
+    rest = [spell_digits(part) if part.isdecimal() else part.lower() for part in match[2].split("-")]
+    return f"one {code}, {', '.join(rest)}"
+
+
+@rule(SMALL, r"x ?(\d{1,5})(?![\w.])")
+def phone_extension(match: re.Match[str]) -> str | None:
+    """'555-2187 x42' -> extension forty-two."""
+    if not re.search(r"\d{4} ?,? ?$", before(match, 7)):
+        return None
+    return f"extension {spell_digits(match[1]) if len(match[1]) > 2 else cardinal(match[1])}"
+
+
+@rule(DIGIT, r"\d{5}-\d{4}(?![\d-])")
+def zip_plus_four(match: re.Match[str]) -> str:
+    """48226-3519, digit by digit."""
+    return spell_digits(match[0].replace("-", ""))
+
+
+@rule(DIGIT, r"\d{5}(?![\d,.-]*\d)")
+def zip_code(match: re.Match[str]) -> str | None:
+    """'zip code 60614', digit by digit."""
+    led = compiled(r"(?i)\b(?:zip|postal|post|area)\s?codes?\b.{0,14}$|\bzip\b.{0,8}$|, [A-Z]{2} $").search(before(match, 32))
+    return spell_digits(match[0]) if led else None
+
+
+@rule(CAPITAL, r"([A-Z]{2})(?= (\d{5})\b|[.,;:)!?]|\s*$|\s[a-z])")
+def state(match: re.Match[str]) -> str | None:
+    """'Salem, OR 97312', 'in Augusta, ME.' -> maine; not 'Well, OK.'"""
+    if match[1] not in STATES:
+        return None
+    place = compiled(r"(^|[^A-Za-z\s]|\b[A-Za-z]+)\s?((?:[A-Z][A-Za-z.'-]+\s){0,3}[A-Z][a-z.'-]+), $").search(before(match, 50))
+    if not place or place[2].lower() in NEVER_BEFORE_STATE:
+        return None
+    is_word = match[1] in ("OK", "HI", "OH", "ME", "IN", "OR", "ID", "PA", "MA", "LA")
+    led = place[1][-1:].islower() or " " in place[2] or match.end() == len(match.string.rstrip())
+    if is_word and not match[2] and not (led or match[1] in ("ID", "OR", "ME") and not place[1]):
+        return None
+    return STATES[match[1]]
+
+
+@rule(CAPITAL, rf"({'|'.join(sorted(STATES_WITH_STOP, key=len, reverse=True))})\.")
+def state_with_stop(match: re.Match[str]) -> str | None:
+    """'Gary, Ind.' -> gary, indiana."""
+    return STATES_WITH_STOP[match[1]] if compiled(r"[A-Z][a-z]+, $").search(before(match, 20)) else None
+
+
+@rule(CAPITAL, r"ISBN(?:-1[03])?:?\s?([\dX][\dX -]{8,16}[\dX])(?!\d)")
+def isbn(match: re.Match[str]) -> str:
+    """ISBN 978-1-4493-5573-9, digit by digit."""
+    digits = re.sub(r"[^\dX]", "", match[1])
+    return "I S B N " + " ".join(spell_digits(digit) if digit.isdecimal() else "X" for digit in digits)
+
+
+@rule(DIGIT, r"97[89]-\d{1,5}-\d{1,7}-\d{1,7}-[\dX](?!\d)")
+def isbn_alone(match: re.Match[str]) -> str:
+    """978-1-4493-5573-9, digit by digit."""
+    return " ".join(spell_digits(digit) if digit.isdecimal() else "X" for digit in match[0].replace("-", ""))
+
+
+@rule(DIGIT, r"0[xX]([0-9A-Fa-f]{1,32})(?!\w)")
+def hexadecimal(match: re.Match[str]) -> str:
+    """0x1F -> zero X one F."""
+    return "zero X " + " ".join(spell_digits(sign) if sign.isdecimal() else sign.upper() for sign in match[1])
+
+
+@rule(DIGIT, r"802\.(\d{1,2})([a-z]{0,2})(?![\w])")
+def wireless_standard(match: re.Match[str]) -> str:
+    """802.11be -> eight oh two dot eleven B E."""
+    return " ".join(["eight oh two dot", cardinal(match[1]), *match[2].upper()])
+
+
+@rule(SMALL + CAPITAL, r"[vV](?:er\.? ?)?(\d+(?:\.\d+)+)(?![\d.]*\d)")
+def version_with_v(match: re.Match[str]) -> str:
+    """v3.12.4 -> V three point twelve point four."""
+    return "V " + _say_version(match[1])
+
+
+@rule(DIGIT, r"\d+(?:\.\d+){2,}(?!\w)")
+def version(match: re.Match[str]) -> str:
+    """2.5.1 -> two point five point one; 192.168.0.1 -> one hundred ninety-two dot ..."""
+    numbers = match[0].split(".")
+    return (" dot ".join(cardinal(number) for number in numbers) if len(numbers) == 4 and
+            max(map(len, numbers)) <= 3 and not near(match, "version|release|update|build|v", 16) else
+            _say_version(match[0]))
+
+
+@rule(DIGIT, r"(\d{1,2})\.(\d{1,2})(?![\d.]*\d|\w|%|\s?(?:percent|million|billion|seconds|hours|minutes)\b)")
+def version_of_software(match: re.Match[str]) -> str | None:
+    """'Python 3.10' -> python three point ten."""
+    return _say_version(match[0]) if word_before(match).lower() in SOFTWARE else None
+
+
+def _say_version(written: str) -> str:
+    return " point ".join(f"oh {cardinal(part)}" if len(part) > 1 and part[0] == "0" != part[1] else cardinal(part)
+                          for part in written.split("."))
+
+
+@rule(DIGIT, r"(7[0-8]7)(?:-([1-9]00|[1-9]\d?|10))?(s|'s)?(?![\d-])(?:(ER|LR|F|MAX)\b)?")
+def aircraft(match: re.Match[str]) -> str | None:
+    """Boeing 737-900 -> seven thirty-seven nine hundred."""
+    if not (match[2] and match[2].endswith("00") or near(
+            match, "boeing|jets?|planes?|airliners?|aircraft|freighters?|airlines?|flew|jumbo|cockpit|runway", 30)):
+        return None
+    return hundreds(match[1]) + (f" {cardinal(match[2])}" if match[2] else "") + (
+        "s" if match[3] else "") + (" " + " ".join(match[4]) if match[4] else "")
+
+
+@rule(DIGIT, r"3M(?![\w-])")
+def company_3m(match: re.Match[str]) -> str | None:
+    """'at 3M' and '3M announced' are the company; '3M users' are people."""
+    if re.match(r"'s\b|,? (?:said|says|announced|reported|is|was|has|had|makes|made|will|agreed|stock|shares|products|"
+                r"tape|[a-z]+ed)\b", after(match, 14)):
+        return "three M"
+    led = compiled(r"(?i)(?:^|[.!?]\s|\b(?:at|for|by|from|with|join(?:ed)?|sued?|left|and|company|buy|bought|of)\s)$").search(before(match, 12))
+    return "three M" if led and not re.match(r" (?:[a-z]+s|people)\b", after(match, 20)) else None
+
+
+@rule(CAPITAL, r"([NSEW]|NE|NW|SE|SW)(\.?)(?= )")
+def street_direction(match: re.Match[str]) -> str | None:
+    """'118 W. 72nd St.' -> west."""
+    name = compiled(rf" (?:\d+(?:st|nd|rd|th)\b|(?:[A-Z][a-z']+ ){{1,2}}{_STREETS}|[A-Z][a-z]+ {_STREETS})")
+    numbered = re.search(r"\d $", before(match, 2)) and re.match(r" (?:[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ", after(match, 24))
+    return DIRECTIONS[match[1].lower()] if name.match(match.string, match.end()) or match[2] and numbered else None
+
+
+@rule(CAPITAL, r"(N\.?[EW]\.?|S\.?[EW]\.?)(?![A-Za-z])")
+def street_quarter(match: re.Match[str]) -> str | None:
+    """'Massachusetts Ave. NW' -> northwest."""
+    street = compiled(r"\b(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Dr|Drive|Pl|Place|Ct|Ln|Way|Terrace)\.?,? $").search(before(match, 12))
+    return DIRECTIONS[match[1].replace(".", "").lower()] if street else None
+
+
+@rule(DIGIT, r"(\d{1,3})-(\d{1,3})-(\d{1,3})(?![\w/-])")
+def record_of_games(match: re.Match[str]) -> str | None:
+    """12-4-2 -> twelve four and two."""
+    if match[1][0] == "0":
+        return None
+    return f"{cardinal(match[1])} {cardinal(match[2])} and {cardinal(match[3])}"
+
+
+@rule(CAPITAL, r"([A-Z])-?(\d{3})(?![\d,.]\d|\w)(?!-\d)")
+def model_with_letter(match: re.Match[str]) -> str:
+    """F-150 -> F one fifty, A320 -> A three twenty."""
+    return f"{match[1]} {hundreds(match[2])}"
+
+
+@rule(DIGIT, r"(\d{1,5})(?= (?:[NSEW]\.? )?(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+) (?:St|Ave|Rd|Blvd|Dr|Ln|Ct|Pl)\b)")
+def house_number(match: re.Match[str]) -> str:
+    """'250 W. Oak Ave.' -> two fifty; '1600 Main St.' -> sixteen hundred."""
+    return hundreds(match[1]) if len(match[1]) == 3 else say_whole(match[1])
+
+
+@rule(DIGIT, r"(\d{3})(?!\d)")
+def road_number(match: re.Match[str]) -> str | None:
+    """'Highway 101' -> one oh one."""
+    return hundreds(match[0]) if word_before(match) in ("Highway", "Route", "Interstate", "Hwy", "Rte", "Flight") else None

@@ -1,0 +1,195 @@
+"""Rules for dates and times: days, months, years, seasons, the clock."""
+import re
+
+from text.numbers import cardinal, ordinal, plural, say_whole, short_year, year
+from text.rule import CAPITAL, DIGIT, after, before, compiled, figure, near, rule, word_before
+from text.tables import CALENDAR, MONTHS
+
+MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "May"), r"Sept\.?"])
+_WEEKDAYS = {short: name for short, name in CALENDAR.items() if name.endswith("day")}
+_WEEKDAY = "|".join(sorted((day.title() for day in _WEEKDAYS), key=len, reverse=True))
+_MERIDIEM = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.|[Mm]\b\.?))"
+_CLEAR_MONTHS = frozenset("feb apr aug sep sept oct nov dec jul".split())  # those that are neither names nor words
+_CLEAR_WEEKDAYS = frozenset("tue tues thu thur thurs fri weds".split())
+_TIME_BEFORE = r"(?i)\b(?:on|by|until|till|since|before|after|every|next|last|this|each|from|through|to|of|in|early|late|mid|noon|night|morning|evening|afternoon|and|or|past|starting|ending|due|closed|open)\s$"
+_DATE_BEFORE = (r"(?i)(?:\b(?:on|by|until|till|since|before|after|due|dated|date|through|thru|starting|starts|begins|ends|"
+                r"effective|expires|deadline|birthday|(?:mon|tues|wednes|thurs|fri|satur|sun)day),?|:)\s$")
+_MOVED_BEFORE = r"(?i)\b(?:to|from|for|is|was|between|and|of|the)\s$"
+_FRACTION_AFTER = r"\s(?:of|cups?|tsp|tbsp|inch|mile|hour|pound|lb|oz|the|full|empty|done)\b|[\"”]"
+_FRACTION_DENOMINATORS = frozenset("2 3 4 5 6 8 10 12 16 20".split())
+
+
+def month_name(written: str) -> str:
+    """'Sept.' -> 'september'."""
+    return next(month for month in MONTHS if month.startswith(written[:3])).lower()
+
+
+def _calendar_date(year_: str, month: str, day: str) -> str | None:
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+        return None
+    said = f"{MONTHS[int(month) - 1].lower()} {ordinal(day)}"
+    return f"{said}, {year(year_) if len(year_) == 4 else short_year(year_)}"
+
+
+@rule(DIGIT, r"(\d{4})([-/.])(\d\d)\2(\d\d)(?![\d/-])")
+def year_first_date(match: re.Match[str]) -> str | None:
+    """2024-11-30, 2021/08/17 -> november thirtieth, twenty twenty-four."""
+    return _calendar_date(match[1], match[3], match[4])
+
+
+@rule(DIGIT, r"(\d\d?)([-/.])(\d\d?)\2(\d{4})(?![\d/-]|\.\d)")
+def year_last_date(match: re.Match[str]) -> str | None:
+    """10-14-2022 -> october fourteenth, twenty twenty-two; the day first if it cannot be a month, or after dots."""
+    first, second = (match[3], match[1]) if match[2] == "." else (match[1], match[3])
+    return _calendar_date(match[4], first, second) or _calendar_date(match[4], second, first)
+
+
+@rule(DIGIT, r"(\d\d?)/(\d\d?)/(\d\d)(?![\d/])")
+def short_date(match: re.Match[str]) -> str | None:
+    """5/3/76 -> may third, seventy-six."""
+    return _calendar_date(match[3], match[1], match[2]) or _calendar_date(match[3], match[2], match[1])
+
+
+@rule(DIGIT, r"9[-/]11(?![\d/-]|\.\d)")
+def nine_eleven(match: re.Match[str]) -> str | None:
+    """9-11 in 'the 9-11 attacks'; 9/11 with a slash everywhere but in a sum."""
+    if "/" in match[0] and not re.match(r"\s(?:of|cup|inch)\b", after(match, 6)):
+        return "nine eleven"
+    attack = re.compile(r"(?i)[\s-](?:attack|terror|commission|memorial|museum|hijack|victim|surviv|respond|famil|"
+                        r"conspir|traged|anniversar|rescue|era\b|world\b)")
+    return "nine eleven" if attack.match(match.string, match.end()) else None
+
+
+@rule(DIGIT, r"(\d\d?)/(\d\d?)(?![\d/]|[.,]\d|-\d)")
+def month_and_day(match: re.Match[str]) -> str | None:
+    """'on 6/30', 'moved to 10/3', 'Christmas is 12/25' -> december twenty-fifth."""
+    month, day = int(match[1]), int(match[2])
+    if not (1 <= month <= 12 and 1 <= day <= 31) or compiled(_FRACTION_AFTER).match(match.string, match.end()):
+        return None
+    if re.search(r"\d\s$", before(match, 2)):  # 1 1/2
+        return None
+    likely_fraction = month < day and match[2] in _FRACTION_DENOMINATORS
+    sure = compiled(_DATE_BEFORE).search(before(match, 12)) is not None
+    if sure or not likely_fraction and (month >= day and compiled(_MOVED_BEFORE).search(before(match, 8)) or
+                                        month < day and day not in (32, 100)):
+        return f"{MONTHS[month - 1].lower()} {ordinal(match[2])}"
+    return None
+
+
+@rule(DIGIT, rf"(\d\d?)(?:st|nd|rd|th)?(?:\s|-)(?:of )?({MONTH})(?![a-z])(?:[,-]? ?(\d{{4}})(?!\d))?")
+def day_before_month(match: re.Match[str]) -> str | None:
+    """3 May 1876 -> the third of may eighteen seventy-six."""
+    if not 1 <= int(match[1]) <= 31:
+        return None
+    if match[2].startswith("Mar") and match[2] not in ("Mar", "Mar.", "March"):
+        return None
+    article = "" if re.search(r"\b[Tt]he\s$", before(match, 5)) else "the "
+    return f"{article}{ordinal(match[1])} of {month_name(match[2])}" + (f" {year(match[3])}" if match[3] else "")
+
+
+@rule(CAPITAL, rf"({MONTH}) (\d\d?)(?:st|nd|rd|th)?(?![\d:%/]|\.\d|,\d{{3}})(?:\s?[-–]\s?(\d\d?)(?![\d:]))?"
+               r"(?:,? (\d{4})(?!\d))?")
+def month_before_day(match: re.Match[str]) -> str | None:
+    """May 3rd, 1876 -> may third, eighteen seventy-six."""
+    if not 1 <= int(match[2]) <= 31:
+        return None
+    said = f"{month_name(match[1])} {ordinal(match[2])}"
+    if match[3]:
+        said += f" to {ordinal(match[3])}"
+    return said + (f", {year(match[4])}" if match[4] else "")
+
+
+@rule(CAPITAL, rf"({MONTH}),? (\d{{4}})(?!\d)")
+def month_and_year(match: re.Match[str]) -> str:
+    """Sept. 1939 -> september nineteen thirty-nine."""
+    return f"{month_name(match[1])} {year(match[2])}"
+
+
+@rule(CAPITAL, rf"({_WEEKDAY})\.?(?:\s?([-–/&])\s?({_WEEKDAY})\.?)(?![A-Za-z])")
+def weekday_range(match: re.Match[str]) -> str:
+    """Tue-Sat -> tuesday to saturday."""
+    joint = {"/": "", "&": "and "}.get(match[2], "to ")
+    return f"{_WEEKDAYS[match[1].lower()]} {joint}{_WEEKDAYS[match[3].lower()]}"
+
+
+@rule(CAPITAL, rf"({_WEEKDAY})(\.?)(?![A-Za-z'’])")
+def weekday(match: re.Match[str]) -> str | None:
+    """Wed., 'on Wed', 'Sun. May 3' -> sunday; not 'the sun sat' nor the name Fri."""
+    low, text = match[1].lower(), match.string
+    date_follows = compiled(rf",?\s(?:{MONTH}|\d)(?![a-z])").match(text, match.end())
+    led = compiled(_TIME_BEFORE).search(before(match, 12)) is not None
+    if low in _CLEAR_WEEKDAYS and (match[2] or led or date_follows) or date_follows or led and (
+            match[2] or low == "wed" or not re.match(r"\s?[A-Za-z]", after(match, 2))):
+        return _WEEKDAYS[low]
+    return _WEEKDAYS[low] if match[2] and re.match(r"\s[a-z]|,", after(match, 2)) else None
+
+
+@rule(CAPITAL, r"(Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)(\.)?(?![A-Za-z'’])")
+def month_alone(match: re.Match[str]) -> str | None:
+    """'in Mar.' -> in march; not 'Jan and Art'."""
+    led = compiled(_TIME_BEFORE).search(before(match, 12)) is not None
+    ranged = re.match(r"\s?[-–]\s?[A-Z][a-z]{2}", after(match, 6)) or re.search(r"[A-Z][a-z]{2}\.?\s?[-–]\s?$",
+                                                                                 before(match, 7))
+    low = match[1].lower()
+    if ranged or low in _CLEAR_MONTHS and (match[2] or led) or match[2] and led:
+        return month_name(match[1])
+    return None
+
+
+@rule(DIGIT, r"((?:1[5-9]|20)\d\d)([-–/])(\d\d)(?![\d/-]|[.,]\d)")
+def season(match: re.Match[str]) -> str | None:
+    """2003-04 -> two thousand three to oh four, 1998/99 -> nineteen ninety-eight to ninety-nine."""
+    if match[2] == "/" and int(match[1][2:]) + 1 != int(match[3]):
+        return None
+    return f"{year(match[1])} to {short_year(match[3])}"
+
+
+@figure(DIGIT, rf"([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:]|[.,]\d){_MERIDIEM}?")
+def clock(match: re.Match[str]) -> str | None:
+    """10:30 a.m. -> ten thirty A M, 10:00 -> ten o'clock; not '60:40 split'."""
+    hour, minute, second, half = match.groups()
+    if not half and not second and near(match, "ratio|odds|format|aspect|split|scale|screen", 20):
+        return None
+    said = cardinal(hour)
+    if minute == "00" and not half and not second:
+        said += " o'clock" if 0 < int(hour) <= 12 else " hundred"
+    elif minute != "00":
+        said += " " + ("oh " if minute[0] == "0" else "") + cardinal(minute)
+    if second:
+        said += f" and {cardinal(second)} second" + ("" if second == "01" else "s")
+    return said + (f" {half.upper()} M" if half else "")
+
+
+@figure(DIGIT, r"(\d{2,3}):([0-5]\d)(?:\.(\d{1,3}))?(?![\d:])")
+def duration(match: re.Match[str]) -> str | None:
+    """52:18 -> fifty-two eighteen; a ratio if both parts make a hundred."""
+    if int(match[1]) + int(match[2]) == 100 or near(match, "ratio|odds|format|aspect|split|scale|mix", 20):
+        return None
+    said = f"{cardinal(match[1])} {'oh ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
+    return said + (f" point {' '.join(cardinal(digit) for digit in match[3])}" if match[3] else "")
+
+
+@figure(DIGIT, rf"(1[0-2]|0?[1-9]){_MERIDIEM}(?!\w)")
+def hour(match: re.Match[str]) -> str:
+    """5pm -> five P M."""
+    return f"{cardinal(match[1])} {match[2].upper()} M"
+
+
+@rule(DIGIT, r"([01]\d|2[0-4])([0-5]\d)(?= ?(?:hrs?\b\.?|hours\b|h\b))(?: ?(?:hrs?\b\.?|h\b))?")
+def military_time(match: re.Match[str]) -> str | None:
+    """'at 1700 hrs' -> seventeen hundred hours, '0530 hours' -> zero five thirty hours; not '1500 hours of work'."""
+    if match[1][0] != "0" and not compiled(r"(?i)\b(?:at|by|until|till|from|before|after|since|to|around|about)\s$"
+                                           ).search(before(match, 8)):
+        return None
+    hours = f"zero {cardinal(match[1][1])}" if match[1][0] == "0" else cardinal(match[1])
+    minutes = "hundred" if match[2] == "00" else f"{'zero ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
+    written_out = match[0].isdecimal()
+    return f"{hours} {minutes}" + ("" if written_out else " hours")
+
+
+@rule("'", r"'(\d\d)(s?)(?!\d)")
+def year_with_apostrophe(match: re.Match[str]) -> str | None:
+    """'99 -> ninety-nine, '08 -> oh eight, '90s -> nineties."""
+    if match[2]:
+        return plural(say_whole(match[1]))
+    return short_year(match[1])

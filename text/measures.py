@@ -1,0 +1,161 @@
+"""Rules for measurements: a figure and its unit, feet and inches, temperatures, degrees of an angle, doses."""
+import re
+
+from text.figures import NUMBER, fraction
+from text.numbers import cardinal, say_amount
+from text.quantity import is_adjective
+from text.rule import DIGIT, LETTER, after, before, compiled, figure, near, rule, word_before
+from text.tables import DOSES, HYPHENATED_UNITS, NUMBERED, STOPPED_UNITS, UNITS, Unit
+
+_UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
+_FRACTION = r"(?:\d{1,3}[ -])?\d{1,3}/\d{1,3}"
+_SQUARED = {"2": "square", "²": "square", "^2": "square", "3": "cubic", "³": "cubic", "^3": "cubic"}
+_ATTACHED = frozenset({"in", "ac", "bar", "pc", "hd", "h"})  # words or names when a space stands before them
+_SPACED = frozenset({"K", "t", "T", "pts"})  # "300 K" is kelvin, "300K" thousands
+_PREFIXED_NAMES = frozenset("am is as at to me us it on of no or".split())
+_COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
+_DATA_RATE = ("modem|baud|link|data|network|line|serial|signal|speed|download|upload|transmi|transfer|codec|bit|"
+              "internet|connection|stream|port|radio|terminal|channel|cable|telephone")
+_INTEREST = "fed|rate|yield|bond|bank|spread|basis|interest|margin|loan|mortgage|treasur|inflation|market|stock|hike|cut"
+_TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star|buck|lead"
+
+
+@figure(DIGIT, rf"({_FRACTION}|{NUMBER})(?:\s(hundred|thousand|million|billion|trillion))?([ -]?)({_UNIT})"
+               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³])?)?(?![A-Za-z0-9²³'\"$]|[-&/][A-Za-z\d])(?:(?<=[a-z])\.(?!\w))?")
+def measurement(match: re.Match[str]) -> str | None:
+    """5 km -> five kilometers, 3/4 tsp -> three quarters teaspoon, 5 m² -> five square meters."""
+    amount, magnitude, gap, unit, square, per, per_square = match.groups()
+    if not _is_unit(match, unit, gap):
+        return None
+    names = _names(match, unit)
+    one = amount in ("1", "1.0") and not magnitude or gap == "-" or is_adjective(match)
+    if "/" in amount:
+        said = fraction.say(compiled(fraction.pattern).match(amount))
+        one = " and " not in said
+    else:
+        said = say_amount(amount) + (f" {magnitude.lower()}" if magnitude else "")
+    name = f"{_SQUARED[square] + ' ' if square else ''}{names.one if one else names.many}"
+    return f"{said} {name}" + (f" per {_SQUARED[per_square] + ' ' if per_square else ''}{UNITS[per].one}" if per else "")
+
+
+def _is_unit(match: re.Match[str], unit: str, gap: str) -> bool:
+    if gap and unit in _ATTACHED or unit in _SPACED and gap != " ":
+        return False
+    if gap == "-" and unit not in HYPHENATED_UNITS or gap == " " and unit in _PREFIXED_NAMES:
+        return False
+    if len(unit) == 1 and unit.isalpha() and word_before(match).lower() in NUMBERED:  # "Route 7W", "Seat 12C"
+        return False
+    if unit in ("W", "N", "A", "V", "S", "E", "J") and match[0][-1] == unit and re.match(
+            r"\. ?(?:[A-Z]|\d+(?:st|nd|rd|th))", after(match, 6)):  # "118 W. 72nd St."
+        return False
+    if unit == "in" and re.match(r"[ -]?(?:the|a|his|her|this|that|\d)\b", after(match, 6)):
+        return False
+    return not (unit == "K" and not near(match, "kelvin|temperature|degrees|cool|hot|warm|below|above|at", 30)
+                and re.match(r"\s[a-z]+s\b", after(match, 20)))
+
+
+def _names(match: re.Match[str], unit: str) -> Unit:
+    """The unit's names; those that have two meanings are told apart by the words near them."""
+    if unit == "bps" and (near(match, _INTEREST) or not near(match, _DATA_RATE)):
+        return Unit("basis point", "basis points")
+    if unit == "pt" and (near(match, _TYPE) or match[3] == "-"):
+        return Unit("point", "points")
+    if unit == "pts" and re.match(r"\.? of (?:milk|cream|water|stock|broth|beer|ale|blood)", after(match, 16)):
+        return Unit("pint", "pints")
+    return UNITS[unit]
+
+
+@figure(DIGIT, rf"({_FRACTION}|{NUMBER}) ?({'|'.join(map(re.escape, STOPPED_UNITS))})(?:\.(?=[ ,;)]|$)|(?<=[ ][Tt])(?= (?!of the\b)[a-z]))")
+def recipe_unit(match: re.Match[str]) -> str | None:
+    """2 c. sugar -> two cups sugar, 2 T butter -> two tablespoons butter."""
+    names = STOPPED_UNITS[match[2]]
+    if match[2] in ("no", "st", "rev") and not re.match(r" [a-z]", after(match, 2)):
+        return None
+    if "/" in match[1]:
+        said = fraction.say(compiled(fraction.pattern).match(match[1]))
+        return f"{said} {names.many if ' and ' in said else names.one}"
+    return f"{say_amount(match[1])} {names.one if match[1] == '1' else names.many}"
+
+
+@rule(DIGIT, r"(\d+)[ -]?(?:ft|feet|foot|')\.?[ -]?(\d+(?:\.\d+)?|\d+ \d/\d|\d/\d)[ -]?(?:in|ins|inch|inches)\b\.?(?= [a-z]|[,;:)]|$)?")
+def feet_and_inches(match: re.Match[str]) -> str:
+    """5 ft 8 in -> five feet eight inches."""
+    return (f"{cardinal(match[1])} {'foot' if match[1] == '1' else 'feet'} "
+            f"{_say_length(match[2])} {'inch' if match[2] == '1' else 'inches'}")
+
+
+@rule(DIGIT, r"(\d+)'\s?-?(\d{1,2}(?:\.\d)?|\d{1,2} \d/\d)(?:\"|'')")
+def height(match: re.Match[str]) -> str:
+    """5'10" -> five feet ten."""
+    return f"{cardinal(match[1])} {'foot' if match[1] == '1' else 'feet'} {_say_length(match[2])}"
+
+
+@rule(DIGIT, rf"({_FRACTION}|{NUMBER})\s?-?(?:in\.(?= [a-z]|[,;:)]|\s*$)|inch\.)")
+def inches(match: re.Match[str]) -> str:
+    """30 in. -> thirty inches."""
+    one = match[1] == "1" or is_adjective(match) or "/" in match[1]
+    return f"{_say_length(match[1])} {'inch' if one else 'inches'}"
+
+
+@figure(DIGIT, rf"({_FRACTION}|{NUMBER})(\"|''|')(?![\w'\"])")
+def inch_or_foot_mark(match: re.Match[str]) -> str | None:
+    """32" -> thirty-two inch, 8' -> eight foot before a noun; not the end of a quotation."""
+    mark = '"' if match[2] == "''" else match[2]
+    left = before(match, 400)
+    if mark == '"' and left.count('"') % 2 or mark == "'" and _single_quote_is_open(left):
+        return None
+    one, many = ("inch", "inches") if mark == '"' else ("foot", "feet")
+    noun = re.match(r"[ -](?!(?:is|was|are|were|and|or|of|in|on|at|by|to|from|for|with|x|X|×)\b)[a-z]", after(match, 8))
+    said = _say_length(match[1])
+    return f"{said} {one if match[1] == '1' or '/' in match[1] or noun and _is_size(match) else many}"
+
+
+def _single_quote_is_open(left: str) -> bool:
+    return len(re.findall(r"(?<![^\s(\"])'(?=[A-Za-z])", left)) > len(re.findall(r"(?<=[\w.,!?])'(?![A-Za-z])", left))
+
+
+def _is_size(match: re.Match[str]) -> bool:
+    """True before a noun, 'a 14" pipe', not before what describes a length: '3 feet long'."""
+    return is_adjective(match) or not re.match(r"[ -](?:long|wide|tall|high|deep|thick|apart|away|off|across)\b",
+                                               after(match, 8))
+
+
+def _say_length(written: str) -> str:
+    return fraction.say(compiled(fraction.pattern).match(written)) if "/" in written else say_amount(written)
+
+
+@rule(DIGIT, r"(\d{1,3}(?:\.\d+)?)°\s?(\d{1,2}(?:\.\d+)?)'(?:\s?(\d{1,2}(?:\.\d+)?)(?:\"|''))?(?:\s?([NSEW])\b)?")
+def angle(match: re.Match[str]) -> str:
+    """41°24'12" N -> forty-one degrees twenty-four minutes twelve seconds north."""
+    said = [f"{say_amount(part)} {name}{'' if part == '1' else 's'}"
+            for part, name in zip(match.groups()[:3], ("degree", "minute", "second")) if part]
+    return " ".join(said + ([_COMPASS[match[4]]] if match[4] else []))
+
+
+@figure(DIGIT, r"(\d{1,4}(?:\.\d+)?)([FC])(?![\w'&-]|\.\w)")
+def temperature(match: re.Match[str]) -> str | None:
+    """95F -> ninety-five degrees fahrenheit; not seat 12C nor a bra in 34C."""
+    previous = word_before(match)
+    if previous.lower() in NUMBERED or near(match, "seat|gate|flight|platform|boarding|bra|size|battery|dress", 25):
+        return None
+    if previous[:1].isupper() and previous.lower() not in ("at", "to", "of", "around", "about", "it's", "below"):
+        return None
+    return f"{say_amount(match[1])} degree{'' if match[1] == '1' else 's'} " + (
+        "fahrenheit" if match[2] == "F" else "celsius")
+
+
+@rule(LETTER, r"(?:q(\d{1,2})(h|hr|hrs|d)|(qd|qod|bid|tid|qid|prn|qhs|b\.i\.d\.|t\.i\.d\.|q\.i\.d\.|q\.d\.|p\.r\.n\.|p\.o\.))(?![A-Za-z0-9])")
+def dose(match: re.Match[str]) -> str | None:
+    """q6h -> every six hours; 'bid' only after a dose."""
+    if match[1]:
+        return f"every {cardinal(match[1])} {'days' if match[2] == 'd' else 'hours'}"
+    if "." in match[3] or compiled(r"\d\s?(?:mg|mcg|g|ml|mL|tabs?|tablets?|pills?|drops|units|caps?|capsules?)\s(?:\w+\s)?$"
+                                   ).search(before(match, 24)):
+        return DOSES[match[3]]
+    return None
+
+
+@rule(DIGIT, r"\d x (?=\d)|(\d)x(?=\d+\s?(?:m|km|MB|GB|TB|mm)\b)")
+def count_of_parts(match: re.Match[str]) -> str | None:
+    """4x100m -> four by ..., the unit is said with the figure after it."""
+    return f"{cardinal(match[0][0])} by"

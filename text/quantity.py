@@ -1,0 +1,20 @@
+"""Whether an amount is an adjective of the noun after it: 'a $5 coffee', 'three $20 bills', 'the 400m hurdles'."""
+import re
+
+from text.rule import before, compiled
+from text.tables import DETERMINERS, NOT_A_NOUN, NUMBER_WORDS
+
+_NOUN_AFTER = re.compile(r"[ -]([a-z]+)(?![a-z'])")
+_BEFORE = re.compile(r"([A-Za-z]+(?:'s|s')?|\d+)\s(?:\d+\s?[x×]\s?)?$")
+
+
+def is_adjective(match: re.Match[str]) -> bool:
+    """True if a determiner or a number stands before the amount and a noun after it."""
+    following = _NOUN_AFTER.match(match.string, match.end())
+    if not following or following[1] in NOT_A_NOUN or following[1].endswith(("ed", "ly")):
+        return False
+    found = _BEFORE.search(before(match, 24))
+    if not found:
+        return bool(compiled(r"\d[x×]$").search(before(match, 3)))
+    word = found[1].lower()
+    return word in DETERMINERS or word in NUMBER_WORDS or word.endswith(("'s", "s'")) or word.isdecimal()

@@ -1,0 +1,143 @@
+"""Whether a full stop ends a sentence, or belongs to an abbreviation before it. The reader and the splitter both ask.
+
+"He left the U.S. She stayed" has a sentence end after "U.S."; "the U.S. Army", "vs. Chelsea", "No. 7" and
+"3 p.m. Monday" have none.
+"""
+import re
+
+from text.tables import (
+    ABBREVIATIONS,
+    BEFORE_NUMBERS,
+    BIBLE_BOOKS,
+    CALENDAR,
+    DOTTED,
+    FINITE_VERBS,
+    LETTERED,
+    MONTHS,
+    NEVER_LAST,
+    NOT_A_NOUN,
+    STARTERS,
+    STOPPED_UNITS,
+    STREETS,
+    TITLES,
+    UNITS,
+)
+
+_LAST_WORD = re.compile(r"[^\s(\"“‘\[—–]*$")
+_CLOSERS = r"[\"'”’)\]]*"
+_NOTHING_FOLLOWS = re.compile(rf"{_CLOSERS}\s*$|{_CLOSERS}[^\S\n]*\n\s*\n")
+_SPACE_FOLLOWS = re.compile(rf"{_CLOSERS}\s+[\"“‘'(\[{{¿¡]*")
+_NUMERAL = re.compile(r"\s?#?(?:\d|[ivxlcIVXLC]+\b|[A-Z]{1,4}-?\d)")
+_PRONOUN_I = re.compile(r"\s?I(?:'|’|\s+[a-z])")
+_SINGLE_LETTER = re.compile(r"\s[A-Z](?![A-Za-z'’])")
+_INITIALS = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]$")
+_WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
+_AFTER_NAME = re.compile(r"(?:[A-Z][a-z]+(?:['’]s)?|\d(?:st|nd|rd|th)),?\s$")
+_SEVERAL_WORDS = [key for key in DOTTED if " " in key]
+_DOTTED_WORDS = re.compile(r"(?i)\b(?:" + "|".join(re.escape(key.rstrip(".")) for key in _SEVERAL_WORDS) + ")")
+_INNER_WORDS = frozenset(part.rstrip(".") for key in _SEVERAL_WORDS for part in key.split(" ")[:-1])
+_LONGEST_DOTTED = max(map(len, _SEVERAL_WORDS))
+LETTER_AFTER = frozenset(
+    "vitamin plan grade section type class point option group hepatitis letter team exhibit appendix part level "
+    "category side line channel flight gate unit model minor major the an".split())
+_NOT_SENTENCE_WORDS = frozenset(
+    "Eastern Central Mountain Pacific Greenwich Christmas Easter Thanksgiving Halloween".split())
+_BULLET = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|\d{1,2}[.)]\s)")
+_LINE_START = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|[\"“‘'(\[¿¡]*[A-Z0-9])")
+_LONG_LINE = 60  # characters; a line as long as this is one of a wrapped paragraph
+_CALENDAR_NAMES = frozenset([*CALENDAR.values(), *(month.lower() for month in MONTHS)])
+
+
+def has_number(abbreviation: str, text: str, stop: int) -> bool:
+    """True if an abbreviation of [before number], whose full stop ends at `stop`, stands before a figure or a numeral.
+
+    "No. 7", "Vol. I of" and "App. E", but not "No. I am" and "No. I'm", where a sentence begins.
+    """
+    if abbreviation not in BEFORE_NUMBERS:
+        return False
+    if abbreviation in LETTERED and abbreviation != "no" and _SINGLE_LETTER.match(text, stop):
+        return True
+    if abbreviation == "no" and _PRONOUN_I.match(text, stop):
+        return False
+    return bool(_NUMERAL.match(text, stop))
+
+
+def ends_sentence(text: str, stop: int) -> bool:
+    """True if the full stop text[stop - 1] ends a sentence, whether or not it also belongs to an abbreviation."""
+    if _NOTHING_FOLLOWS.match(text, stop):
+        return True
+    space = _SPACE_FOLLOWS.match(text, stop)
+    if not space or text[space.end():space.end() + 1].islower():
+        return False
+    start = max(0, stop - 31)
+    word = _LAST_WORD.search(text, start, stop - 1)[0]
+    low = word.lower()
+    if low in _INNER_WORDS and _is_inside_dotted(text, stop):
+        return False
+    if has_number(low, text, stop) or low in BIBLE_BOOKS and text[space.end():space.end() + 1].isdecimal():
+        return False
+    if low in NEVER_LAST:
+        return False
+    before = text[max(0, stop - 1 - len(word) - 24):stop - 1 - len(word)]
+    if word[:1].isupper() and low in TITLES:
+        return low in STREETS and bool(_AFTER_NAME.search(before)) and _begins_sentence(text, space.end())
+    return _may_end(text, word, before, space.end())
+
+
+def _is_inside_dotted(text: str, stop: int) -> bool:
+    """True for a full stop inside of an abbreviation of several words: the first one of "Fed. R. Civ. P."."""
+    start = max(0, stop - _LONGEST_DOTTED)
+    return any(start + found.start() < stop < start + found.end()
+               for found in _DOTTED_WORDS.finditer(text[start:stop + _LONGEST_DOTTED]))
+
+
+def _may_end(text: str, word: str, before: str, following: int) -> bool:
+    """True if a sentence begins at `following`, after an abbreviation that may or may not be the last word of one."""
+    low = word.lower()
+    if _INITIALS.match(word):
+        if word == "I" or before.rstrip(" ").rpartition(" ")[2].lower() in LETTER_AFTER:
+            return True
+        if low == "v":
+            return False
+        return _begins_sentence(text, following, verbs=low in ("a.m", "p.m"))
+    known = low in ABBREVIATIONS or low + "." in DOTTED or word[:1].isupper() and (low in STREETS or low in CALENDAR)
+    if low == "al" or known and low != "etc":
+        return _begins_sentence(text, following) and (word[:1].isupper() or low not in CALENDAR)
+    if (low in UNITS or low in STOPPED_UNITS) and re.search(r"\d\s?$", before):
+        return text[following:following + 1].isupper()
+    return True
+
+
+def _begins_sentence(text: str, position: int, verbs: bool = False) -> bool:
+    """True for a word that often begins a sentence.
+
+    verbs: also for any capitalised word that a finite verb follows, as in "John was".
+    """
+    found = _WORD.match(text, position)
+    if not found or not found[0][0].isupper():
+        return False
+    word = found[0].replace("’", "'")
+    if word.lower() in _CALENDAR_NAMES and re.match(r"\s\d", text[found.end():found.end() + 2]):
+        return False
+    if word in STARTERS:
+        return True
+    if word.isupper() or word in _NOT_SENTENCE_WORDS or word.lower() in _CALENDAR_NAMES or word.lower() in CALENDAR:
+        return False
+    following = _WORD.match(text, found.end() + 1)
+    return verbs and bool(following) and (following[0] in FINITE_VERBS or following[0].endswith("ed"))
+
+
+def is_line_end(text: str, position: int) -> bool:
+    """True if the line break text[position] ends a sentence: before a capital or a bullet, not in a wrapped line.
+
+    A line is taken as wrapped if it is long, ends with a comma or a word like "the", or goes on with a small letter.
+    """
+    if not _LINE_START.match(text, position):
+        return False
+    line = text[max(0, position - _LONG_LINE - 1):position].rpartition("\n")[2].rstrip()
+    if not line or line[-1] in ".!?:,;—–-":
+        return bool(line) and bool(_BULLET.match(text, position))
+    if _BULLET.match(text, position):
+        return True
+    last = _LAST_WORD.search(line)[0]
+    return len(line) < _LONG_LINE and last.lower() not in NOT_A_NOUN

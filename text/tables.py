@@ -1,0 +1,121 @@
+"""The reader's data tables: text files under text/data/, one entry a line, that anyone can extend.
+
+A line is `key  value  value`: columns separated by two or more spaces (a key or a value may hold single spaces).
+`[name]` begins a section, `#` at the start of a line a comment.
+"""
+from pathlib import Path
+from typing import NamedTuple
+
+FOLDER = Path(__file__).parent / "data"
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+          "December")
+
+Section = dict[str, tuple[str, ...]]
+
+
+class Unit(NamedTuple):
+    """A unit of measurement: the words for one of it and for several."""
+    one: str
+    many: str
+
+
+def load(name: str) -> dict[str, Section]:
+    """Returns the sections of text/data/`name`.txt, each a dict from the first column to the others."""
+    sections: dict[str, Section] = {}
+    section: Section = {}
+    for line in (FOLDER / f"{name}.txt").read_text(encoding="utf-8").split("\n"):
+        if not line or line[0] == "#" and not line.startswith("#  "):  # "#" is also a sign that has an entry
+            continue
+        if line[0] == "[" and line[-1] == "]":
+            section = sections.setdefault(line[1:-1], {})
+        else:
+            key, *values = [column.strip() for column in line.split("  ") if column.strip()]
+            section[key] = tuple(values)
+    return sections
+
+
+def _words(section: Section) -> dict[str, str]:
+    return {key: values[0] for key, values in section.items()}
+
+
+def _word_set(section: Section) -> frozenset[str]:
+    """The words of a section in which each line holds several, separated by single spaces."""
+    return frozenset(word for line in section for word in line.split(" "))
+
+
+def _all_units(sections: dict[str, Section]) -> dict[str, Unit]:
+    """Every unit with the prefixes that it is seen with: 'km', 'mg', 'GHz'."""
+    units = {}
+    prefixes = {"-": "", **_words(sections["prefix"])}
+    for symbol, (one, many, allowed) in sections["base"].items():
+        for prefix in allowed.split(" "):
+            written = prefix.replace("-", "") + symbol
+            units[written] = Unit(prefixes[prefix] + one, prefixes[prefix] + many)
+            if prefix == "µ":
+                units["u" + symbol] = units[written]
+    units.update((symbol, Unit(*names)) for symbol, names in sections["unit"].items())
+    return units
+
+
+_abbreviations = load("abbreviations")
+TITLES = _words(_abbreviations["title"])
+BARE_TITLES = _words(_abbreviations["bare title"])
+STREETS = _words(_abbreviations["street"])
+BEFORE_NUMBERS = _words(_abbreviations["before number"])
+NEVER_LAST = _words(_abbreviations["never last"])
+ABBREVIATIONS = _words(_abbreviations["anywhere"])
+ALSO_A_WORD = _words(_abbreviations["also a word"])
+CALENDAR = _words(_abbreviations["calendar"])
+DOTTED = _words(_abbreviations["dotted"])
+DIRECTIONS = _words(_abbreviations["direction"])
+
+_units = load("units")
+UNITS = _all_units(_units)
+STOPPED_UNITS = {key: Unit(*names) for key, names in _units["with a full stop"].items()}
+DOSES = _words(_units["dose"])
+HYPHENATED_UNITS = _word_set(_units["hyphenated"])
+PER_WORDS = _word_set(_units["per"])
+
+_money = load("money")
+CURRENCIES = {sign: (*names, "", "")[:4] for sign, names in _money["currency"].items()}
+MAGNITUDES = _words(_money["magnitude"])
+DOLLARS_OF = _words(_money["dollars of"])
+
+_signs = load("signs")
+SIGNS = _words(_signs["sign"])
+OPERATORS = _words(_signs["operator"])
+GREEK = _words(_signs["greek"])
+ADDRESS_SIGNS = _words(_signs["address"])
+
+SHAPES = _words(load("shapes")["shape"])
+
+_acronyms = load("acronyms")
+PRONOUNCED = _words(_acronyms["pronounced"])
+SPELLED = _word_set(_acronyms["spelled"])
+ALSO_WORDS = _word_set(_acronyms["also words"])
+
+_addresses = load("addresses")
+DOMAINS = _words(_addresses["domain"])
+FILES = _words(_addresses["file"])
+
+_names = load("names")
+STATES = _words(_names["state"])
+STATES_WITH_STOP = _words(_names["state with a stop"])
+BIBLE_BOOKS = _words(_names["bible book"])
+ELEMENTS = _word_set(_names["element"])
+
+_word_lists = load("words")
+NUMBERED = _word_set(_word_lists["numbered"])
+NUMBERED_IN_SMALL = _word_set(_word_lists["numbered in small"])
+MONARCHS = _word_set(_word_lists["monarch"])
+ORDINAL_EVENTS = _word_set(_word_lists["ordinal event"])
+STARTERS = _word_set(_word_lists["starter"])
+FINITE_VERBS = _word_set(_word_lists["finite verb"])
+NOT_A_NOUN = _word_set(_word_lists["not a noun"])
+NUMBER_WORDS = _word_set(_word_lists["number word"])
+DETERMINERS = _word_set(_word_lists["determiner"])
+LETTERED = _word_set(_word_lists["lettered"])
+SOFTWARE = _word_set(_word_lists["software"])
+ELISIONS = _word_set(_word_lists["elision"])
+ELISION_ENDS = _word_set(_word_lists["elision end"])
+NEVER_BEFORE_STATE = _word_set(_word_lists["never before state"])

@@ -1,0 +1,48 @@
+"""Rules for words: elisions, genitives, and every other word."""
+import re
+
+from text.rule import LETTER, after, before, rule
+from text.tables import ELISION_ENDS, ELISIONS, SHAPES
+
+_OPENING_QUOTE = re.compile(r"(?:^|(?<=[\s(\"—]))'(?!(?:tis|twas|em|til|cause|bout|n)\b)(?=[A-Za-z])")
+_CLOSING_QUOTE = re.compile(r"(?<=[,.!?])'(?![A-Za-z])")
+_ANY_CLOSING_QUOTE = re.compile(r"'(?![A-Za-z])")
+
+
+@rule("'", r"'[A-Za-z]+'?")
+def elision_at_start(match: re.Match[str]) -> str | None:
+    """'tis, 'em, 'n'."""
+    low = match[0].lower()
+    return SHAPES.get(low, low) if low in ELISIONS else None
+
+
+@rule(LETTER, r"([A-Za-z]{1,20})'(?![A-Za-z'])")
+def elision_at_end(match: re.Match[str]) -> str | None:
+    """doin', an', ol'; not the last word of a quotation in single quotes."""
+    low = match[1].lower()
+    if not (low in ELISION_ENDS or low.endswith("in") and len(low) > 3) or _closes_quotation(match):
+        return None
+    return low + "'"
+
+
+@rule(LETTER, r"[A-Za-z]{1,30}(?:'[A-Za-z]{1,30})?s'(?![A-Za-z])")
+def plural_genitive(match: re.Match[str]) -> str | None:
+    """The dogs' of 'the dogs' bones'; not the last word of a quotation in single quotes."""
+    return None if _closes_quotation(match) else match[0].lower()
+
+
+def _closes_quotation(match: re.Match[str]) -> bool:
+    """True if a single quote is open before the match and the match's own apostrophe is the one that closes it."""
+    left = before(match, 200)
+    opened = max((quote.start() for quote in _OPENING_QUOTE.finditer(left)), default=-1)
+    if opened < 0 or _ANY_CLOSING_QUOTE.search(left, opened + 2):
+        return False
+    later = after(match, 200)
+    closing, opening = _CLOSING_QUOTE.search(later), _OPENING_QUOTE.search(later)
+    return not (re.match(r" [a-z]", later) and closing and not (opening and opening.start() < closing.start()))
+
+
+@rule(LETTER, r"[A-Za-z]+(?:'[A-Za-z]+)*(?:-[A-Za-z]+(?:'[A-Za-z]+)*)*")
+def word(match: re.Match[str]) -> str:
+    """Any other word, in small letters; words with hyphens are one."""
+    return match[0].lower()
