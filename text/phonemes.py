@@ -1,16 +1,18 @@
-"""The ARPAbet front end: a word -> its phonemes where CMUdict leaves no doubt, else None and it stays in letters.
+"""The ARPAbet front end: a word -> its phonemes; a word that is in no dictionary stays in letters.
 
-A known word is given CMUdict's first entry. True heteronyms (heteronyms.txt: read, lead, live, wind, ...) stay letters.
-Words whose usual pronunciation in running speech is not that entry have their own list (spoken_forms.txt): function
-words, of which CMUdict gives the stressed form (of, and, to, was, ...), and others that our voice says otherwise
-(thirty, carry, report, ...). With it 92 % of the running words of held-out sentences are given just as they were
-spoken, without it 55 %.
+A known word is given CMUdict's first entry, a heteronym (read, lead, live, wind, ...) the reading that its context asks
+for. Two files in text/data/ replace first entries: spoken_forms.txt has words that running speech says otherwise, such
+as function words, of which CMUdict gives the stressed form (of, and, to, was), and others that our voice says otherwise
+(thirty, carry, report); pronunciations.txt has words of which CMUdict's first entry is one that nobody uses (accent,
+concrete, houses).
 """
 import functools
 import importlib.util
 from pathlib import Path
 
+from text.heteronyms import choose, readings
 from text.symbols import symbol_to_id
+from text.tables import FOLDER
 
 LETTER_NAMES = {
     "A": "EY1", "B": "B IY1", "C": "S IY1", "D": "D IY1", "E": "IY1", "F": "EH1 F", "G": "JH IY1", "H": "EY1 CH",
@@ -32,15 +34,13 @@ def _dictionary() -> dict[str, str]:
 
 
 @functools.cache
-def heteronyms() -> frozenset[str]:
-    """The words whose spelling alone does not tell how they are said."""
-    return frozenset((Path(__file__).parent / "heteronyms.txt").read_text(encoding="utf-8").split())
-
-
-@functools.cache
-def _spoken_forms() -> dict[str, str]:
-    lines = (Path(__file__).parent / "spoken_forms.txt").read_text(encoding="utf-8").splitlines()
-    return dict([line.split(" ", 1) for line in lines if not line.startswith("#")])
+def _preferred() -> dict[str, str]:
+    """Pronunciations that replace CMUdict's first entry: pronunciations.txt before spoken_forms.txt."""
+    forms = {}
+    for name in ("spoken_forms", "pronunciations"):
+        lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+        forms.update(line.split(maxsplit=1) for line in lines if line and line[0] != "#")
+    return forms
 
 
 def dictionary_entry(word: str) -> str | None:
@@ -56,32 +56,63 @@ def pronounce(word: str) -> str | None:
     word: lower case, but a capital stands for the name of the letter ('B' -> 'B IY1', 'D's' -> 'D IY1 Z'); it may hold
     apostrophes, and hyphens, whose parts must all be known.
     """
-    if word in LETTER_NAMES:
-        return LETTER_NAMES[word]
     if "-" in word:
-        parts = [pronounce(part) for part in word.split("-") if part]
+        parts = [_pronounce_part(part) for part in word.split("-") if part]
         return " ".join(parts) if parts and all(parts) else None
-    if word in heteronyms():
-        return None
-    return _spoken_forms().get(word) or dictionary_entry(word) or _inflected(word)
+    return _pronounce_part(word)
 
 
-def pronounce_before(word: str, following: str) -> str | None:
-    """`pronounce`, but 'the' and 'to' as before a vowel if `following`, a word or `{ARPAbet}`, begins with one."""
-    if word in _BEFORE_VOWEL and following:
+def _pronounce_part(word: str) -> str | None:
+    """As `pronounce` for a word without hyphens. Each genitive 's adds its ending, and outer apostrophes are silent."""
+    endings = 0
+    while word:
+        if word in LETTER_NAMES:
+            found = LETTER_NAMES[word]
+        else:
+            found = None if word in readings() else _preferred().get(word) or dictionary_entry(word)
+        if found:
+            for _ in range(endings):
+                found += " " + sibilant_ending(found.rsplit(" ", 1)[-1])
+            return found
+        if word.endswith("'s"):
+            word, endings = word[:-2], endings + 1
+        elif word.strip("'") != word:
+            word = word.strip("'")
+        else:
+            return None
+    return None
+
+
+def pronounce_in_context(words: list[str], pauses: list[str], index: int) -> str | None:
+    """Returns the phonemes of words[index], a heteronym by its context; None for an unknown word.
+
+    words: what is said, as `pronounce` takes it, and `{ARPAbet}`; pauses: the mark after each word, "" if none.
+    "the" and "to" are said as before a vowel if one follows without a pause.
+    """
+    word = words[index]
+    if word in _BEFORE_VOWEL and not pauses[index] and index + 1 < len(words):
+        following = words[index + 1]
         start = following[1:] if following[0] == "{" else pronounce(following) or following.upper()
         if start.startswith(_VOWELS):
             return _BEFORE_VOWEL[word]
-    return pronounce(word)
-
-
-def _inflected(word: str) -> str | None:
-    """Genitives and words in leftover apostrophes: the stem's phonemes, with the ending that English gives them."""
+    found = pronounce(word)
+    if found:
+        return found
+    if "-" in word:
+        return _pronounce_compound(word, words, pauses, index)
     if word.endswith("'s"):
-        stem = pronounce(word[:-2])
-        return stem and f"{stem} {sibilant_ending(stem.split()[-1])}"
-    bare = word.strip("'")
-    return pronounce(bare) if bare and bare != word else None
+        stem = choose([*words[:index], word[:-2], *words[index + 1:]], pauses, index)
+        return stem and f"{stem} {sibilant_ending(stem.rsplit(' ', 1)[-1])}"
+    return choose(words, pauses, index)
+
+
+def _pronounce_compound(word: str, words: list[str], pauses: list[str], index: int) -> str | None:
+    """'well-read', 'close-up': each part by itself, heteronyms by the words around them."""
+    parts = [part for part in word.split("-") if part]
+    spread = [*words[:index], *parts, *words[index + 1:]]
+    gaps = [*pauses[:index], *[""] * (len(parts) - 1), *pauses[index:]]
+    said = [pronounce(part) or choose(spread, gaps, index + number) for number, part in enumerate(parts)]
+    return " ".join(said) if said and all(said) else None
 
 
 def sibilant_ending(last: str) -> str:

@@ -5,8 +5,9 @@ from typing import NamedTuple
 from hparams import TextConfig
 from runtime.errors import UserError
 from text.cleaners import cleaner_of
-from text.phonemes import pronounce_before
-from text.reader import speak
+from text.lexicon import Lexicon
+from text.phonemes import pronounce, pronounce_in_context
+from text.reader import Piece, speak
 from text.sequence import encode, encode_plain, sequence_to_text, split_braces
 from text.symbols import PAUSES, SAYABLE, symbol_to_id, symbols
 
@@ -32,15 +33,15 @@ class Reading(NamedTuple):
     dropped: str  # characters of the text that cannot be said, each once
 
 
-def read(text: str, settings: TextConfig) -> Reading:
+def read(text: str, settings: TextConfig, lexicon: Lexicon | None = None) -> Reading:
     """Symbol ids of one sentence or any longer text, by the cleaners and the phoneme mode of `settings`.
 
-    In phoneme mode every word that CMUdict leaves no doubt about becomes ARPAbet; `{R EH1 D}` in the text decides for
-    itself in either mode. Raises UserError if nothing of the text can be said, or for an unknown cleaner.
+    In phoneme mode every word that CMUdict knows becomes ARPAbet; `{R EH1 D}` in the text and the words of the user's
+    lexicon are said just so in either mode (NVIDIA's cleaners know no lexicon). Raises UserError if nothing of the text can be said, or for an unknown cleaner.
     """
     cleaner_of(settings.cleaners)
     if settings.cleaners == "english_reader":
-        ids, words, dropped = _read_as_person(text, settings.phonemes)
+        ids, words, dropped = _read_as_person(text, settings.phonemes, lexicon)
     else:
         ids, words, dropped = _read_cleaned(text, settings)
     if not words:
@@ -48,32 +49,41 @@ def read(text: str, settings: TextConfig) -> Reading:
     return Reading(ids, _pauses(ids), words, dropped)
 
 
-def _read_as_person(text: str, phonemes: bool) -> tuple[list[int], list[Word], str]:
-    pieces, dropped = speak(text)
+def _read_as_person(text: str, phonemes: bool, lexicon: Lexicon | None) -> tuple[list[int], list[Word], str]:
+    pieces, dropped = speak(text, lexicon)
+    spoken = _pronounce_all(pieces) if phonemes else [
+        piece.spoken if piece.phonemes else piece.spoken.lower() for piece in pieces]
     ids, words = [], []
-    for piece, following in zip(pieces, [*pieces[1:], None]):
+    for piece, said in zip(pieces, spoken):
         if ids:
             ids.append(_SPACE)
         start = len(ids)
-        ids += encode(piece.spoken) if piece.phonemes else _spoken_ids(
-            piece.spoken, phonemes, following.spoken if following and not piece.pause else "")
+        ids += encode(said) if phonemes or piece.phonemes else encode_plain(said)
         words.append(Word(piece.text, start, len(ids)))
         ids += encode_plain(piece.pause)
     return ids, words, dropped
 
 
-def _spoken_ids(spoken: str, phonemes: bool, following: str) -> list[int]:
-    """Ids of words as `speak` gives them, as letters or, where known, as ARPAbet; following: what is said next."""
-    if not phonemes:
-        return encode_plain(spoken.lower())
-    words = spoken.split(" ")
-    nexts = [*words[1:], following if following[:1] == "{" else following.partition(" ")[0]]
-    return encode(" ".join(_SPOKEN_WORD.sub(lambda match, after=after: _in_braces(match[0], after), word)
-                           for word, after in zip(words, nexts)))
+def _pronounce_all(pieces: list[Piece]) -> list[str]:
+    """What is said of each piece, with the words that are known as `{ARPAbet}`."""
+    words, pauses, starts = [], [], []
+    for piece in pieces:
+        starts.append(len(words))
+        words += [piece.spoken] if piece.phonemes else piece.spoken.split(" ")
+        pauses += [""] * (len(words) - len(pauses) - 1) + [piece.pause]
+    bare = [word if word[0] == "{" else _bare(word) for word in words]
+    said = [word if word[0] == "{" else _SPOKEN_WORD.sub(lambda match, index=index: _in_braces(
+        match[0], pronounce_in_context(bare, pauses, index)), word, count=1) for index, word in enumerate(words)]
+    return [" ".join(said[start:stop]) for start, stop in zip(starts, [*starts[1:], len(words)])]
 
 
-def _in_braces(word: str, following: str = "") -> str:
-    phonemes = pronounce_before(word, following)
+def _bare(word: str) -> str:
+    """The word without the commas that may stand in what is said of a date."""
+    found = _SPOKEN_WORD.search(word)
+    return found[0] if found else word
+
+
+def _in_braces(word: str, phonemes: str | None) -> str:
     return "{" + phonemes + "}" if phonemes else word.lower()
 
 
@@ -84,7 +94,7 @@ def _read_cleaned(text: str, settings: TextConfig) -> tuple[list[int], list[Word
         if in_braces:
             ids += encode("{" + part + "}")
         elif settings.phonemes:
-            ids += encode(_SPOKEN_WORD.sub(lambda match: _in_braces(match[0].lower()), _without_braces(clean(part))))
+            ids += encode(_SPOKEN_WORD.sub(lambda match: _in_braces(match[0], pronounce(match[0].lower())), _without_braces(clean(part))))
         else:
             ids += encode_plain(clean(part))
     return ids, _words_of(ids), _unsayable(text, settings.cleaners)

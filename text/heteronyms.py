@@ -1,0 +1,171 @@
+"""Heteronyms: which pronunciation a word has in its context ("to record a record").
+
+data/heteronyms.txt has the readings of each word, data/heteronym_contexts.txt what the words around it tell about its
+part of speech. Both files are read when the first heteronym occurs.
+"""
+import functools
+import re
+from typing import NamedTuple
+
+from text.tables import load
+
+_CLASSES = ("noun", "adj", "verb", "past")
+_REACH = 6  # words on each side in which a cue of a meaning counts
+_CUE = 4.0  # the weight of a cue near by
+_PAST_CUES = frozenset("yesterday ago last earlier once then before already when was were had said".split())
+_PRESENT_CUES = frozenset("every always often usually sometimes today tomorrow now will can daily never rarely".split())
+
+
+class Reading(NamedTuple):
+    """One way to say a heteronym."""
+    classes: frozenset[str]  # noun, adj, verb, past, or the name of a meaning
+    phonemes: str
+    cues: frozenset[str]  # words near by that show this meaning
+
+
+class _Contexts(NamedTuple):
+    """The weights of the neighbours."""
+    classes_of_word: dict[str, tuple[str, ...]]
+    classes_of_ending: dict[str, str]
+    weights: dict[tuple[str, str], tuple[float, ...]]  # (place, class of the neighbour) -> one weight for each of _CLASSES
+
+
+@functools.cache
+def readings() -> dict[str, list[Reading]]:
+    """The readings of every heteronym; the first is the default."""
+    found: dict[str, list[Reading]] = {}
+    for word, classes, phonemes, *cues in load_rows("heteronyms"):
+        reading = Reading(frozenset(classes.split()), phonemes, frozenset(" ".join(cues).split()))
+        found.setdefault(word, []).append(reading)
+    return found
+
+
+def load_rows(name: str) -> list[list[str]]:
+    """The lines of text/data/`name`.txt, split into columns; a word may have several lines."""
+    from text.tables import FOLDER
+    lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return [re.split(r"\s{2,}", line.strip()) for line in lines if line and line[0] != "#"]
+
+
+@functools.cache
+def _contexts() -> _Contexts:
+    sections = load("heteronym_contexts")
+    words: dict[str, tuple[str, ...]] = {}
+    endings = {}
+    for name, (members,) in sections["word class"].items():
+        for member in members.split(" "):
+            if member[0] == "-":
+                endings[member[1:]] = name
+            else:
+                words[member] = (*words.get(member, ()), name)
+    weights = {}
+    for row in load_rows("heteronym_contexts"):
+        if row[0] in ("previous", "before previous", "next", "end", "start"):
+            weights[row[0], row[1]] = tuple(float(weight) for weight in " ".join(row[2:]).split())
+    return _Contexts(words, endings, weights)
+
+
+def choose(words: list[str], pauses: list[str], index: int) -> str | None:
+    """Returns the phonemes of the heteronym words[index], or None if the word is none.
+
+    words: a sentence in small letters; pauses: the mark after each word, "" if none.
+    """
+    options = readings().get(words[index])
+    if not options:
+        return None
+    if len(options) == 1:
+        return options[0].phonemes
+    by_class = dict(zip(_CLASSES, _part_of_speech(words, pauses, index)))
+    near = words[max(0, index - _REACH):index] + words[index + 1:index + 1 + _REACH]
+    special = _special(words, index)
+    scores = []
+    for option in options:
+        score = max((by_class[name] for name in option.classes if name in by_class), default=0.0)
+        scores.append(score + _CUE * sum(word in option.cues for word in near) + special.get(option.phonemes, 0.0))
+    return options[scores.index(max(scores))].phonemes
+
+
+def _part_of_speech(words: list[str], pauses: list[str], index: int) -> list[float]:
+    """The weights for noun, adj, verb and past that the neighbours add up to."""
+    weights = _contexts().weights
+    total = [0.0] * len(_CLASSES)
+    for place, neighbour in _neighbours(words, pauses, index):
+        for name in _classes_of(neighbour) if neighbour else ("any",):
+            for number, weight in enumerate(weights.get((place, name), ())):
+                total[number] += weight
+    return total
+
+
+def _neighbours(words: list[str], pauses: list[str], index: int) -> list[tuple[str, str]]:
+    """(place, word) of the neighbours that count; an adverb is passed over, and a pause is an end."""
+    places = []
+    previous = index - 1
+    if previous >= 0 and not pauses[previous]:
+        places.append(("previous", words[previous]))
+        if "adverb" in _classes_of(words[previous]) and previous and not pauses[previous - 1]:
+            previous -= 1
+            places.append(("previous", words[previous]))
+        if previous and not pauses[previous - 1]:
+            places.append(("before previous", words[previous - 1]))
+    else:
+        places.append(("start", ""))
+    if index + 1 < len(words) and not pauses[index]:
+        places.append(("next", words[index + 1]))
+    else:
+        places.append(("end", ""))
+    return places
+
+
+def _classes_of(word: str) -> tuple[str, ...]:
+    contexts = _contexts()
+    if word in contexts.classes_of_word:
+        return contexts.classes_of_word[word]
+    if word.endswith("'s") or word.endswith("s'"):
+        return ("possessive",)
+    for length in (4, 3, 2, 1):
+        name = contexts.classes_of_ending.get(word[-length:]) if len(word) > length + 1 else None
+        if name and not word.endswith("ss"):
+            return (name,)
+    return ("other",)
+
+
+def _special(words: list[str], index: int) -> dict[str, float]:
+    """Extra weights, by phonemes, for words whose tense or idiom no part of speech tells."""
+    word, previous = words[index], words[index - 1] if index else ""
+    following = words[index + 1] if index + 1 < len(words) else ""
+    if word == "read":
+        return _tense_of_read(words, index)
+    if word == "used":
+        return {"Y UW1 S T": 3.0 if following == "to" and "be" not in _classes_of(previous) else
+                _used_to_after_be(words, index)}
+    if word == "does" and "number" in _classes_of(previous):
+        return {"D OW1 Z": 6.0}
+    if word == "polish":
+        return {"P OW1 L IH0 SH": 4.0 if "be" in _classes_of(previous) or following in (
+            "border", "government", "people", "language", "president", "sausage", "army", "man", "woman") else 0.0}
+    return {}
+
+
+def _used_to_after_be(words: list[str], index: int) -> float:
+    """'is used to hard work' is a habit, 'is used to cut wood' is not."""
+    if words[index + 1:index + 2] != ["to"]:
+        return -9.0
+    after = words[index + 2] if index + 2 < len(words) else ""
+    classes = _classes_of(after)
+    return 9.0 if {"ing", "determiner", "possessive", "object", "adjective"} & set(classes) else -9.0
+
+
+def _tense_of_read(words: list[str], index: int) -> dict[str, float]:
+    """Weighs the auxiliaries before `read` and the words that tell a time."""
+    left = [name for word in words[max(0, index - 4):index] for name in _classes_of(word)]
+    past = 0.0
+    if "have" in left or "be" in left:
+        past += 6.0
+    if "modal" in left or "do" in left or "to" in left[-2:]:
+        past -= 6.0
+    previous = _classes_of(words[index - 1]) if index else ()
+    if set(previous) & {"third", "singular", "other"}:
+        past += 4.0
+    near = set(words)
+    past += 2.0 * len(near & _PAST_CUES) - 2.5 * len(near & _PRESENT_CUES)
+    return {"R EH1 D": past + (0.5 if set(previous) & {"pronoun"} else 0.0)}
