@@ -8,7 +8,8 @@ import pytest
 from hparams import TextConfig
 from runtime.errors import UserError
 from text import read, read_metadata, read_mixed, sequence_to_text, symbols
-from text.phonemes import dictionary_entry, heteronyms, is_arpabet, pronounce
+from text.heteronyms import readings
+from text.phonemes import dictionary_entry, is_arpabet, pronounce
 
 LETTERS = TextConfig(phonemes=False)
 
@@ -23,7 +24,7 @@ def test_known_words_are_phonemes_heteronyms_and_unknown_words_letters():
 
 
 def test_every_heteronym_is_a_lower_case_word_once():
-    words = sorted(heteronyms())
+    words = sorted(readings())
     assert len(words) > 200 and all(word.isalpha() and word.islower() for word in words)
 
 
@@ -33,7 +34,7 @@ def test_spoken_forms_are_sorted_words_that_cmudict_gives_otherwise():
     assert lines[0].startswith("# Words whose usual pronunciation in running speech is not CMUdict's first entry")
     assert list(forms) == sorted(forms) and len(forms) > 600
     for word, form in forms.items():
-        assert word not in heteronyms() and re.fullmatch("[a-z']+", word)
+        assert word not in readings() and re.fullmatch("[a-z']+", word)
         assert pronounce(word) == form != dictionary_entry(word) and is_arpabet(form), word
     assert pronounce("thirty-nine") == "TH ER1 T IY0 N AY1 N" and pronounce("carry") == "K EH1 R IY0"
 

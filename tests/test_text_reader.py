@@ -19,7 +19,7 @@ CASES = {
     "BBC": "b b c", "page xiv": "page fourteen", "5 km": "five kilometers", "72°F": "seventy-two degrees fahrenheit",
     "C++": "c plus plus", "user@mail.com": "user at mail dot com", "www.example.com": "w w w dot example dot com",
     "e.g. this": "for example this", "you & me": "you and me", "No. 7": "number seven", "No. Never.": "no. never.",
-    "No. I won't. No. I'm not.": "no. i won't. no. i'm not.", "Vol. I of it, No. IV": "volume i of it, number four",
+    "No. I won't. No. I'm not.": "no. i won't. no. i'm not.", "Vol. I of it, No. IV": "volume one of it, number four",
     "-40 degrees, -5": "minus forty degrees, minus five",
     "on St. James St. at noon": "on saint james street at noon", "St. John's St.": "saint john's street.",
     "12 Elm Dr. near Ft. Worth": "twelve elm drive near fort worth",
@@ -49,7 +49,7 @@ CASES = {
     "Café Zürich": "cafe zurich",
     "Привет": "privet", "α": "alpha", "Ελλάδα": "ellada", "rock 'n' roll": "rock and roll",
     "the dogs' bones": "the dogs' bones",
-    "https://a.org/b_c": "h t t p s colon slash slash a dot org slash b underscore c",
+    "https://a.org/b_c": "a dot org slash b underscore c",
     "#7 #cats": "number seven hashtag cats"}
 
 

@@ -20,6 +20,7 @@ _END = r"(?![A-Za-z0-9])"
 _DOTTED = "|".join(re.escape(key).replace(r"\.", r"\.\s?").removesuffix(r"\s?")
                    for key in sorted(DOTTED, key=len, reverse=True))
 _BOOK = "|".join(re.escape(book) for book in sorted(BIBLE_BOOKS, key=len, reverse=True))
+_COUNTED = frozenset("a the my your his her this that phone account order id serial ticket total".split())
 _ORDINALS = {"1": "first ", "2": "second ", "3": "third ", "I": "first ", "II": "second ", "III": "third "}
 
 
@@ -70,6 +71,8 @@ def abbreviation(match: re.Match[str]) -> str | None:
         return _title_or_street(match, low)
     if low in NEVER_LAST:
         return NEVER_LAST[low] if low != "re" else None
+    if low == "no" and word_before(match).lower() in _COUNTED and re.match(r" [a-z]", after(match, 2)):
+        return "number"
     if low in ALSO_A_WORD and re.match(r" [a-z]|,", after(match, 2)):
         return ALSO_A_WORD[low]
     if low in ABBREVIATIONS:

@@ -6,7 +6,7 @@ from text.numbers import cardinal, say_whole
 from text.phonemes import dictionary_entry, is_spelled
 from text.rule import CAPITAL, LETTER, SMALL, after, compiled, rule, word_before
 from text.stops import LETTER_AFTER
-from text.tables import ALSO_WORDS, ELEMENTS, PRONOUNCED, SPELLED
+from text.tables import ALSO_WORDS, ELEMENTS, EMPHASIZED, PRONOUNCED, SPELLED
 
 _ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
 
@@ -35,7 +35,7 @@ def say_capitals(word: str, shouting: bool = False) -> str:
     low = word.lower()
     if len(word) == 1 or word in SPELLED and not (shouting and word in ALSO_WORDS) or is_spelled(low):
         return spell(word)
-    if dictionary_entry(low):
+    if dictionary_entry(low) and (len(word) > 2 or shouting or low in EMPHASIZED):
         return low
     if not re.search("[AEIOUY]", word) or len(word) <= (3 if shouting else 5):
         return spell(word)

@@ -2,13 +2,19 @@
 
 `english_cleaners`, `transliteration_cleaners` and `basic_cleaners` are those of NVIDIA's Tacotron2 (after Keith Ito's),
 with their oddities ("Mrs." is "misess", "£20" is "pstwenty", every "St." a saint): the published teacher was fed so.
-`english_reader` is the default for our own weights and says what a person would read.
+They spell numbers with the package `inflect`, which is imported at the first figure, since importing it takes a second.
+`english_reader` is the default for our own weights and says what a person would read; it has its own number words.
 """
+import functools
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from runtime.errors import UserError
-from text.numbers import cardinal, ordinal, pairs
+from text.numbers import spell_digits
+
+if TYPE_CHECKING:
+    import inflect
 
 _ABBREVIATIONS = {  # applied one after the other, in this order
     "mrs": "misess", "mr": "mister", "dr": "doctor", "st": "saint", "co": "company", "jr": "junior", "maj": "major",
@@ -21,6 +27,7 @@ _DOLLARS = re.compile(r"\$([0-9.,]*[0-9]+)")
 _DECIMAL = re.compile(r"(?<![0-9])([0-9]+)\.([0-9]+)")  # from the first digit on, else quadratic in a run
 _ORDINAL = re.compile(r"(?<![0-9])([0-9]+)(?:st|nd|rd|th)")
 _NUMBER = re.compile(r"[0-9]+")
+_LONGEST_NUMBER = 36  # digits; inflect knows no words for longer numbers, which are spelled digit by digit
 
 
 def to_ascii(text: str) -> str:
@@ -44,20 +51,37 @@ def _dollars(match: re.Match[str]) -> str:
     return ", ".join(said) or "zero dollars"
 
 
+@functools.cache
+def _inflect_engine() -> "inflect.engine":
+    import inflect
+    return inflect.engine()
+
+
+def _ordinal(match: re.Match[str]) -> str:
+    if len(match[1]) > _LONGEST_NUMBER:
+        return spell_digits(match[1]) + "th"
+    return _inflect_engine().number_to_words(match[0])
+
+
 def _number(match: re.Match[str]) -> str:
-    digits = match[0].lstrip("0")
-    if len(digits) != 4 or not 1000 < int(digits) < 3000:
-        return cardinal(digits, comma=",")
-    if digits[:3] == "200":
-        return cardinal(digits)
-    return pairs(digits)
+    digits = match[0].lstrip("0") or "0"
+    if len(digits) > _LONGEST_NUMBER:
+        return spell_digits(digits)
+    number = int(digits)
+    if not 1000 < number < 3000:
+        return _inflect_engine().number_to_words(number, andword="")
+    if 2000 <= number < 2010:
+        return _inflect_engine().number_to_words(number, andword="", comma="")
+    if number % 100 == 0:
+        return _inflect_engine().number_to_words(number // 100) + " hundred"
+    return _inflect_engine().number_to_words(number, andword="", zero="oh", group=2).replace(", ", " ")
 
 
 def _expand_numbers(text: str) -> str:
     text = _GROUPED.sub(lambda match: match[0].replace(",", ""), text)
     text = _DOLLARS.sub(_dollars, text)
     text = _DECIMAL.sub(r"\1 point \2", text)
-    text = _ORDINAL.sub(lambda match: ordinal(match[1], comma=",", and_word=" and"), text)
+    text = _ORDINAL.sub(_ordinal, text)
     return _NUMBER.sub(_number, text)
 
 

@@ -55,7 +55,7 @@ def vanity_phone(match: re.Match[str]) -> str:
     return f"one {code}, {', '.join(rest)}"
 
 
-@rule(SMALL, r"x ?(\d{1,5})(?![\w.])")
+@rule(SMALL, r"x ?(\d{1,5})(?!\w|\.\d)")
 def phone_extension(match: re.Match[str]) -> str | None:
     """'555-2187 x42' -> extension forty-two."""
     if not re.search(r"\d{4} ?,? ?$", before(match, 7)):
@@ -197,13 +197,14 @@ def model_with_letter(match: re.Match[str]) -> str:
     return f"{match[1]} {hundreds(match[2])}"
 
 
-@rule(DIGIT, r"(\d{1,5})(?= (?:[NSEW]\.? )?(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+) (?:St|Ave|Rd|Blvd|Dr|Ln|Ct|Pl)\b)")
+@rule(DIGIT, rf"(\d{{1,5}})([A-D]?)(?= (?:[NSEW]\.? )?(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+) {_STREETS})")
 def house_number(match: re.Match[str]) -> str:
-    """'250 W. Oak Ave.' -> two fifty; '1600 Main St.' -> sixteen hundred."""
-    return hundreds(match[1]) if len(match[1]) == 3 else say_whole(match[1])
+    """'250 W. Oak Ave.' -> two fifty; '1600 Main St.' -> sixteen hundred; '221B Baker Street' -> two twenty-one B."""
+    number = hundreds(match[1]) if len(match[1]) == 3 else say_whole(match[1])
+    return f"{number} {match[2]}".rstrip()
 
 
 @rule(DIGIT, r"(\d{3})(?!\d)")
 def road_number(match: re.Match[str]) -> str | None:
     """'Highway 101' -> one oh one."""
-    return hundreds(match[0]) if word_before(match) in ("Highway", "Route", "Interstate", "Hwy", "Rte", "Flight") else None
+    return hundreds(match[0]) if word_before(match).lower() in ("highway", "route", "interstate", "hwy", "rte", "flight") else None

@@ -4,7 +4,6 @@ import re
 from text.numbers import (
     as_ordinal,
     cardinal,
-    hundreds,
     ordinal,
     plural,
     say_amount,
@@ -18,6 +17,7 @@ from text.tables import MAGNITUDES, NUMBERED, PER_WORDS, UNITS
 
 # 1,234.5; 1,25,000; 1876; .5
 NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,2}(?:,\d\d)+,\d{3}(?!\d)|\d+)(?:\.\d+)?|\.\d+)"
+_AFTER_ORDINAL = {"c": "century", "cent": "century", "fl": "floor", "ed": "edition"}
 FRACTIONS = {"2": ("half", "halves"), "4": ("quarter", "quarters")}
 
 
@@ -135,10 +135,10 @@ def plural_digit(match: re.Match[str]) -> str | None:
     return plural(cardinal(match[1]))
 
 
-@rule(DIGIT, r"(\d{1,2})(?:st|nd|rd|th) (?:c|cent)\.(?![A-Za-z0-9])")
-def ordinal_century(match: re.Match[str]) -> str:
-    """'4th c.' -> fourth century."""
-    return f"{ordinal(match[1])} century"
+@rule(DIGIT, r"(\d{1,2})(?:st|nd|rd|th) (cent|c|fl|ed)\.(?![A-Za-z0-9])")
+def ordinal_and_noun(match: re.Match[str]) -> str:
+    """'4th c.' -> fourth century, '3rd fl.' -> third floor, '2nd ed.' -> second edition."""
+    return f"{ordinal(match[1])} {_AFTER_ORDINAL[match[2]]}"
 
 
 @figure(DIGIT, r"(\d[\d,]{0,40})(?:st|nd|rd|th|ST|ND|RD|TH)(s?)(?![A-Za-z0-9])")
@@ -165,7 +165,7 @@ def distance_of_a_race(match: re.Match[str]) -> str | None:
 @figure(DIGIT, rf"({NUMBER})\s?(k|K|M|bn|mn|B|m(?= (?:people|users|copies|followers|views|subscribers)\b))(?![\w'-])")
 def thousands(match: re.Match[str]) -> str | None:
     """40K -> forty thousand, 3M -> three million."""
-    if " " in match[0]:
+    if " " in match[0] or word_before(match).lower() in NUMBERED:
         return None
     screen = compiled(r"\s?(?:run|race|walk|video|display|monitor|screen|tv|TV|marathon|resolution|Ultra)\b")
     if match[2] in "kK" and (screen.match(match.string, match.end()) or match[0] in ("4K", "8K") and
@@ -180,8 +180,6 @@ def figure_with_letters(match: re.Match[str]) -> str | None:
     letters = match[2]
     if letters in ("x", "X") and re.match(r"\d", after(match, 1)):
         return None
-    if letters in ("A", "B") and len(match[1]) == 3 and match[1][1:] != "00":  # 221B Baker Street
-        return f"{hundreds(match[1])} {letters}"
     spelled = len(letters) <= 2 or letters.isupper()
     return f"{say_whole(match[1], years=False)} {' '.join(letters.upper()) if spelled else letters.lower()}"
 

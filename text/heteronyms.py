@@ -11,6 +11,8 @@ from text.tables import load
 
 _CLASSES = ("noun", "adj", "verb", "past")
 _REACH = 6  # words on each side in which a cue of a meaning counts
+_REACH_OF_ADJECTIVES = 2
+_NAME = 20.0  # the weight of a capital
 _CUE = 4.0  # the weight of a cue near by
 _PAST_CUES = frozenset("yesterday ago last earlier once then before already when was were had said".split())
 _PRESENT_CUES = frozenset("every always often usually sometimes today tomorrow now will can daily never rarely".split())
@@ -65,10 +67,11 @@ def _contexts() -> _Contexts:
     return _Contexts(words, endings, weights)
 
 
-def choose(words: list[str], pauses: list[str], index: int) -> str | None:
+def choose(words: list[str], pauses: list[str], index: int, is_name: bool = False) -> str | None:
     """Returns the phonemes of the heteronym words[index], or None if the word is none.
 
-    words: a sentence in small letters; pauses: the mark after each word, "" if none.
+    words: a sentence in small letters; pauses: the mark after each word, "" if none; is_name: the word is written with
+    a capital inside of a sentence ("Polish").
     """
     options = readings().get(words[index])
     if not options:
@@ -76,12 +79,14 @@ def choose(words: list[str], pauses: list[str], index: int) -> str | None:
     if len(options) == 1:
         return options[0].phonemes
     by_class = dict(zip(_CLASSES, _part_of_speech(words, pauses, index)))
-    near = words[max(0, index - _REACH):index] + words[index + 1:index + 1 + _REACH]
     special = _special(words, index)
     scores = []
     for option in options:
+        reach = _REACH_OF_ADJECTIVES if "adj" in option.classes else _REACH
+        near = words[max(0, index - reach):index] + words[index + 1:index + 1 + reach]
         score = max((by_class[name] for name in option.classes if name in by_class), default=0.0)
-        scores.append(score + _CUE * sum(word in option.cues for word in near) + special.get(option.phonemes, 0.0))
+        score += _CUE * sum(word in option.cues for word in near) + special.get(option.phonemes, 0.0)
+        scores.append(score + (_NAME if is_name and "name" in option.classes else 0.0))
     return options[scores.index(max(scores))].phonemes
 
 
@@ -136,9 +141,9 @@ def _special(words: list[str], index: int) -> dict[str, float]:
     if word == "read":
         return _tense_of_read(words, index)
     if word == "used":
-        return {"Y UW1 S T": 3.0 if following == "to" and "be" not in _classes_of(previous) else
+        return {"Y UW1 S T": 12.0 if following == "to" and "be" not in _classes_of(previous) else
                 _used_to_after_be(words, index)}
-    if word == "does" and "number" in _classes_of(previous):
+    if word == "does" and (previous == "the" or "number" in _classes_of(previous)):
         return {"D OW1 Z": 6.0}
     if word == "polish":
         return {"P OW1 L IH0 SH": 4.0 if "be" in _classes_of(previous) or following in (

@@ -4,7 +4,8 @@ import re
 from text.figures import NUMBER, fraction
 from text.numbers import cardinal, say_amount
 from text.quantity import is_adjective
-from text.rule import DIGIT, LETTER, after, before, compiled, figure, near, rule, word_before
+from text.phonemes import dictionary_entry
+from text.rule import DIGIT, LETTER, SMALL, after, before, compiled, figure, near, rule, word_before
 from text.tables import DOSES, HYPHENATED_UNITS, NUMBERED, STOPPED_UNITS, UNITS, Unit
 
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
@@ -28,7 +29,8 @@ def measurement(match: re.Match[str]) -> str | None:
     if not _is_unit(match, unit, gap):
         return None
     names = _names(match, unit)
-    one = amount in ("1", "1.0") and not magnitude or gap == "-" or is_adjective(match)
+    before_noun = unit == "pt" and re.match(r" [a-z]", after(match, 2)) and names.one == "point"
+    one = before_noun or amount in ("1", "1.0") and not magnitude or gap == "-" or is_adjective(match)
     if "/" in amount:
         said = fraction.say(compiled(fraction.pattern).match(amount))
         one = " and " not in said
@@ -102,12 +104,16 @@ def inch_or_foot_mark(match: re.Match[str]) -> str | None:
     """32" -> thirty-two inch, 8' -> eight foot before a noun; not the end of a quotation."""
     mark = '"' if match[2] == "''" else match[2]
     left = before(match, 400)
-    if mark == '"' and left.count('"') % 2 or mark == "'" and _single_quote_is_open(left):
+    if mark == '"' and _quote_is_open(left) or mark == "'" and _single_quote_is_open(left):
         return None
     one, many = ("inch", "inches") if mark == '"' else ("foot", "feet")
     noun = re.match(r"[ -](?!(?:is|was|are|were|and|or|of|in|on|at|by|to|from|for|with|x|X|×)\b)[a-z]", after(match, 8))
     said = _say_length(match[1])
     return f"{said} {one if match[1] == '1' or '/' in match[1] or noun and _is_size(match) else many}"
+
+
+def _quote_is_open(left: str) -> bool:
+    return len(re.findall(r"(?<![^\s(\[])\"(?=\S)", left)) > len(re.findall(r"(?<=[^\s\d])\"", left))
 
 
 def _single_quote_is_open(left: str) -> bool:
@@ -153,6 +159,13 @@ def dose(match: re.Match[str]) -> str | None:
                                    ).search(before(match, 24)):
         return DOSES[match[3]]
     return None
+
+
+@rule(SMALL, r"per ([a-zA-Z]{2,5})(?![A-Za-z])")
+def unit_after_per(match: re.Match[str]) -> str | None:
+    """'$80 per bbl' -> per barrel; not 'per bar', which is a word."""
+    unit = UNITS.get(match[1])
+    return f"per {unit.one}" if unit and (match[1] == "min" or not dictionary_entry(match[1].lower())) else None
 
 
 @rule(DIGIT, r"\d x (?=\d)|(\d)x(?=\d+\s?(?:m|km|MB|GB|TB|mm)\b)")

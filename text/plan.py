@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from hparams import TextConfig
 from runtime.errors import UserError
+from text.lexicon import Lexicon
+from text.markup import plain
 from text.reading import Reading, read
 from text.sentences import split_sentences
 from text.symbols import PAUSES, symbol_to_id
@@ -25,15 +27,18 @@ class Plan(NamedTuple):
     dropped: str
 
 
-def make_plan(text: str, settings: TextConfig, pause: float) -> Plan:
+def make_plan(text: str, settings: TextConfig, pause: float, lexicon: Lexicon | None = None,
+              markup: str = "auto") -> Plan:
     """Splits a text at its pause marks and sentences (split_sentences cuts very long ones at commas and the like).
 
-    settings: how texts become ids; pause: seconds between two sentences. A pause mark stands in its place, and marks
+    settings: how texts become ids; pause: seconds between two sentences; lexicon: pronunciations by the user; markup:
+    what the text is written in, one of text.markup.KINDS. A pause mark stands in its place, and marks
     in a row add up; before the text, after it and between the clauses of a cut sentence there is no silence but by a
     mark. For example "One. Two. [pause 2s] Three." has the silences [0, pause, 2, 0]. Raises UserError if there is
     nothing to say, and for a mark without a length or with one of more than LONGEST_PAUSE.
     """
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # bytes of argv that are not UTF-8
+    text = plain(text, markup)
     readings, silences, dropped, reason, marked = [], [0.0], "", None, False
     for number, part in enumerate(_PAUSE_MARK.split(text)):
         if number % 2:  # the odd ones are what stood between "[pause" and "]"
@@ -42,7 +47,7 @@ def make_plan(text: str, settings: TextConfig, pause: float) -> Plan:
             continue
         for sentence in split_sentences(part):
             try:
-                readings.append(_with_ending_mark(read(sentence, settings)))
+                readings.append(_with_ending_mark(read(sentence, settings, lexicon)))
             except UserError as error:
                 reason = reason or error
                 dropped += "".join(sign for sign in sentence if sign not in string.punctuation + string.whitespace)

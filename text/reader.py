@@ -15,6 +15,7 @@ from text.tables import (
     BIBLE_BOOKS,
     CALENDAR,
     CURRENCIES,
+    DOSES,
     DOTTED,
     NEVER_LAST,
     SHAPES,
@@ -23,7 +24,7 @@ from text.tables import (
 # Words that no rule needs to look at; most words of a text are such
 _PLAIN_WORD = re.compile(r"(?![ivxlc]+\b|[b-z]\b)[a-z]+(?=[ ,;!?]|:(?!//)|\.?$|\. )|[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
 _NOT_PLAIN = frozenset(word for table in (
-    BARE_TITLES, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS, {"re": ""})
+    BARE_TITLES, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS, DOSES, {"re": "", "per": "", "mailto": ""})
     for key in table for word in (key, key.title()))  # and the first words of what has several:
 _NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES] for word in re.findall("[A-Za-z]+", key)[:1] if key.strip(".") != word}
 _SEPARATORS = frozenset(",;:.!?\"'()[]-–—|_/")

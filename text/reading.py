@@ -12,6 +12,7 @@ from text.sequence import encode, encode_plain, sequence_to_text, split_braces
 from text.symbols import PAUSES, SAYABLE, symbol_to_id, symbols
 
 _SPOKEN_WORD = re.compile(r"[A-Za-z](?:[A-Za-z'-]*[A-Za-z])?'?|'[A-Za-z][A-Za-z'-]*")
+_SENTENCE_ENDS = (".", "!", "?", ":")
 _SPACE = symbol_to_id[" "]
 _HYPHEN = symbol_to_id["-"]
 _PAUSE_IDS = frozenset(symbol_to_id[symbol] for symbol in PAUSES)
@@ -66,14 +67,16 @@ def _read_as_person(text: str, phonemes: bool, lexicon: Lexicon | None) -> tuple
 
 def _pronounce_all(pieces: list[Piece]) -> list[str]:
     """What is said of each piece, with the words that are known as `{ARPAbet}`."""
-    words, pauses, starts = [], [], []
+    words, pauses, starts, names = [], [], [], set()
     for piece in pieces:
+        if piece.text[0].isupper() and words and pauses[-1] not in _SENTENCE_ENDS:
+            names.add(len(words))
         starts.append(len(words))
         words += [piece.spoken] if piece.phonemes else piece.spoken.split(" ")
         pauses += [""] * (len(words) - len(pauses) - 1) + [piece.pause]
     bare = [word if word[0] == "{" else _bare(word) for word in words]
     said = [word if word[0] == "{" else _SPOKEN_WORD.sub(lambda match, index=index: _in_braces(
-        match[0], pronounce_in_context(bare, pauses, index)), word, count=1) for index, word in enumerate(words)]
+        match[0], pronounce_in_context(bare, pauses, index, index in names)), word, count=1) for index, word in enumerate(words)]
     return [" ".join(said[start:stop]) for start, stop in zip(starts, [*starts[1:], len(words)])]
 
 

@@ -26,18 +26,25 @@ def encode(text: str) -> list[int]:
     return ids
 
 
-def text_to_sequence(text: str, cleaners: str) -> list[int]:
-    """Ids of a text by the cleaners of this name (a function of text/cleaners.py); UserError for an unknown name.
+def text_to_sequence(text: str, cleaners: str | list[str]) -> list[int]:
+    """Returns the symbol ids of a text.
 
-    NVIDIA's cleaners see each part between braces by itself, as the published teacher did; `english_reader` sees the
-    whole text. Characters outside the table are left out. An empty text gives an empty list.
+    cleaners: the name of a cleaner (a function of text/cleaners.py) or a list of names, which are applied one after the
+    other. NVIDIA's cleaners see each part between braces by itself, as the published teacher did; `english_reader` sees
+    the whole text. Characters outside the symbol table are left out. Raises UserError for an unknown name.
     """
-    clean = cleaner_of(cleaners)
-    if cleaners == "english_reader":
-        return encode(clean(text))
+    names = [cleaners] if isinstance(cleaners, str) else list(cleaners)
+    functions = [cleaner_of(name) for name in names]
+    if "english_reader" in names:
+        for clean in functions:
+            text = clean(text)
+        return encode(text)
     ids = []
     for part, in_braces in split_braces(text):
-        ids += encode("{" + part + "}") if in_braces else encode_plain(clean(part))
+        if not in_braces:
+            for clean in functions:
+                part = clean(part)
+        ids += encode("{" + part + "}") if in_braces else encode_plain(part)
     return ids
 
 

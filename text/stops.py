@@ -13,9 +13,9 @@ from text.tables import (
     DOTTED,
     FINITE_VERBS,
     LETTERED,
+    LINE_GOES_ON,
     MONTHS,
     NEVER_LAST,
-    NOT_A_NOUN,
     STARTERS,
     STOPPED_UNITS,
     STREETS,
@@ -74,7 +74,7 @@ def ends_sentence(text: str, stop: int) -> bool:
     low = word.lower()
     if low in _INNER_WORDS and _is_inside_dotted(text, stop):
         return False
-    if has_number(low, text, stop) or low in BIBLE_BOOKS and text[space.end():space.end() + 1].isdecimal():
+    if has_number(low, text, stop) or word in BIBLE_BOOKS and text[space.end():space.end() + 1].isdecimal():
         return False
     if low in NEVER_LAST:
         return False
@@ -95,7 +95,7 @@ def _may_end(text: str, word: str, before: str, following: int) -> bool:
     """True if a sentence begins at `following`, after an abbreviation that may or may not be the last word of one."""
     low = word.lower()
     if _INITIALS.match(word):
-        if word == "I" or before.rstrip(" ").rpartition(" ")[2].lower() in LETTER_AFTER:
+        if word == "I" or len(word) == 1 and before.rstrip(" ").rpartition(" ")[2].lower() in LETTER_AFTER:
             return True
         if low == "v":
             return False
@@ -117,6 +117,8 @@ def _begins_sentence(text: str, position: int, verbs: bool = False) -> bool:
     if not found or not found[0][0].isupper():
         return False
     word = found[0].replace("’", "'")
+    if len(word) == 1 and text[found.end():found.end() + 1] == ".":
+        return False
     if word.lower() in _CALENDAR_NAMES and re.match(r"\s\d", text[found.end():found.end() + 2]):
         return False
     if word in STARTERS:
@@ -140,4 +142,4 @@ def is_line_end(text: str, position: int) -> bool:
     if _BULLET.match(text, position):
         return True
     last = _LAST_WORD.search(line)[0]
-    return len(line) < _LONG_LINE and last.lower() not in NOT_A_NOUN
+    return len(line) < _LONG_LINE and last.lower() not in LINE_GOES_ON

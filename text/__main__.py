@@ -1,0 +1,59 @@
+"""Shows how a text is read: python -m text "Dr. Lee paid $3.50." [--markup KIND] [--lexicon words.txt]
+
+Prints, for each sentence, a line for each piece of it: what is written, what is said, and the rule that decided; then
+the phonemes that the voice gets, in braces, and in letters the words that no dictionary knows.
+"""
+import argparse
+import sys
+
+from hparams import TextConfig
+from runtime.errors import UserError
+from text.lexicon import Lexicon, read_lexicon
+from text.markup import KINDS, plain
+from text.reader import speak
+from text.reading import read
+from text.sentences import split_sentences
+from text.sequence import sequence_to_text
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m text", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("text", help="what to read; '-' is standard input")
+    parser.add_argument("--markup", choices=KINDS, default="auto", help="what the text is written in; default: auto")
+    parser.add_argument("--lexicon", metavar="PATH", help="a file of lines `word  ARPAbet`, which decide before all rules")
+    return parser
+
+
+def explain(text: str, lexicon: Lexicon | None = None) -> list[str]:
+    """Returns the lines to print for a text without markup."""
+    lines = []
+    for sentence in split_sentences(text):
+        pieces, dropped = speak(sentence, lexicon)
+        width = max((len(piece.text) for piece in pieces), default=0)
+        said_width = max((len(piece.spoken) + len(piece.pause) for piece in pieces), default=0)
+        lines += [f"{' '.join(piece.text.split()):{width}}  {piece.spoken + piece.pause:{said_width}}  {piece.rule}"
+                  for piece in pieces]
+        if dropped:
+            lines.append(f"left out: {' '.join(map(repr, dropped))}")
+        if pieces:
+            lines += [sequence_to_text(read(sentence, TextConfig(), lexicon).ids), ""]
+    return lines
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit status: 0, or 2 after a user's mistake."""
+    options = get_parser().parse_args(argv)
+    try:
+        lexicon = read_lexicon(options.lexicon) if options.lexicon else None
+        text = sys.stdin.read() if options.text == "-" else options.text
+        print("\n".join(explain(plain(text, options.markup), lexicon)))
+    except UserError as error:
+        print(f"python -m text: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
