@@ -5,7 +5,7 @@
     echo "It speaks." | python synthesize.py --file - -o - | aplay     # a pipe gets each part as soon as it is made
 
 Long texts are split into sentences. "[pause 500ms]" or "[pause 1.5s]" in a text is a silence of that very length;
-{R EH1 D} gives the pronunciation of a word. Other Python code uses the class Synthesizer, which does all the work.
+{R EH1 D} gives the pronunciation of a word, --lexicon a file of them. Other Python code uses the class Synthesizer, which does all the work.
 """
 import argparse
 import contextlib
@@ -15,12 +15,18 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runtime.console import one_line, open_closed_streams, print_notice, print_result, stdout_descriptor
 from runtime.errors import UserError
 from runtime.files import read_lines
 from synthesis import SENTENCE_PAUSE, VOCODERS, Synthesizer
 from synthesis.outputs import Outputs, write_speech
+
+if TYPE_CHECKING:
+    from text import Lexicon
+
+MARKUP = ("auto", "plain", "markdown", "html")
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -37,6 +43,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=1.0, help="0.25 to 4, times as fast; pauses keep their length")
     parser.add_argument("--pause", type=float, default=SENTENCE_PAUSE, metavar="SECONDS",
                         help=f"silence between sentences, default {SENTENCE_PAUSE}")
+    parser.add_argument("--markup", choices=MARKUP, default="auto", help="what the text is written in; default: auto, "
+                        "which leaves out what is clearly markup")
+    parser.add_argument("--lexicon", metavar="PATH", help="a file of lines `word  ARPAbet`, as in `nguyen  W IH1 N`: "
+                        "how you want these words said")
     parser.add_argument("--vocoder", choices=VOCODERS, default="waveglow", help="default: waveglow")
     parser.add_argument("--sigma", type=float, help="scale of WaveGlow's noise; default: that of its training, 0.6 "
                         "for a published file")
@@ -92,11 +102,12 @@ def _check_output(option: str, name: str | None, endings: Iterable[str]) -> Path
     return path
 
 
-def _speak(synthesizer: Synthesizer, text: str, options: argparse.Namespace, where: str, outputs: Outputs) -> str:
+def _speak(synthesizer: Synthesizer, text: str, lexicon: "Lexicon | None", options: argparse.Namespace, where: str,
+           outputs: Outputs) -> str:
     """Speaks one text into its outputs. Returns a line that reports the result."""
     from audio import write_stream
     start, first = time.perf_counter(), None
-    settings = (options.speed, options.pause, options.seed, options.sigma, options.denoise)
+    settings = (options.speed, options.pause, options.seed, options.sigma, options.denoise, lexicon, options.markup)
     rate = synthesizer.audio.sample_rate
     if outputs == (None, None, None):
         stream = synthesizer.stream(text, *settings)
@@ -119,6 +130,7 @@ def _speak(synthesizer: Synthesizer, text: str, options: argparse.Namespace, whe
 def run(options: argparse.Namespace) -> None:
     """Executes the command line. Raises UserError, and BrokenPipeError if nobody reads standard output any more."""
     from audio.files import FORMATS
+    from text import read_lexicon
     texts = [_decode_argument(options.text)] if options.file is None else [line for line in read_lines(options.file)
                                                                            if line]
     if options.out == "-":
@@ -130,6 +142,7 @@ def run(options: argparse.Namespace) -> None:
     outputs = Outputs(_check_output("-o", options.out, FORMATS),
                       _check_output("--timestamps", options.timestamps, (".json",)),
                       _check_output("--picture", options.picture, (".png",)))
+    lexicon = read_lexicon(options.lexicon) if options.lexicon is not None else None
     synthesizer = Synthesizer(options.weights, options.vocoder, options.vocoder_weights, options.device,
                               options.vocoder_generation)
     for line in synthesizer.preliminary:
@@ -137,7 +150,7 @@ def run(options: argparse.Namespace) -> None:
     for number, text in enumerate(texts, 1):
         where = f"text {number}: " if options.file is not None else ""
         try:
-            line = _speak(synthesizer, text, options, where, outputs.numbered(number, len(texts)))
+            line = _speak(synthesizer, text, lexicon, options, where, outputs.numbered(number, len(texts)))
         except UserError as error:
             raise UserError(f"{where}{error}") from None
         (print_notice if outputs.sound is None else print_result)(line)

@@ -17,6 +17,7 @@ from synthesis.vocoder_runner import VocoderRunner
 if TYPE_CHECKING:
     import torch
 
+    from text import Lexicon
     from text.plan import Plan
     from waveglow import WaveGlow
 PIECES_PER_CHUNK = {"cpu": 1, "cuda": 16}  # of a stream, after its first piece
@@ -60,16 +61,18 @@ class Synthesizer:
         return waveglow.load(path, generation).to(self.device)
 
     def speak(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,
-              sigma: float | None = None, denoise: float = 0.0) -> Speech:
+              sigma: float | None = None, denoise: float = 0.0, lexicon: "Lexicon | None" = None,
+              markup: str = "auto") -> Speech:
         """Returns the speech of a text of any length. The same arguments on the same device give the same wave.
 
         speed: 0.25 to 4, times as fast; punctuation, `pause` and pause marks keep their length. pause: seconds between
         sentences. sigma: scale of the vocoder's noise, None for the one in its config. denoise: share of the vocoder's
-        constant noise that is subtracted, 0 to 1; 0.1 is strong. Raises UserError for values out of range, and for a
-        text in which nothing can be said.
+        constant noise that is subtracted, 0 to 1; 0.1 is strong. lexicon: pronunciations that decide before all rules,
+        read from a file by text.read_lexicon. markup: what the text is written in: "plain", "markdown", "html", or
+        "auto". Raises UserError for values out of range, and for a text in which nothing can be said.
         """
         settings = SpeechSettings(speed, pause, seed, sigma, denoise)
-        plan = self._plan(text, pause)
+        plan = self._plan(text, pause, lexicon, markup)
         pieces = self.mel_predictor.predict(plan.readings, speed)
         timeline = lay_out(pieces, plan.silences, self.audio)
         # Starts the first batch. On a GPU it runs while the words are computed here.
@@ -80,20 +83,21 @@ class Synthesizer:
         return Speech(wave, self.audio.sample_rate, words, join_mels(pieces, timeline, self.audio), plan.dropped)
 
     def stream(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,
-               sigma: float | None = None, denoise: float = 0.0) -> Stream:
+               sigma: float | None = None, denoise: float = 0.0, lexicon: "Lexicon | None" = None,
+               markup: str = "auto") -> Stream:
         """Returns the same wave as `speak`, up to rounding, in chunks that are computed when they are requested.
 
         See `speak` for the arguments. The first chunk takes a fraction of a second. Raises UserError at once for
         whatever `speak` refuses.
         """
         settings = SpeechSettings(speed, pause, seed, sigma, denoise)
-        plan = self._plan(text, pause)
+        plan = self._plan(text, pause, lexicon, markup)
         return Stream(self._chunks(plan, settings), plan.dropped)
 
-    def _plan(self, text: str, pause: float) -> "Plan":
+    def _plan(self, text: str, pause: float, lexicon: "Lexicon | None", markup: str) -> "Plan":
         """Returns the readings and silences of a text."""
         from text.plan import make_plan
-        return make_plan(text, self.student.text, pause)
+        return make_plan(text, self.student.text, pause, lexicon, markup)
 
     def _chunks(self, plan: "Plan", settings: SpeechSettings) -> Iterator[np.ndarray]:
         """Yields the silences and the pieces in order: the first piece in parts, each later one whole."""

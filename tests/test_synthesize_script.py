@@ -51,6 +51,29 @@ def test_script_writes_all(command, capsys):
         "synthesize.py: warning: left out what cannot be said: '\u2603'"]
 
 
+def test_lexicon_and_markup_change_what_is_said(command, capsys):
+    Path("words.txt").write_text("# names\nxyzzyx  Z IH1 Z\n", encoding="utf-8")
+    options = ["--timestamps", "words.json", *command]
+
+    def spoken(*more: str) -> tuple[list[str], float]:
+        assert synthesize.main(["**Xyzzyx** is here.", *options, *more]) == 0
+        told = json.loads(Path("words.json").read_text())
+        return [word["word"] for word in told["words"]], told["seconds"]
+
+    words, letters = spoken()
+    assert words == ["Xyzzyx", "is", "here"] and "left out" not in capsys.readouterr().err
+    assert spoken("--lexicon", "words.txt")[1] < letters  # three phonemes in place of six letters
+    assert spoken("--markup", "plain")[0] == words and "left out what cannot be said: '*'" in capsys.readouterr().err
+
+
+def test_a_mistake_in_a_lexicon_is_one_line(command, capsys):
+    Path("words.txt").write_text("ok  OW1 K EY1\nbad  QQ\n", encoding="utf-8")
+    assert synthesize.main(["Hi.", *command, "--lexicon", "words.txt"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("synthesize.py: error: words.txt, line 2: found 'QQ', expected ") and told.count("\n") == 1
+    assert not Path("out.wav").exists()
+
+
 @pytest.mark.parametrize("name", ["a.wav", "b.flac", "c.ogg", "D.WAV"])
 def test_formats(command, name):
     assert synthesize.main(["Hi.", *command, "-o", name]) == 0
