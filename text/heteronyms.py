@@ -12,8 +12,12 @@ from text.tables import load
 _CLASSES = ("noun", "adj", "verb", "past")
 _REACH = 6  # words on each side in which a cue of a meaning counts
 _REACH_OF_ADJECTIVES = 2
+_ADJECTIVES = frozenset({"adj", "tiny", "feeling"})
+_MEANING = 3.5  # how much evidence a meaning needs that no part of speech tells
 _NAME = 20.0  # the weight of a capital
 _CUE = 4.0  # the weight of a cue near by
+_CLOSE_TO = frozenset("to by beside behind upon enough together range friend friends call quarters".split())
+_POLISH = frozenset("border government people language president sausage army man woman".split())
 _PAST_CUES = frozenset("yesterday ago last earlier once then before already when was were had said".split())
 _PRESENT_CUES = frozenset("every always often usually sometimes today tomorrow now will can daily never rarely".split())
 
@@ -80,11 +84,12 @@ def choose(words: list[str], pauses: list[str], index: int, is_name: bool = Fals
         return options[0].phonemes
     by_class = dict(zip(_CLASSES, _part_of_speech(words, pauses, index)))
     special = _special(words, index)
+    best = max((by_class[name] for option in options for name in option.classes & by_class.keys()), default=0.0)
     scores = []
     for option in options:
-        reach = _REACH_OF_ADJECTIVES if "adj" in option.classes else _REACH
+        reach = _REACH_OF_ADJECTIVES if option.classes & _ADJECTIVES else _REACH
         near = words[max(0, index - reach):index] + words[index + 1:index + 1 + reach]
-        score = max((by_class[name] for name in option.classes if name in by_class), default=0.0)
+        score = max((by_class[name] for name in option.classes & by_class.keys()), default=best - _MEANING)
         score += _CUE * sum(word in option.cues for word in near) + special.get(option.phonemes, 0.0)
         scores.append(score + (_NAME if is_name and "name" in option.classes else 0.0))
     return options[scores.index(max(scores))].phonemes
@@ -98,6 +103,15 @@ def _part_of_speech(words: list[str], pauses: list[str], index: int) -> list[flo
         for name in _classes_of(neighbour) if neighbour else ("any",):
             for number, weight in enumerate(weights.get((place, name), ())):
                 total[number] += weight
+    return _agree(total, words, pauses, index)
+
+
+def _agree(total: list[float], words: list[str], pauses: list[str], index: int) -> list[float]:
+    """Verbs in -s follow a singular: 'the army records', but 'army men record'."""
+    if index and not pauses[index - 1] and words[index].endswith("s"):
+        previous = _classes_of(words[index - 1])
+        verb = _CLASSES.index("verb")
+        total[verb] += -4.0 if "plural" in previous else 2.5 if set(previous) & {"singular", "third"} else 0.0
     return total
 
 
@@ -136,28 +150,43 @@ def _classes_of(word: str) -> tuple[str, ...]:
 
 def _special(words: list[str], index: int) -> dict[str, float]:
     """Extra weights, by phonemes, for words whose tense or idiom no part of speech tells."""
-    word, previous = words[index], words[index - 1] if index else ""
-    following = words[index + 1] if index + 1 < len(words) else ""
-    if word == "read":
-        return _tense_of_read(words, index)
-    if word == "used":
-        return {"Y UW1 S T": 12.0 if following == "to" and "be" not in _classes_of(previous) else
-                _used_to_after_be(words, index)}
-    if word == "does" and (previous == "the" or "number" in _classes_of(previous)):
-        return {"D OW1 Z": 6.0}
-    if word == "polish":
-        return {"P OW1 L IH0 SH": 4.0 if "be" in _classes_of(previous) or following in (
-            "border", "government", "people", "language", "president", "sausage", "army", "man", "woman") else 0.0}
+    previous, following = words[index - 1] if index else "", words[index + 1] if index + 1 < len(words) else ""
+    before, after = set(_classes_of(previous)), set(_classes_of(following))
+    match words[index]:
+        case "read":
+            return _tense_of_read(words, index)
+        case "used":
+            return {"Y UW1 S T": _used_to(words, index)}
+        case "does" if (previous == "the" or "number" in before and previous != "one") and following != "not":
+            return {"D OW1 Z": 8.0}
+        case "number" if following == "of":
+            return {"N AH1 M ER0": -9.0}
+        case "minute" if "plural" in after and not before & {"determiner", "number"}:
+            return {"M AY0 N UW1 T": 6.0}
+        case "lives" if before & {"other", "singular", "third"}:
+            return {"L IH1 V Z": 4.0}
+        case "house" if not after & {"determiner", "number", "possessive", "object"}:
+            return {"HH AW1 Z": -3.0}
+        case "close" if following in _CLOSE_TO and not before & {"to", "modal", "do", "please", "not", "pronoun"}:
+            return {"K L OW1 S": 4.0}
+        case "present" if following in ("in", "at") and "plural" in before:
+            return {"P R EH1 Z AH0 N T": 4.0}
+        case "polish" if "be" in before or following in _POLISH:
+            return {"P OW1 L IH0 SH": 6.0}
     return {}
 
 
-def _used_to_after_be(words: list[str], index: int) -> float:
-    """'is used to hard work' is a habit, 'is used to cut wood' is not."""
+def _used_to(words: list[str], index: int) -> float:
+    """The weight of the habit in 'they used to live here' and 'is used to hard work', against 'is used to cut wood'."""
     if words[index + 1:index + 2] != ["to"]:
         return -9.0
-    after = words[index + 2] if index + 2 < len(words) else ""
-    classes = _classes_of(after)
-    return 9.0 if {"ing", "determiner", "possessive", "object", "adjective"} & set(classes) else -9.0
+    left = [set(_classes_of(word)) for word in words[max(0, index - 8):index]]
+    if left and left[-1] & {"be", "linking"}:
+        after = set(_classes_of(words[index + 2])) if index + 2 < len(words) else set()
+        return 12.0 if after & {"ing", "determiner", "possessive", "object", "adjective"} else -9.0
+    if left and left[-1] & {"pronoun", "third", "wh", "that"}:
+        return 12.0
+    return -9.0 if any(classes & {"be", "have", "finite", "modal"} for classes in left) else 12.0
 
 
 def _tense_of_read(words: list[str], index: int) -> dict[str, float]:
@@ -169,7 +198,7 @@ def _tense_of_read(words: list[str], index: int) -> dict[str, float]:
     if "modal" in left or "do" in left or "to" in left[-2:]:
         past -= 6.0
     previous = _classes_of(words[index - 1]) if index else ()
-    if set(previous) & {"third", "singular", "other"}:
+    if set(previous) & {"third", "singular", "other"} or index and words[index - 1] == "who":
         past += 4.0
     near = set(words)
     past += 2.0 * len(near & _PAST_CUES) - 2.5 * len(near & _PRESENT_CUES)
