@@ -5,7 +5,8 @@
     echo "It speaks." | python synthesize.py --file - -o - | aplay     # a pipe gets each part as soon as it is made
 
 Long texts are split into sentences. "[pause 500ms]" or "[pause 1.5s]" in a text is a silence of that very length;
-{R EH1 D} gives the pronunciation of a word, --lexicon a file of them. Other Python code uses the class Synthesizer, which does all the work.
+{R EH1 D} gives the pronunciation of a word, and --lexicon a file of such words. Other Python code uses the class
+Synthesizer, which does all the work.
 """
 import argparse
 import contextlib

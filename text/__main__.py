@@ -22,7 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", help="what to read; '-' is standard input")
     parser.add_argument("--markup", choices=KINDS, default="auto", help="what the text is written in; default: auto")
-    parser.add_argument("--lexicon", metavar="PATH", help="a file of lines `word  ARPAbet`, which decide before all rules")
+    parser.add_argument("--lexicon", metavar="PATH", help="a file of lines `word  ARPAbet`, which go before all rules")
     return parser
 
 

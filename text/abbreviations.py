@@ -20,11 +20,14 @@ _END = r"(?![A-Za-z0-9])"
 _DOTTED = "|".join(re.escape(key).replace(r"\.", r"\.\s?").removesuffix(r"\s?")
                    for key in sorted(DOTTED, key=len, reverse=True))
 _BOOK = "|".join(re.escape(book) for book in sorted(BIBLE_BOOKS, key=len, reverse=True))
+_ALSO_WORDS = frozenset("is cos sq ct av ter".split())  # of the streets, those that only count after a name
+_WITHOUT_STOP = frozenset("fig figs vol vols ch chap eq eqs sec pp pg bldg apt rm ext".split())
 _COUNTED = frozenset("a the my your his her this that phone account order id serial ticket total".split())
 _ORDINALS = {"1": "first ", "2": "second ", "3": "third ", "I": "first ", "II": "second ", "III": "third "}
 
 
-@rule(CAPITAL + DIGIT, rf"(?:([123]|I{{1,3}}) )?({_BOOK})\.? (\d{{1,3}}):(\d{{1,3}})(?:\s?[-–]\s?(?:(\d{{1,3}}):)?(\d{{1,3}}))?(?![\d:])")
+@rule(CAPITAL + DIGIT, rf"(?:([123]|I{{1,3}}) )?({_BOOK})\.? (\d{{1,3}}):(\d{{1,3}})(?:\s?[-–]\s?(?:(\d{{1,3}}):)?"
+      rf"(\d{{1,3}}))?(?![\d:])")
 def bible_verse(match: re.Match[str]) -> str | None:
     """Rev. 3:20 -> revelation three twenty, 2 Timothy 3:16 -> second timothy three sixteen."""
     number, book, chapter, verse, last_chapter, last = match.groups()
@@ -40,7 +43,8 @@ def dotted_abbreviation(match: re.Match[str]) -> str | None:
     return spaced.get(low) or spaced.get(low + ".")
 
 
-@rule(LETTER, r"((?:[A-Za-z]\.){1,9}[A-Za-z])('s|s)?(?![A-Za-z.])|((?:[A-Za-z]\.){2,10})(?:'?(s)(?![A-Za-z]))?(?![A-Za-z])")
+@rule(LETTER, r"((?:[A-Za-z]\.){1,9}[A-Za-z])('s|s)?(?![A-Za-z.])|((?:[A-Za-z]\.){2,10})(?:'?(s)(?![A-Za-z]))?"
+      r"(?![A-Za-z])")
 def initials(match: re.Match[str]) -> str:
     """U.S.A. -> U S A."""
     letters = (match[1] or match[3]).replace(".", "")
@@ -95,7 +99,7 @@ def _title_or_street(match: re.Match[str], low: str) -> str | None:
     numbered = bool(re.search(r"\d\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s|\d+(?:st|nd|rd|th)\s){1,2}$", left))
     quarter = bool(compiled(r" [NS]\.?[EW]\b").match(text, match.end()))
     if low in STREETS and (after_name and (numbered or not named or quarter) or low not in TITLES):
-        return STREETS[low] if after_name or low not in ("is", "co", "cos", "sq", "ct", "av", "ter") or low == "co" else None
+        return STREETS[low] if after_name or low not in _ALSO_WORDS else None
     return TITLES.get(low) if named or low not in STREETS or not after_name else STREETS[low]
 
 
@@ -109,9 +113,7 @@ def title_without_stop(match: re.Match[str]) -> str:
 def bare_number_abbreviation(match: re.Match[str]) -> str | None:
     """'Fig 3', 'Vol 2', 'Ch 4' without a stop."""
     low = match[1].lower()
-    if low not in ("fig", "figs", "vol", "vols", "ch", "chap", "eq", "eqs", "sec", "pp", "pg", "bldg", "apt", "rm", "ext"):
-        return None
-    return BEFORE_NUMBERS[low]
+    return BEFORE_NUMBERS[low] if low in _WITHOUT_STOP else None
 
 
 @rule(CAPITAL, r"Re(?=:)")

@@ -3,7 +3,7 @@ import re
 
 from text.numbers import cardinal, spell_digits
 from text.phonemes import dictionary_entry, is_spelled
-from text.rule import DIGIT, LETTER, after, before, compiled, rule
+from text.rule import DIGIT, LETTER, after, led_by, rule
 from text.tables import ADDRESS_SIGNS, DOMAINS, FILES
 
 _ENDINGS = DOMAINS | FILES
@@ -33,7 +33,8 @@ def say_address(address: str) -> str:
     return " ".join(filter(None, said))
 
 
-@rule(LETTER, r"(?:[A-Za-z]{2,6}://|mailto:)([^\s<>\"]{1,300}[A-Za-z0-9])/?|(www\.[A-Za-z0-9](?:[^\s<>\"]{1,300}[A-Za-z0-9])?)/?")
+@rule(LETTER, r"(?:[A-Za-z]{2,6}://|mailto:)([^\s<>\"]{1,300}[A-Za-z0-9])/?|(www\.[A-Za-z0-9]"
+      r"(?:[^\s<>\"]{1,300}[A-Za-z0-9])?)/?")
 def web_address(match: re.Match[str]) -> str:
     """https://example.org -> example dot org: the scheme is silent."""
     return say_address(match[1] or match[2])
@@ -45,12 +46,13 @@ def mail_address(match: re.Match[str]) -> str:
     return say_address(match[0])
 
 
-@rule(LETTER + DIGIT, r"(?:[A-Za-z0-9-]{1,63}\.){1,8}([A-Za-z]{2,6}|mp3|mp4|h|c)(?:/[^\s<>\"]{0,300}[A-Za-z0-9/])?(?![A-Za-z0-9])")
+@rule(LETTER + DIGIT, r"(?:[A-Za-z0-9-]{1,63}\.){1,8}([A-Za-z]{2,6}|mp3|mp4|h|c)(?:/[^\s<>\"]{0,300}[A-Za-z0-9/])?"
+      r"(?![A-Za-z0-9])")
 def domain_or_file(match: re.Match[str]) -> str | None:
     """nature.com, notes.txt, math.h."""
     ending = match[1].lower()
     if ending in ("h", "c"):
-        if not compiled(r"(?i)\b(?:include|header|file|in|of|open|edit|the|from|compile|see)\s$|^$").search(before(match, 10)):
+        if match.start() and not led_by(match, "include|header|file|in|of|open|edit|the|from|compile|see"):
             return None
         return say_address(match[0][:-2]) + f" dot {ending.upper()}"
     is_ending = ending in _ENDINGS and (match[1].islower() or match[0].isupper())

@@ -60,7 +60,8 @@ def letter_and_letter(match: re.Match[str]) -> str:
     return match[1].replace("&", " and ") + ("'s" if match[2] else "")
 
 
-@rule(CAPITAL, rf"(?:(?:{_ELEMENT})\d{{0,2}}|\((?:(?:{_ELEMENT})\d{{0,2}}){{1,4}}\)\d{{1,2}}){{1,12}}[+-]?(?![A-Za-z0-9'])")
+@rule(CAPITAL, rf"(?:(?:{_ELEMENT})\d{{0,2}}|\((?:(?:{_ELEMENT})\d{{0,2}}){{1,4}}\)\d{{1,2}}){{1,12}}[+-]?"
+      rf"(?![A-Za-z0-9'])")
 def formula(match: re.Match[str]) -> str | None:
     """CO2 -> C O two, NaOH -> N A O H, C6H12O6; not a word such as 'Cat' or 'HO'."""
     word = match[0].rstrip("+-")

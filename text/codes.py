@@ -2,12 +2,14 @@
 import re
 
 from text.numbers import cardinal, hundreds, say_whole, spell_digits
-from text.rule import CAPITAL, DIGIT, SMALL, after, before, compiled, near, rule, word_before
+from text.rule import CAPITAL, DIGIT, SMALL, after, before, compiled, led_by, near, rule, word_before
 from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, SOFTWARE, STATES, STATES_WITH_STOP
 
 _PHONE_WORDS = "call|phone|dial|number|tel|ring|fax|mobile|cell|text|contact|extension|reach|hotline|office"
 _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
             r"Terrace|Parkway|Highway|Broadway|Square)\b")
+_ZIP_BEFORE = r"(?i)\b(?:zip|postal|post|area)\s?codes?\b.{0,14}$|\bzip\b.{0,8}$|, [A-Z]{2} $"
+_PLACE_BEFORE = r"(^|[^A-Za-z\s]|\b[A-Za-z]+)\s?((?:[A-Z][A-Za-z.'-]+\s){0,3}[A-Z][a-z.'-]+), $"
 
 
 def _say_phone(written: str) -> str:
@@ -72,8 +74,7 @@ def zip_plus_four(match: re.Match[str]) -> str:
 @rule(DIGIT, r"\d{5}(?![\d,.-]*\d)")
 def zip_code(match: re.Match[str]) -> str | None:
     """'zip code 60614', digit by digit."""
-    led = compiled(r"(?i)\b(?:zip|postal|post|area)\s?codes?\b.{0,14}$|\bzip\b.{0,8}$|, [A-Z]{2} $").search(before(match, 32))
-    return spell_digits(match[0]) if led else None
+    return spell_digits(match[0]) if compiled(_ZIP_BEFORE).search(before(match, 32)) else None
 
 
 @rule(CAPITAL, r"([A-Z]{2})(?= (\d{5})\b|[.,;:)!?]|\s*$|\s[a-z])")
@@ -81,7 +82,7 @@ def state(match: re.Match[str]) -> str | None:
     """'Salem, OR 97312', 'in Augusta, ME.' -> maine; not 'Well, OK.'"""
     if match[1] not in STATES:
         return None
-    place = compiled(r"(^|[^A-Za-z\s]|\b[A-Za-z]+)\s?((?:[A-Z][A-Za-z.'-]+\s){0,3}[A-Z][a-z.'-]+), $").search(before(match, 50))
+    place = compiled(_PLACE_BEFORE).search(before(match, 50))
     if not place or place[2].lower() in NEVER_BEFORE_STATE:
         return None
     is_word = match[1] in ("OK", "HI", "OH", "ME", "IN", "OR", "ID", "PA", "MA", "LA")
@@ -164,7 +165,8 @@ def company_3m(match: re.Match[str]) -> str | None:
     if re.match(r"'s\b|,? (?:said|says|announced|reported|is|was|has|had|makes|made|will|agreed|stock|shares|products|"
                 r"tape|[a-z]+ed)\b", after(match, 14)):
         return "three M"
-    led = compiled(r"(?i)(?:^|[.!?]\s|\b(?:at|for|by|from|with|join(?:ed)?|sued?|left|and|company|buy|bought|of)\s)$").search(before(match, 12))
+    led = compiled(r"(?:^|[.!?]\s)$").search(before(match, 12)) or led_by(
+        match, "at|for|by|from|with|join(?:ed)?|sued?|left|and|company|buy|bought|of")
     return "three M" if led and not re.match(r" (?:[a-z]+s|people)\b", after(match, 20)) else None
 
 
@@ -172,14 +174,15 @@ def company_3m(match: re.Match[str]) -> str | None:
 def street_direction(match: re.Match[str]) -> str | None:
     """'118 W. 72nd St.' -> west."""
     name = compiled(rf" (?:\d+(?:st|nd|rd|th)\b|(?:[A-Z][a-z']+ ){{1,2}}{_STREETS}|[A-Z][a-z]+ {_STREETS})")
-    numbered = re.search(r"\d $", before(match, 2)) and re.match(r" (?:[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ", after(match, 24))
+    numbered = before(match, 2)[:1].isdecimal() and compiled(r" (?:[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ").match(
+        match.string, match.end())
     return DIRECTIONS[match[1].lower()] if name.match(match.string, match.end()) or match[2] and numbered else None
 
 
 @rule(CAPITAL, r"(N\.?[EW]\.?|S\.?[EW]\.?)(?![A-Za-z])")
 def street_quarter(match: re.Match[str]) -> str | None:
     """'Massachusetts Ave. NW' -> northwest."""
-    street = compiled(r"\b(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Dr|Drive|Pl|Place|Ct|Ln|Way|Terrace)\.?,? $").search(before(match, 12))
+    street = compiled(rf"\b{_STREETS}\.?,? $").search(before(match, 12))
     return DIRECTIONS[match[1].replace(".", "").lower()] if street else None
 
 
@@ -207,4 +210,4 @@ def house_number(match: re.Match[str]) -> str:
 @rule(DIGIT, r"(\d{3})(?!\d)")
 def road_number(match: re.Match[str]) -> str | None:
     """'Highway 101' -> one oh one."""
-    return hundreds(match[0]) if word_before(match).lower() in ("highway", "route", "interstate", "hwy", "rte", "flight") else None
+    return hundreds(match[0]) if led_by(match, "highway|route|interstate|hwy|rte|flight") else None

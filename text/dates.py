@@ -2,7 +2,7 @@
 import re
 
 from text.numbers import cardinal, ordinal, plural, say_whole, short_year, year
-from text.rule import CAPITAL, DIGIT, after, before, compiled, figure, near, rule, word_before
+from text.rule import CAPITAL, DIGIT, after, before, compiled, figure, near, rule
 from text.tables import CALENDAR, MONTHS
 
 MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "May"), r"Sept\.?"])
@@ -11,9 +11,11 @@ _WEEKDAY = "|".join(sorted((day.title() for day in _WEEKDAYS), key=len, reverse=
 _MERIDIEM = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.|[Mm]\b\.?))"
 _CLEAR_MONTHS = frozenset("feb apr aug sep sept oct nov dec jul".split())  # those that are neither names nor words
 _CLEAR_WEEKDAYS = frozenset("tue tues thu thur thurs fri weds".split())
-_TIME_BEFORE = r"(?i)\b(?:on|by|until|till|since|before|after|every|next|last|this|each|from|through|to|of|in|early|late|mid|noon|night|morning|evening|afternoon|and|or|past|starting|ending|due|closed|open)\s$"
-_DATE_BEFORE = (r"(?i)(?:\b(?:on|by|until|till|since|before|after|due|dated|date|through|thru|starting|starts|begins|ends|"
-                r"effective|expires|deadline|birthday|(?:mon|tues|wednes|thurs|fri|satur|sun)day),?|:)\s$")
+_TIME_BEFORE = (
+    r"(?i)\b(?:on|by|until|till|since|before|after|every|next|last|this|each|from|through|to|of|in|early|late|mid"
+    r"|noon|night|morning|evening|afternoon|and|or|past|starting|ending|due|closed|open)\s$")
+_DATE_BEFORE = (r"(?i)(?:\b(?:on|by|until|till|since|before|after|due|dated|date|through|thru|starting|starts|begins|"
+                r"ends|effective|expires|deadline|birthday|(?:mon|tues|wednes|thurs|fri|satur|sun)day),?|:)\s$")
 _MOVED_BEFORE = r"(?i)\b(?:to|from|for|is|was|between|and|of|the)\s$"
 _FRACTION_AFTER = r"\s(?:of|cups?|tsp|tbsp|inch|mile|hour|pound|lb|oz|the|full|empty|done)\b|[\"”]"
 _FRACTION_DENOMINATORS = frozenset("2 3 4 5 6 8 10 12 16 20".split())

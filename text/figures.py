@@ -30,7 +30,8 @@ def minus(match: re.Match[str]) -> str | None:
     return "minus" if re.match(r"[$£€]?\.?\d", match.string[match.end():match.end() + 3]) else None
 
 
-@figure(DIGIT, rf"({NUMBER})(?:[eE]([-+−])(\d{{1,3}})|(?<=\.\d)[eE]()(\d{{1,2}})|(?<=\.\d\d)[eE]()(\d{{1,2}}))(?![\w.]*\d)")
+@figure(DIGIT, rf"({NUMBER})(?:[eE]([-+−])(\d{{1,3}})|(?<=\.\d)[eE]()(\d{{1,2}})|(?<=\.\d\d)[eE]()(\d{{1,2}}))"
+        rf"(?![\w.]*\d)")
 def scientific(match: re.Match[str]) -> str:
     """3.2e-5 -> three point two times ten to the minus five."""
     sign, power = match[2] or "", match[3] or match[5] or match[7]

@@ -33,7 +33,7 @@ class _Contexts(NamedTuple):
     """The weights of the neighbours."""
     classes_of_word: dict[str, tuple[str, ...]]
     classes_of_ending: dict[str, str]
-    weights: dict[tuple[str, str], tuple[float, ...]]  # (place, class of the neighbour) -> one weight for each of _CLASSES
+    weights: dict[tuple[str, str], tuple[float, ...]]  # by place and class of the neighbour, in the order of _CLASSES
 
 
 @functools.cache
@@ -121,7 +121,7 @@ def _neighbours(words: list[str], pauses: list[str], index: int) -> list[tuple[s
     previous = index - 1
     if previous >= 0 and not pauses[previous]:
         places.append(("previous", words[previous]))
-        if "adverb" in _classes_of(words[previous]) and previous and not pauses[previous - 1]:
+        if {"adverb", "not"} & set(_classes_of(words[previous])) and previous and not pauses[previous - 1]:
             previous -= 1
             places.append(("previous", words[previous]))
         if previous and not pauses[previous - 1]:

@@ -40,7 +40,7 @@ class Lexicon:
 
 
 def read_lexicon(path: Path) -> Lexicon:
-    """Reads a lexicon: lines `word  ARPAbet`, as in `nguyen  W IH1 N`; blank lines and lines that begin with # do not count.
+    """Reads a lexicon: lines `word  ARPAbet`, as in `nguyen  W IH1 N`; blank lines and comments (# ...) do not count.
 
     Raises UserError with the file and the line for a line without phonemes, a name that is no phoneme, a word that
     came before, a missing file and one that is not UTF-8.
@@ -77,5 +77,5 @@ def _check(word: str, phonemes: str, where: str) -> None:
         raise UserError(f"{where}: found the word {word[:40]!r}, expected one that begins with a letter or a digit")
     if not is_arpabet(phonemes):
         wrong = next((name for name in phonemes.split() if "@" + name not in symbol_to_id), "nothing")
-        raise UserError(f"{where}: found {wrong!r}, expected ARPAbet phonemes with stress on vowels, such as AH0, B, EH1; "
-                        "see cmudict for words that sound alike")
+        raise UserError(f"{where}: found {wrong!r}, expected ARPAbet phonemes, vowels with their stress, as in "
+                        "`W IH1 N`; `python -m text` shows those of words that sound alike")

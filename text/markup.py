@@ -9,16 +9,17 @@ import re
 from runtime.errors import UserError
 
 KINDS = ("auto", "plain", "markdown", "html")
-_TAGS = ("a abbr address article aside audio b big blockquote body br button caption center cite code col dd del details "
-         "div dl dt em emphasis figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hr html i iframe img "
-         "input ins kbd label li link main mark meta nav ol option p pre prosody q s samp say-as script section select "
+_TAGS = ("a abbr address article aside audio b big blockquote body br button caption center cite code col dd del "
+         "details div dl dt em emphasis figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hr html i iframe "
+         "img input ins kbd label li link main mark meta nav ol option p pre prosody q s samp say-as script section select "
          "small source span speak strike strong style sub summary sup svg table tbody td textarea tfoot th thead time "
          "title tr tt u ul var video voice wbr")
 _TAG = re.compile(rf"<(/?)({'|'.join(sorted(_TAGS.split(), key=len, reverse=True))})(?![\w-])([^<>]{{0,2000}})>",
                   re.IGNORECASE)
 _COMMENT = re.compile(r"<!--(?:[^-]|-(?!->)){0,5000}-->|<!DOCTYPE[^<>]{0,300}>|<\?xml[^<>]{0,300}\?>", re.IGNORECASE)
 _SILENT_ELEMENT = re.compile(r"<(script|style)\b[^<>]{0,2000}>[^<]{0,20000}</\1\s*>", re.IGNORECASE)
-_BREAK = re.compile(r"<break\b[^<>]{0,200}?(?:time\s*=\s*[\"'](\d+(?:\.\d+)?\s*m?s)[\"'])?[^<>]{0,200}?/?>", re.IGNORECASE)
+_BREAK = re.compile(
+    r"<break\b[^<>]{0,200}?(?:time\s*=\s*[\"'](\d+(?:\.\d+)?\s*m?s)[\"'])?[^<>]{0,200}?/?>", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}\d?|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _BLOCKS = frozenset("p div h1 h2 h3 h4 h5 h6 li tr br hr ul ol table blockquote section article header footer dt dd "
                     "title caption figcaption pre option".split())
@@ -37,7 +38,8 @@ _TABLE_RULE = re.compile(r"^[^\S\n]{0,3}\|?(?:[^\S\n]?:?-{2,100}:?[^\S\n]?\|){1,
 _TABLE_ROW = re.compile(r"^[^\S\n]{0,3}\|([^\n]{1,2000})\|[^\S\n]*$", re.MULTILINE)
 _FOOTNOTE = re.compile(r"\[\^[^\]\n]{1,40}\]:?")
 _IMAGE = re.compile(r"!\[([^\]\n]{0,300})\]\([^()\s]{0,500}(?:[^\S\n]+\"[^\"\n]{0,200}\")?\)")
-_LINK = re.compile(r"\[([^\[\]\n]{1,300})\]\([^()\s]{1,500}(?:\([^()\s]{0,100}\))?[^()\s]{0,100}(?:[^\S\n]+\"[^\"\n]{0,200}\")?\)")
+_LINK = re.compile(
+    r"\[([^\[\]\n]{1,300})\]\([^()\s]{1,500}(?:\([^()\s]{0,100}\))?[^()\s]{0,100}(?:[^\S\n]+\"[^\"\n]{0,200}\")?\)")
 _REFERENCE = re.compile(r"\[([^\[\]\n]{1,300})\]\[[^\[\]\n]{0,80}\]")
 _DEFINITION = re.compile(r"^[^\S\n]{0,3}\[[^\]\n]{1,80}\]:[^\S\n]+\S{1,500}[^\n]{0,200}$", re.MULTILINE)
 _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^<>\s]{1,500})>")

@@ -3,8 +3,8 @@ import re
 
 from text.figures import NUMBER, fraction
 from text.numbers import cardinal, say_amount
-from text.quantity import is_adjective
 from text.phonemes import dictionary_entry
+from text.quantity import is_adjective
 from text.rule import DIGIT, LETTER, SMALL, after, before, compiled, figure, near, rule, word_before
 from text.tables import DOSES, HYPHENATED_UNITS, NUMBERED, STOPPED_UNITS, UNITS, Unit
 
@@ -17,7 +17,8 @@ _PREFIXED_NAMES = frozenset("am is as at to me us it on of no or".split())
 _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _DATA_RATE = ("modem|baud|link|data|network|line|serial|signal|speed|download|upload|transmi|transfer|codec|bit|"
               "internet|connection|stream|port|radio|terminal|channel|cable|telephone")
-_INTEREST = "fed|rate|yield|bond|bank|spread|basis|interest|margin|loan|mortgage|treasur|inflation|market|stock|hike|cut"
+_INTEREST = "fed|rate|yield|bond|bank|spread|basis|interest|margin|loan|mortgage|treasur|inflation|market|stock|cut"
+_DOSE_BEFORE = r"\d\s?(?:mg|mcg|g|ml|mL|tabs?|tablets?|pills?|drops|units|caps?|capsules?)\s(?:\w+\s)?$"
 _TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star|buck|lead"
 
 
@@ -37,7 +38,9 @@ def measurement(match: re.Match[str]) -> str | None:
     else:
         said = say_amount(amount) + (f" {magnitude.lower()}" if magnitude else "")
     name = f"{_SQUARED[square] + ' ' if square else ''}{names.one if one else names.many}"
-    return f"{said} {name}" + (f" per {_SQUARED[per_square] + ' ' if per_square else ''}{UNITS[per].one}" if per else "")
+    if per:
+        name += f" per {_SQUARED[per_square] + ' ' if per_square else ''}{UNITS[per].one}"
+    return f"{said} {name}"
 
 
 def _is_unit(match: re.Match[str], unit: str, gap: str) -> bool:
@@ -67,7 +70,8 @@ def _names(match: re.Match[str], unit: str) -> Unit:
     return UNITS[unit]
 
 
-@figure(DIGIT, rf"({_FRACTION}|{NUMBER}) ?({'|'.join(map(re.escape, STOPPED_UNITS))})(?:\.(?=[ ,;)]|$)|(?<=[ ][Tt])(?= (?!of the\b)[a-z]))")
+@figure(DIGIT, rf"({_FRACTION}|{NUMBER}) ?({'|'.join(map(re.escape, STOPPED_UNITS))})(?:\.(?=[ ,;)]|$)|(?<=[ ][Tt])"
+        rf"(?= (?!of the\b)[a-z]))")
 def recipe_unit(match: re.Match[str]) -> str | None:
     """2 c. sugar -> two cups sugar, 2 T butter -> two tablespoons butter."""
     names = STOPPED_UNITS[match[2]]
@@ -79,7 +83,8 @@ def recipe_unit(match: re.Match[str]) -> str | None:
     return f"{say_amount(match[1])} {names.one if match[1] == '1' else names.many}"
 
 
-@rule(DIGIT, r"(\d+)[ -]?(?:ft|feet|foot|')\.?[ -]?(\d+(?:\.\d+)?|\d+ \d/\d|\d/\d)[ -]?(?:in|ins|inch|inches)\b\.?(?= [a-z]|[,;:)]|$)?")
+@rule(DIGIT, r"(\d+)[ -]?(?:ft|feet|foot|')\.?[ -]?(\d+(?:\.\d+)?|\d+ \d/\d|\d/\d)[ -]?(?:in|ins|inch|inches)\b\.?"
+      r"(?= [a-z]|[,;:)]|$)?")
 def feet_and_inches(match: re.Match[str]) -> str:
     """5 ft 8 in -> five feet eight inches."""
     return (f"{cardinal(match[1])} {'foot' if match[1] == '1' else 'feet'} "
@@ -150,15 +155,13 @@ def temperature(match: re.Match[str]) -> str | None:
         "fahrenheit" if match[2] == "F" else "celsius")
 
 
-@rule(LETTER, r"(?:q(\d{1,2})(h|hr|hrs|d)|(qd|qod|bid|tid|qid|prn|qhs|b\.i\.d\.|t\.i\.d\.|q\.i\.d\.|q\.d\.|p\.r\.n\.|p\.o\.))(?![A-Za-z0-9])")
+@rule(LETTER, r"(?:q(\d{1,2})(h|hr|hrs|d)|(qd|qod|bid|tid|qid|prn|qhs|b\.i\.d\.|t\.i\.d\.|q\.i\.d\.|q\.d\.|p\.r\.n\."
+      r"|p\.o\.))(?![A-Za-z0-9])")
 def dose(match: re.Match[str]) -> str | None:
     """q6h -> every six hours; 'bid' only after a dose."""
     if match[1]:
         return f"every {cardinal(match[1])} {'days' if match[2] == 'd' else 'hours'}"
-    if "." in match[3] or compiled(r"\d\s?(?:mg|mcg|g|ml|mL|tabs?|tablets?|pills?|drops|units|caps?|capsules?)\s(?:\w+\s)?$"
-                                   ).search(before(match, 24)):
-        return DOSES[match[3]]
-    return None
+    return DOSES[match[3]] if "." in match[3] or compiled(_DOSE_BEFORE).search(before(match, 24)) else None
 
 
 @rule(SMALL, r"per ([a-zA-Z]{2,5})(?![A-Za-z])")

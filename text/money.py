@@ -8,7 +8,8 @@ from text.rule import CAPITAL, DIGIT, compiled, figure, rule
 from text.tables import CURRENCIES, DOLLARS_OF, MAGNITUDES
 
 SIGNS = "".join(map(re.escape, CURRENCIES))
-_MAGNITUDE = r"(?:[ -]?((?i:hundred|thousand|million|billion|trillion))s?\b(?! of)|\s?((?i:k|mn?|bn?|tn?|mil|bil|mio))\b(?!'))"
+_MAGNITUDE = (
+    r"(?:[ -]?((?i:hundred|thousand|million|billion|trillion))s?\b(?! of)|\s?((?i:k|mn?|bn?|tn?|mil|bil|mio))\b(?!'))")
 _EUROPEAN = r"\d{1,3}(?:\.\d{3})+(?:,\d\d)?(?![\d,.]*\d)|\d+,\d\d(?![\d,]|\.\d)"
 
 
@@ -31,7 +32,7 @@ def european_money(match: re.Match[str]) -> str | None:
 
 @figure(SIGNS, rf"([{SIGNS}])\s?({NUMBER})(?:\s?[-–]\s?\1?({NUMBER}))?{_MAGNITUDE}?(?:\+(?!\w))?")
 def money(match: re.Match[str]) -> str:
-    """$3.5 million -> three point five million dollars, $0.99 -> ninety-nine cents, 'a $20 tip' -> a twenty dollar tip."""
+    """$3.5 million -> three point five million dollars, $0.99 -> ninety-nine cents, 'a $20 tip' -> twenty dollar."""
     sign, low, high, magnitude = match[1], match[2], match[3], match[4] or match[5]
     several = _several(match, sign)
     if not high and not magnitude:

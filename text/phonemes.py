@@ -103,7 +103,8 @@ def pronounce_in_context(words: list[str], pauses: list[str], index: int, is_nam
     """Returns the phonemes of words[index], a heteronym by its context; None for an unknown word.
 
     words: what is said, as `pronounce` takes it, and `{ARPAbet}`; pauses: the mark after each word, "" if none;
-    is_name: the word has a capital inside of a sentence. "the" and "to" are said as before a vowel if one follows without a pause.
+    is_name: the word has a capital inside of a sentence. "the" and "to" are said as before a vowel if one follows
+    without a pause.
     """
     word = words[index]
     if word in _BEFORE_VOWEL and not pauses[index] and index + 1 < len(words):

@@ -24,9 +24,10 @@ from text.tables import (
 # Words that no rule needs to look at; most words of a text are such
 _PLAIN_WORD = re.compile(r"(?![ivxlc]+\b|[b-z]\b)[a-z]+(?=[ ,;!?]|:(?!//)|\.?$|\. )|[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
 _NOT_PLAIN = frozenset(word for table in (
-    BARE_TITLES, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS, DOSES, {"re": "", "per": "", "mailto": ""})
-    for key in table for word in (key, key.title()))  # and the first words of what has several:
-_NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES] for word in re.findall("[A-Za-z]+", key)[:1] if key.strip(".") != word}
+    BARE_TITLES, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS, DOSES,
+    dict.fromkeys(("re", "per", "mailto"))) for key in table for word in (key, key.title()))
+_NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES] for word in re.findall("[A-Za-z]+", key)[:1]
+               if key.strip(".") != word}  # the first words of what has several
 _SEPARATORS = frozenset(",;:.!?\"'()[]-–—|_/")
 _CAPITAL = re.compile(r"(?!I\b)[A-Z]")
 _MARKS = re.compile(r"[?!]")
@@ -132,7 +133,7 @@ def _finish(text: str, match: re.Match[str], said: str, rule: Rule) -> _Token:
 
 
 def _join(text: str, start: int, stop: int) -> tuple[str, int]:
-    """The word between a figure and the next one ("10-15", "12 x 15"), and where that one starts; "" if none follows."""
+    """The word between a figure and the next one ("10-15", "12 x 15"), and where that starts; "" if none follows."""
     times = _TIMES.match(text, stop)
     if times:
         return (" times" if times[2] == "×" and times[1] else " by"), times.end()

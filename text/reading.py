@@ -38,7 +38,8 @@ def read(text: str, settings: TextConfig, lexicon: Lexicon | None = None) -> Rea
     """Symbol ids of one sentence or any longer text, by the cleaners and the phoneme mode of `settings`.
 
     In phoneme mode every word that CMUdict knows becomes ARPAbet; `{R EH1 D}` in the text and the words of the user's
-    lexicon are said just so in either mode (NVIDIA's cleaners know no lexicon). Raises UserError if nothing of the text can be said, or for an unknown cleaner.
+    lexicon are said just so in either mode (NVIDIA's cleaners know no lexicon). Raises UserError if nothing of the
+    text can be said, or for an unknown cleaner.
     """
     cleaner_of(settings.cleaners)
     if settings.cleaners == "english_reader":
@@ -75,8 +76,12 @@ def _pronounce_all(pieces: list[Piece]) -> list[str]:
         words += [piece.spoken] if piece.phonemes else piece.spoken.split(" ")
         pauses += [""] * (len(words) - len(pauses) - 1) + [piece.pause]
     bare = [word if word[0] == "{" else _bare(word) for word in words]
-    said = [word if word[0] == "{" else _SPOKEN_WORD.sub(lambda match, index=index: _in_braces(
-        match[0], pronounce_in_context(bare, pauses, index, index in names)), word, count=1) for index, word in enumerate(words)]
+    said = []
+    for index, (word, inside) in enumerate(zip(words, bare)):
+        if word[0] != "{":
+            phonemes = pronounce_in_context(bare, pauses, index, index in names)
+            word = word.replace(inside, _in_braces(inside, phonemes), 1)
+        said.append(word)
     return [" ".join(said[start:stop]) for start, stop in zip(starts, [*starts[1:], len(words)])]
 
 
@@ -97,7 +102,8 @@ def _read_cleaned(text: str, settings: TextConfig) -> tuple[list[int], list[Word
         if in_braces:
             ids += encode("{" + part + "}")
         elif settings.phonemes:
-            ids += encode(_SPOKEN_WORD.sub(lambda match: _in_braces(match[0], pronounce(match[0].lower())), _without_braces(clean(part))))
+            cleaned = _without_braces(clean(part))
+            ids += encode(_SPOKEN_WORD.sub(lambda match: _in_braces(match[0], pronounce(match[0].lower())), cleaned))
         else:
             ids += encode_plain(clean(part))
     return ids, _words_of(ids), _unsayable(text, settings.cleaners)

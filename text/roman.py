@@ -11,8 +11,11 @@ _VALID = re.compile(r"(?=.)m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?
 _AFTER_MONARCH_I = re.compile(
     r"'s|[,;:.!?)]|\s*$|\s(?:of|was|is|and|had|who|became|in|died|ruled|reigned|took|came|made|did|has|gave|won|built|"
     r"wrote|married|left|sent|ascended|defeated|signed|[a-z]+ed)\b")
-_I_THE_SPEAKER = re.compile(r"'(?!s)|\s+(?:am|was|have|had|do|did|don't|didn't|will|won't|would|can|can't|could|think|thought|know|knew|saw|said|"
+_I_THE_SPEAKER = re.compile(
+    r"'(?!s)|\s+(?:am|was|have|had|do|did|don't|didn't|will|won't|would|can|can't|could|think|thought|know|knew|saw"
+    r"|said|"
                             r"want|went|wrote|read|like|love|need|must|should|never|always|also|just|still|really)\b")
+_FIRST_OF_LIST = r"\b([A-Za-z]+)\.? (?:[IVXLC]+|[ivxlc]+)(?:, | and | or | of | to |-|–)(?:and )?$"  # "Wars I and "
 
 
 def roman_value(letters: str) -> int:
@@ -67,10 +70,8 @@ def roman_after_noun(match: re.Match[str]) -> str | None:
     low = previous.lower()
     if not value or not (match[0].isupper() or match[0].islower()):
         return None
-    listed = compiled(r"(?:\b([A-Za-z]+)\.? )(?:[IVXLC]+|[ivxlc]+)(?:, | and | or | of | to |-|–)(?:and )?$").search(before(match, 30))
-    if listed and listed[1].lower() in NUMBERED and roman_value(before(match, 30).split()[-1].strip("-–").lower() or "x"):
-        return cardinal(str(value))
-    if listed and listed[1].lower() in NUMBERED and low in ("and", "or", "of", "to"):
+    listed = compiled(_FIRST_OF_LIST).search(before(match, 30))
+    if listed and listed[1].lower() in NUMBERED:
         return cardinal(str(value))
     if match[0].islower() and len(match[0]) == 1 and low not in NUMBERED_IN_SMALL:
         return None
