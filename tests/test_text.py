@@ -1,8 +1,11 @@
 """Symbols, NVIDIA's cleaners against the golden cases, ids and back, numbers in words."""
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
+import inflect
 import pytest
 
 from hparams import TextConfig
@@ -40,13 +43,30 @@ def test_sequence_to_text_joins_phonemes_and_skips_padding():
     assert sequence_to_text([*ids, 0, 0]) == "read {R EH1 D} it."
 
 
+def test_cleaners_may_be_a_list_of_names():
+    for text in ("Dr. A {R EH1 D} £5", "Stra\u00dfe"):
+        assert text_to_sequence(text, ["english_cleaners"]) == text_to_sequence(text, "english_cleaners")
+    both = ["transliteration_cleaners", "basic_cleaners"]
+    assert text_to_sequence("Stra\u00dfe {R EH1 D}", both) == text_to_sequence("strasse {R EH1 D}", "basic_cleaners")
+    assert text_to_sequence("2 kg", ["english_reader", "basic_cleaners"]) == text_to_sequence("2 kg", "english_reader")
+    with pytest.raises(UserError, match="found 'nope'"):
+        text_to_sequence("a", ["basic_cleaners", "nope"])
+
+
+def test_inflect_is_imported_at_the_first_figure_of_a_published_cleaner():
+    code = ("import sys\nfrom text import read, text_to_sequence\nfrom hparams import TextConfig\n"
+            "read('At 5 p.m. on 3 May 1999', TextConfig())\ntext_to_sequence('no figure', 'english_cleaners')\n"
+            "assert 'inflect' not in sys.modules\n"
+            "text_to_sequence('5', 'english_cleaners')\nassert 'inflect' in sys.modules\n")
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_unknown_cleaners_are_named():
     with pytest.raises(UserError, match="no_cleaners.*english_reader"):
         text_to_sequence("hello", "no_cleaners")
 
 
 def test_numbers_are_those_of_inflect():
-    inflect = pytest.importorskip("inflect")
     engine, rng = inflect.engine(), random.Random(0)
     numbers = [0, 7, 100, 101, 1000, 1001, 10**6, 10**6 + 1, 10**9 + 1000, 10**35]
     for number in numbers + [rng.randrange(10 ** rng.randint(1, 36)) for _ in range(200)]:

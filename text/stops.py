@@ -24,7 +24,7 @@ from text.tables import (
 )
 
 _LAST_WORD = re.compile(r"[^\s(\"“‘\[—–]*$")
-_CLOSERS = r"[\"'”’)\]]*"
+_CLOSERS = r"[\"'”’)\]]*(?:\[\d{1,3}\]|[¹²³⁰⁴⁵⁶⁷⁸⁹†‡*])*"  # quotes and brackets, then marks of footnotes
 _NOTHING_FOLLOWS = re.compile(rf"{_CLOSERS}\s*$|{_CLOSERS}[^\S\n]*\n\s*\n")
 _SPACE_FOLLOWS = re.compile(rf"{_CLOSERS}\s+[\"“‘'(\[{{¿¡]*")
 _NUMERAL = re.compile(r"\s?#?(?:\d|[ivxlcIVXLC]+\b|[A-Z]{1,4}-?\d)")
@@ -35,7 +35,7 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
 _AFTER_NAME = re.compile(r"(?:[A-Z][a-z]+(?:['’]s)?|\d(?:st|nd|rd|th)),?\s$")
 _SEVERAL_WORDS = [key for key in DOTTED if " " in key]
 _DOTTED_WORDS = re.compile(r"(?i)\b(?:" + "|".join(re.escape(key.rstrip(".")) for key in _SEVERAL_WORDS) + ")")
-_INNER_WORDS = frozenset(part.rstrip(".") for key in _SEVERAL_WORDS for part in key.split(" ")[:-1])
+_WORDS_OF_SEVERAL = frozenset(part.rstrip(".") for key in _SEVERAL_WORDS for part in key.split(" "))
 _LONGEST_DOTTED = max(map(len, _SEVERAL_WORDS))
 LETTER_AFTER = frozenset(
     "vitamin plan grade section type class point option group hepatitis letter team exhibit appendix part level "
@@ -72,8 +72,8 @@ def ends_sentence(text: str, stop: int) -> bool:
     start = max(0, stop - 31)
     word = _LAST_WORD.search(text, start, stop - 1)[0]
     low = word.lower()
-    if low in _INNER_WORDS and _is_inside_dotted(text, stop):
-        return False
+    if low in _WORDS_OF_SEVERAL and (found := _several_words(text, stop)):
+        return stop > found.end() and _begins_sentence(text, space.end())
     if has_number(low, text, stop) or word in BIBLE_BOOKS and text[space.end():space.end() + 1].isdecimal():
         return False
     if low in NEVER_LAST:
@@ -84,11 +84,12 @@ def ends_sentence(text: str, stop: int) -> bool:
     return _may_end(text, word, before, space.end())
 
 
-def _is_inside_dotted(text: str, stop: int) -> bool:
-    """True for a full stop inside of an abbreviation of several words: the first one of "Fed. R. Civ. P."."""
-    start = max(0, stop - _LONGEST_DOTTED)
-    return any(start + found.start() < stop < start + found.end()
-               for found in _DOTTED_WORDS.finditer(text[start:stop + _LONGEST_DOTTED]))
+def _several_words(text: str, stop: int) -> re.Match[str] | None:
+    """Returns the abbreviation of several words ("Fed. R. Civ. P") that the full stop text[stop - 1] belongs to."""
+    for found in _DOTTED_WORDS.finditer(text, max(0, stop - _LONGEST_DOTTED), stop + _LONGEST_DOTTED):
+        if found.start() < stop <= found.end() + 1:
+            return found
+    return None
 
 
 def _may_end(text: str, word: str, before: str, following: int) -> bool:

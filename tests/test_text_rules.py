@@ -1,0 +1,179 @@
+"""The reader's rules: kinds of written text, each with sentences of its own, and traps for rules that are too eager."""
+import re
+import time
+
+import pytest
+
+from hparams import TextConfig
+from text import read, split_sentences
+from text.__main__ import explain, main
+from text.cleaners import english_reader
+from text.reader import speak
+from text.rules import RULES
+from text.tables import FOLDER
+
+CASES = {
+    "ratios and powers": {
+        "a scale of 1:40,000": "a scale of one to forty thousand",
+        "7 × 10^22 kg": "seven times ten to the twenty-second kilograms",
+        "10^-3 and 10⁶ and 4⁻²": "ten to the minus three and ten to the sixth and four to the minus two",
+        "an error of 4.5e-7": "an error of four point five times ten to the minus seven",
+        "x^3 + y²": "x cubed plus y squared", "a 70:30 split": "a seventy to thirty split",
+        "in 19:42": "in nineteen forty-two", "in 71:09": "in seventy-one oh nine"},
+    "grouping": {
+        "₹2,75,000": "two hundred seventy-five thousand rupees",
+        "1.400.000 people": "one million four hundred thousand people",
+        "€1.999,95": "one thousand nine hundred ninety-nine euros and ninety-five cents",
+        "$3.459": "three point four five nine dollars", "12 500 seats": "twelve thousand five hundred seats",
+        "room 12 500": "room twelve five hundred"},
+    "codes": {
+        "a Boeing 757-200": "a boeing seven fifty-seven two hundred",
+        "a score of 747": "a score of seven hundred forty-seven", "0x2A": "zero x two a",
+        "ZIP code 02139": "zip code zero two one three nine",
+        "Reno, NV 89501": "reno, nevada eight nine five zero one", "1-800-GO-FEDEX": "one eight hundred, go, fedex",
+        "ISBN 0-19-853453-1": "i s b n zero one nine eight five three four five three one",
+        "Python 3.12": "python three point twelve", "a price of 3.12": "a price of three point one two",
+        "221B Baker Street": "two twenty-one b baker street", "exit 12B": "exit twelve b",
+        "802.11n": "eight oh two dot eleven n", "20 W. 34th St.": "twenty west thirty-fourth street.",
+        "20 W of power": "twenty watts of power", "at 3M in May": "at three m in may",
+        "It has 3M users.": "it has three million users.", "finished 8-5-3": "finished eight five and three",
+        "Call 555-1212 x9": "call five five five, one two one two extension nine"},
+    "dates and times": {
+        "due 4/30": "due april thirtieth", "3/4 of it": "three quarters of it",
+        "on 12-31-1999": "on december thirty-first, nineteen ninety-nine",
+        "on 31-12-1999": "on december thirty-first, nineteen ninety-nine",
+        "2020/02/29": "february twenty-ninth, twenty twenty", "the 9-11 attacks": "the nine eleven attacks",
+        "pages 9-11": "pages nine to eleven", "the 2006-07 season": "the two thousand six to oh seven season",
+        "at 2100 hrs": "at twenty-one hundred hours", "Mon-Thu": "monday to thursday", "by Tue.": "by tuesday.",
+        "the sun sat low": "the sun sat low", "in Apr. and Aug.": "in april and august.",
+        "Jan and Mar sat": "jan and mar sat", "Feb. 3": "february third", "class of '04": "class of oh four"},
+    "money and rates": {
+        "three $5 notes": "three five dollar notes", "the $5 he owes": "the five dollars he owes",
+        "$12/hr": "twelve dollars per hour", "5 times/week": "five times per week", "he/she": "he or she",
+        "$10s of thousands": "tens of thousands of dollars", "100s of men": "hundreds of men",
+        "cut by 50 bps": "cut by fifty basis points",
+        "a modem of 2400 bps": "a modem of two thousand four hundred bits per second"},
+    "measures": {
+        "2/3 tsp sugar": "two thirds teaspoon sugar", "6 ft 3 in tall": "six feet three inches tall",
+        "2 c. rice": "two cups rice", "4 T butter": "four tablespoons butter",
+        "a 27\" screen": "a twenty-seven inch screen", "a 10' wall": "a ten foot wall",
+        "It was 88F.": "it was eighty-eight degrees fahrenheit.", "seat 12F": "seat twelve f",
+        "12°30'15\" S": "twelve degrees thirty minutes fifteen seconds south", "1 pt cream": "one pint cream",
+        "12 pt type": "twelve point type", "5 mg q8h": "five milligrams every eight hours",
+        "two 9V cells": "two nine volt cells", "110 mmHg": "one hundred ten millimeters of mercury",
+        "$70 per bbl": "seventy dollars per barrel"},
+    "formulas and capitals": {
+        "CO2 and SO2": "c o two and s o two", "KOH": "k o h", "Co and No": "co and no", "mRNA": "m r n a",
+        "A6 paper": "a six paper", "R&R": "r and r", "M&Ms": "m and m's", "the CEOs' pay": "the c e o's pay",
+        "Ph.D.s": "p h d's", "UPS came": "u p s came", "IT IS AN UPS AND DOWNS STORY": "it is an ups and downs story",
+        "I said NO": "i said no", "idk why": "i don't know why"},
+    "roman numerals": {
+        "Edward VII's son": "edward the seventh's son", "World War I began": "world war one began",
+        "MCMLXIX": "nineteen sixty-nine", "the XXV Olympiad": "the twenty-fifth olympiad",
+        "the XVth century": "the fifteenth century", "An IV drip": "an i v drip", "vitamin C": "vitamin c",
+        "MIX it": "mix it", "Wars I and II": "wars one and two", "Part II of III": "part two of three"},
+    "references": {
+        "Luke 6:31": "luke six thirty-one", "1 Samuel 2:1-10": "first samuel two one to ten",
+        "at 6:31": "at six thirty-one", "Eqs. 3 and 4": "equations three and four", "App. C": "appendix c",
+        "Roe v. Wade": "roe versus wade", "Rs. 99": "ninety-nine rupees", "the 5th c. B.C.": "the fifth century b c.",
+        "ref. no. AB12": "reference number a b twelve"},
+    "signs and programs": {
+        "a != b": "a is not equal to b", "x == y": "x equals y", "p && q": "p and q",
+        "8 * 9 = 72": "eight times nine equals seventy-two", "Open Tools > Options": "open tools, options",
+        "7 > 4": "seven greater than four", "self.count": "self dot count", "stdlib.h": "stdlib dot h",
+        "It ended.³ They": "it ended. they", "ants.[7] Bees": "ants. bees", "tax† here": "tax here",
+        "https://www.usa.gov": "w w w dot u s a dot gov", "goin' home, ol' pal": "goin' home, ol' pal"}}
+
+
+@pytest.mark.parametrize("written, spoken", [pair for kind in CASES.values() for pair in kind.items()])
+def test_kinds(written, spoken):
+    assert english_reader(written) == spoken
+
+
+@pytest.mark.parametrize("text", [
+    "Arsenal vs. Chelsea ended early.", "Come at 3 p.m. Monday.", "Call at 9 a.m. EST.", "Ng et al. (2020) agree.",
+    "Acme Inc. CEO Ann Low left.", "It costs $9 incl. Sunday lunch.", "See Fig. 3 and App. B here.",
+    "Sr. Ann met Br. John.", "We hiked to Pt. Reyes.", "Fed. R. Evid. 4 is cited.", "It is on K St. NW now.",
+    "He told Mr. Hall about the\nHouse.",
+    "A long line of a paragraph that some program has wrapped around here\nCharacters go on.",
+    "On Sun. May 3 we sail."])
+def test_no_sentence_ends_here(text):
+    assert split_sentences(text) == [text]
+    assert english_reader(text).count(".") == 1
+
+
+@pytest.mark.parametrize("text, parts", [
+    ("He left the U.S. She stayed.", 2), ("It was 3 p.m. Then it rained.", 2), ("We met at 5 p.m. John was late.", 2),
+    ("Bees count.[3] Wasps do not.", 2), ("Sales rose.¹ Costs fell.", 2), ("To do\nWash car\nBuy milk", 3),
+    ("* one\n* two", 2), ("Chapter One\nIt rained.", 2), ("Pens, etc. Bring them.", 2), ("No. I said no.", 2)])
+def test_sentences_end_here(text, parts):
+    assert len(split_sentences(text)) == parts
+
+
+def test_rules_are_named_once_and_each_has_an_example():
+    names = [rule.name for rule in RULES]
+    assert len(names) == len(set(names)) > 100
+    assert all(rule.say.__doc__ and rule.starts for rule in RULES)
+
+
+def test_tables_have_no_empty_entry_and_no_key_twice():
+    for path in FOLDER.glob("*.txt"):
+        section, seen = "", set()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            assert line == line.rstrip() and "\t" not in line, f"{path.name}, line {number}"
+            section = line if line[:1] == "[" else section
+            if path.name in ("units.txt", "signs.txt", "shapes.txt", "money.txt", "abbreviations.txt") and "  " in line:
+                key = (section, line.split("  ")[0])
+                assert key not in seen, f"{path.name}, line {number}: {key[1]!r} came before"
+                seen.add(key)
+
+
+HOSTILE = [
+    "1", "1,", "1-", "1:", "1/", "1/2 ", "1 000 ", "1\" ", "5 ", "$1.", "10^", "0x", "1e", "a.", "a@", "a_", "x's",
+    "x'", "'a ", "A ", "A\n", "A&", "A-", "A1", "Ab", "I ", "IV ", "St. ", "No. ", "e.g. ", "vs. ", "NaCl", "* ",
+    "= ", "\n", "{", "(", "[1]", "[pause", "<", "&", "**a", "[a](", "`", "¹", "-", " ", "'", '"', "! ", "\U0001f600",
+    "word "]
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_time_grows_with_the_length(unit, clock_ratio=8.0):
+    """Four times the text takes about four times as long; a quadratic rule would take sixteen times."""
+    from text.plan import make_plan
+
+    def seconds(length: int) -> float:
+        text = "Go " + unit * (length // len(unit))
+        best = float("inf")
+        for _ in range(2):
+            start = time.process_time()
+            make_plan(text, TextConfig(), 0.3)
+            best = min(best, time.process_time() - start)
+        return best
+
+    seconds(300)  # compiles the patterns
+    short = seconds(1000)
+    assert seconds(4000) < clock_ratio * max(short, 0.002), unit
+
+
+def test_possessives_of_possessives_do_not_recurse():
+    assert read("x" + "'s" * 5000, TextConfig()).ids
+
+
+def test_explanation_names_the_rule_of_each_piece(capsys):
+    assert main(["Dr. Lee paid $3.50. **Bye**"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [re.split(r"\s{2,}", line) for line in lines[:4]] == [
+        ["Dr.", "doctor", "abbreviation"], ["Lee", "lee", "word"], ["paid", "paid", "word"],
+        ["$3.50", "three dollars and fifty cents.", "money"]]
+    assert lines[4].startswith("{D AA1 K T ER0} {L IY1}") and lines[6].split() == ["Bye", "bye", "word"]
+    assert explain("Hi \U0001f600")[1] == "left out: '\U0001f600'"
+
+
+def test_explanation_of_a_missing_lexicon_is_one_line(capsys):
+    assert main(["Hi.", "--lexicon", "none.txt"]) == 2
+    assert capsys.readouterr().err.startswith("python -m text: error: none.txt: No such file")
+
+
+def test_pieces_cover_the_text_they_come_from():
+    text = "On 3 May, Dr. Müller’s 2 kg café-cake cost €3.50."
+    assert [piece.text for piece in speak(text).pieces] == [
+        "On", "3 May", "Dr.", "Müller’s", "2 kg", "café-cake", "cost", "€3.50"]
