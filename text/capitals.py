@@ -4,7 +4,7 @@ import re
 
 from text.numbers import cardinal, say_whole
 from text.phonemes import dictionary_entry, is_spelled
-from text.rule import CAPITAL, LETTER, SMALL, after, compiled, rule, word_before
+from text.rule import CAPITAL, LETTER, SMALL, after, before, compiled, rule, word_before
 from text.stops import LETTER_AFTER
 from text.tables import ALSO_WORDS, ELEMENTS, EMPHASIZED, PRONOUNCED, SPELLED
 
@@ -109,9 +109,12 @@ def single_letter(match: re.Match[str]) -> str:
     return letter.lower() if letter == "I" or article else letter
 
 
-@rule(SMALL, r"[b-hj-z](?![A-Za-z'])")
-def small_letter(match: re.Match[str]) -> str:
-    """'x + y' -> X plus Y; a and i are words, o is left as it is."""
+@rule(SMALL, r"[a-hj-z](?![A-Za-z'])")
+def small_letter(match: re.Match[str]) -> str | None:
+    """'x + y' -> X plus Y; i is a word, o is left as it is, and a is a letter beside an operator only."""
+    if match[0] == "a" and not (re.match(r"\s?[=<>!&|+*/^]", after(match, 2)) or
+                                re.search(r"[=<>&|+*/^]\s?$", before(match, 2))):
+        return None
     return match[0] if match[0] == "o" else match[0].upper()
 
 

@@ -63,8 +63,9 @@ def _ordinal(match: re.Match[str]) -> str:
     return _inflect_engine().number_to_words(match[0])
 
 
-def _number(match: re.Match[str]) -> str:
-    digits = match[0].lstrip("0") or "0"
+@functools.lru_cache(maxsize=4096)
+def _spell_number(digits: str) -> str:
+    digits = digits.lstrip("0") or "0"
     if len(digits) > _LONGEST_NUMBER:
         return spell_digits(digits)
     number = int(digits)
@@ -82,7 +83,7 @@ def _expand_numbers(text: str) -> str:
     text = _DOLLARS.sub(_dollars, text)
     text = _DECIMAL.sub(r"\1 point \2", text)
     text = _ORDINAL.sub(_ordinal, text)
-    return _NUMBER.sub(_number, text)
+    return _NUMBER.sub(lambda match: _spell_number(match[0]), text)
 
 
 def basic_cleaners(text: str) -> str:

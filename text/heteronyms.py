@@ -157,6 +157,8 @@ def _special(words: list[str], index: int) -> dict[str, float]:
             return _tense_of_read(words, index)
         case "used":
             return {"Y UW1 S T": _used_to(words, index)}
+        case "august" if before & {"determiner", "degree", "possessive"}:
+            return {"AO0 G AH1 S T": 4.0}
         case "does" if (previous == "the" or "number" in before and previous != "one") and following != "not":
             return {"D OW1 Z": 8.0}
         case "number" if following == "of":

@@ -138,7 +138,7 @@ def _say_length(written: str) -> str:
 @rule(DIGIT, r"(\d{1,3}(?:\.\d+)?)°\s?(\d{1,2}(?:\.\d+)?)'(?:\s?(\d{1,2}(?:\.\d+)?)(?:\"|''))?(?:\s?([NSEW])\b)?")
 def angle(match: re.Match[str]) -> str:
     """41°24'12" N -> forty-one degrees twenty-four minutes twelve seconds north."""
-    said = [f"{say_amount(part)} {name}{'' if part == '1' else 's'}"
+    said = [f"{say_amount(part.lstrip('0') or '0')} {name}{'' if part == '1' else 's'}"
             for part, name in zip(match.groups()[:3], ("degree", "minute", "second")) if part]
     return " ".join(said + ([_COMPASS[match[4]]] if match[4] else []))
 

@@ -22,7 +22,7 @@ from text.tables import (
 )
 
 # Words that no rule needs to look at; most words of a text are such
-_PLAIN_WORD = re.compile(r"(?![ivxlc]+\b|[b-z]\b)[a-z]+(?=[ ,;!?]|:(?!//)|\.?$|\. )|[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
+_PLAIN_WORD = re.compile(r"(?![ivxlc]+\b|[a-z]\b)[a-z]+(?=[ ,;!?]|:(?!//)|\.?$|\. )|[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
 _NOT_PLAIN = frozenset(word for table in (
     BARE_TITLES, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS, DOSES,
     dict.fromkeys(("re", "per", "mailto"))) for key in table for word in (key, key.title()))
