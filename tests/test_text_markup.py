@@ -37,8 +37,9 @@ def test_html_is_silent(written, spoken):
 @pytest.mark.parametrize("text", [
     "5 * 3 * 2 is 30 and 2*4*6.", "a < b and c > d, but <3.", "The #1 song; C# and F#.", "snake_case_name and _private",
     "He said [sic] it (really).", "Tom & Jerry; R&D; AT&T.", "3 > 2 and 2 < 3.", "It's -5 - or so - today.",
-    "Wait -- what?", "A ~ B, ~50 of them.", "Rock 'n' roll `n", "x[3] = y[4]", "No. 5 is alive.", "1984. A novel? No.",
-    "{R EH1 D} it", "[pause 2s] Go.", "A*B", "five** stars", "Use <name> here"])
+    "Wait -- what?", "A ~ B, ~50 of them.", "Rock 'n' roll `n", "x[3] = y[4][5](6)", "No. 5 is alive.",
+    "1984. A novel? No.", "{R EH1 D} it", "[pause 2s] Go.", "[pause 1s][Pause 2s](so)",
+    "A*B", "five** stars", "Use <name> here"])
 def test_ordinary_text_is_left_alone(text):
     assert plain(text) == text
 

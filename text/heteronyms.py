@@ -90,7 +90,9 @@ def choose(words: list[str], pauses: list[str], index: int, is_name: bool = Fals
         reach = _REACH_OF_ADJECTIVES if option.classes & _ADJECTIVES else _REACH
         near = words[max(0, index - reach):index] + words[index + 1:index + 1 + reach]
         score = max((by_class[name] for name in option.classes & by_class.keys()), default=best - _MEANING)
-        score += _CUE * sum(word in option.cues for word in near) + special.get(option.phonemes, 0.0)
+        beside = words[max(0, index - 1):index] + words[index + 1:index + 2]
+        score += _CUE * sum(word in option.cues for word in near) + sum(word in option.cues for word in beside)
+        score += special.get(option.phonemes, 0.0)
         scores.append(score + (_NAME if is_name and "name" in option.classes else 0.0))
     return options[scores.index(max(scores))].phonemes
 
