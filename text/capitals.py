@@ -67,7 +67,7 @@ def formula(match: re.Match[str]) -> str | None:
     word = match[0].rstrip("+-")
     elements = re.findall(_ELEMENT, word)
     has_digit = any(character.isdecimal() for character in word)
-    mixed = len(elements) > 1 and re.search("[a-z]", word) and not re.fullmatch("[A-Z][a-z]+", word) and len(word) <= 6
+    mixed = 1 < len(elements) <= len(word) <= 6 and not re.fullmatch("[A-Z][a-z]+|[A-Z]+s?", word)
     if not (has_digit and len(word) > 1 or mixed) or re.fullmatch(r"[A-Z]\d+", word) and word not in _MOLECULES:
         return None
     return " ".join(cardinal(part) if part.isdecimal() else spell(part) for part in re.findall(r"\d+|[A-Za-z]+", word)
@@ -112,7 +112,7 @@ def single_letter(match: re.Match[str]) -> str:
 @rule(SMALL, r"[a-hj-z](?![A-Za-z'])")
 def small_letter(match: re.Match[str]) -> str | None:
     """'x + y' -> X plus Y; i is a word, o is left as it is, and a is a letter beside an operator only."""
-    if match[0] == "a" and not (re.match(r"\s?[=<>!&|+*/^]", after(match, 2)) or
+    if match[0] == "a" and not (re.match(r"\s?[=<>!&|+*/^²³⁰¹⁴⁵⁶⁷⁸⁹]", after(match, 2)) or
                                 re.search(r"[=<>&|+*/^]\s?$", before(match, 2))):
         return None
     return match[0] if match[0] == "o" else match[0].upper()

@@ -1,8 +1,8 @@
 """Rules for dates and times: days, months, years, seasons, the clock."""
 import re
 
-from text.numbers import cardinal, ordinal, plural, say_whole, short_year, year
-from text.rule import CAPITAL, DIGIT, after, before, compiled, figure, near, rule
+from text.numbers import cardinal, ordinal, pairs, plural, say_whole, short_year, year
+from text.rule import CAPITAL, DIGIT, after, before, compiled, figure, led_by, near, rule
 from text.tables import CALENDAR, MONTHS
 
 MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "May"), r"Sept\.?"])
@@ -136,6 +136,12 @@ def month_alone(match: re.Match[str]) -> str | None:
     if ranged or low in _CLEAR_MONTHS and (match[2] or led) or match[2] and led:
         return month_name(match[1])
     return None
+
+
+@rule(DIGIT, r"10[1-9]\d(?=[.;:!?]|,?\s(?:the|a|he|she|it|they|we|when|at|by|and|was|were|in)\b|$)")
+def early_year(match: re.Match[str]) -> str | None:
+    """'In 1066 the Normans came' -> ten sixty-six."""
+    return pairs(match[0]) if led_by(match, "in|since|by|until|year|before|after|of|from") else None
 
 
 @rule(DIGIT, r"((?:1[5-9]|20)\d\d)([-–/])(\d\d)(?![\d/-]|[.,]\d)")

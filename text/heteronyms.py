@@ -87,14 +87,23 @@ def choose(words: list[str], pauses: list[str], index: int, is_name: bool = Fals
     best = max((by_class[name] for option in options for name in option.classes & by_class.keys()), default=0.0)
     scores = []
     for option in options:
-        reach = _REACH_OF_ADJECTIVES if option.classes & _ADJECTIVES else _REACH
-        near = words[max(0, index - reach):index] + words[index + 1:index + 1 + reach]
+        near = _words_near(words, pauses, index, _REACH_OF_ADJECTIVES if option.classes & _ADJECTIVES else _REACH)
         score = max((by_class[name] for name in option.classes & by_class.keys()), default=best - _MEANING)
         beside = words[max(0, index - 1):index] + words[index + 1:index + 2]
         score += _CUE * sum(word in option.cues for word in near) + sum(word in option.cues for word in beside)
         score += special.get(option.phonemes, 0.0)
         scores.append(score + (_NAME if is_name and "name" in option.classes else 0.0))
     return options[scores.index(max(scores))].phonemes
+
+
+def _words_near(words: list[str], pauses: list[str], index: int, reach: int) -> list[str]:
+    """The words up to `reach` places before and after words[index], as far as no pause stronger than a comma comes."""
+    first, last = index, index
+    while first > max(0, index - reach) and pauses[first - 1] in ("", ","):
+        first -= 1
+    while last < min(len(words) - 1, index + reach) and pauses[last] in ("", ","):
+        last += 1
+    return words[first:index] + words[index + 1:last + 1]
 
 
 def _part_of_speech(words: list[str], pauses: list[str], index: int) -> list[float]:

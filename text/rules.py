@@ -48,6 +48,7 @@ RULES: tuple[Rule, ...] = (
     dates.year_first_date,
     dates.year_last_date,
     dates.season,
+    dates.early_year,
     dates.day_before_month,
     dates.month_before_day,
     dates.month_and_year,

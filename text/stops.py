@@ -37,6 +37,7 @@ _SEVERAL_WORDS = [key for key in DOTTED if " " in key]
 _DOTTED_WORDS = re.compile(r"(?i)\b(?:" + "|".join(re.escape(key.rstrip(".")) for key in _SEVERAL_WORDS) + ")")
 _WORDS_OF_SEVERAL = frozenset(part.rstrip(".") for key in _SEVERAL_WORDS for part in key.split(" "))
 _LONGEST_DOTTED = max(map(len, _SEVERAL_WORDS))
+DIRECTION_LETTERS = ("N", "S", "E", "W")  # "250 W. Oak St."
 LETTER_AFTER = frozenset(
     "vitamin plan grade section type class point option group hepatitis letter team exhibit appendix part level "
     "category side line channel flight gate unit model minor major the an".split())
@@ -95,6 +96,9 @@ def _several_words(text: str, stop: int) -> re.Match[str] | None:
 def _may_end(text: str, word: str, before: str, following: int) -> bool:
     """True if a sentence begins at `following`, after an abbreviation that may or may not be the last word of one."""
     low = word.lower()
+    if (low in UNITS or word in UNITS or low in STOPPED_UNITS) and word not in DIRECTION_LETTERS and (
+            re.search(r"\d\s?$", before)):
+        return text[following:following + 1].isupper()
     if _INITIALS.match(word):
         if word == "I" or len(word) == 1 and before.rstrip(" ").rpartition(" ")[2].lower() in LETTER_AFTER:
             return True
@@ -104,8 +108,6 @@ def _may_end(text: str, word: str, before: str, following: int) -> bool:
     known = low in ABBREVIATIONS or low + "." in DOTTED or word[:1].isupper() and (low in STREETS or low in CALENDAR)
     if low == "al" or known and low != "etc":
         return _begins_sentence(text, following) and (word[:1].isupper() or low not in CALENDAR)
-    if (low in UNITS or low in STOPPED_UNITS) and re.search(r"\d\s?$", before):
-        return text[following:following + 1].isupper()
     return True
 
 
