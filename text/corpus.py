@@ -98,20 +98,20 @@ def read_mixed(words_text: str, phonemes: str, phoneme_share: float, rng: random
     said = _phoneme_words(phonemes)
     written = words_text.split()
     assert len(written) == len(said), f"{len(written)} words, phonemes of {len(said)}: {words_text!r}"
-    ids, gap = [], ""
+    ids, separator = [], ""
     for letters, spoken in zip(written, said):
         groups = _BRACES.findall(spoken)
-        gap += spoken.partition("{")[0]
+        separator += spoken.partition("{")[0]
         if not groups:
             continue
         if ids:
-            ids += encode_plain(pause_between(gap)) + [_SPACE]
+            ids += encode_plain(pause_between(separator)) + [_SPACE]
         if rng.random() < phoneme_share:
             ids += encode(" ".join(group.replace("_", " ") for group in groups))
         else:
             ids += encode_plain(_one_word(_without_quotes(letters, spoken)))
-        gap = spoken.rpartition("}")[2] + " "
-    return ids + encode_plain(pause_between(gap, last=True))
+        separator = spoken.rpartition("}")[2] + " "
+    return ids + encode_plain(pause_between(separator, last=True))
 
 
 def _without_quotes(letters: str, spoken: str) -> str:

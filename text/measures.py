@@ -26,12 +26,12 @@ _TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star
                rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³])?)?(?![A-Za-z0-9²³'\"$]|[-&/][A-Za-z\d])(?:(?<=[a-z])\.(?!\w))?")
 def measurement(match: re.Match[str]) -> str | None:
     """5 km -> five kilometers, 3/4 tsp -> three quarters teaspoon, 5 m² -> five square meters."""
-    amount, magnitude, gap, unit, square, per, per_square = match.groups()
-    if not _is_unit(match, unit, gap):
+    amount, magnitude, space, unit, square, per, per_square = match.groups()
+    if not _is_unit(match, unit, space):
         return None
     names = _names(match, unit)
     before_noun = unit == "pt" and re.match(r" [a-z]", after(match, 2)) and names.one == "point"
-    one = before_noun or amount in ("1", "1.0") and not magnitude or gap == "-" or is_adjective(match)
+    one = before_noun or amount in ("1", "1.0") and not magnitude or space == "-" or is_adjective(match)
     if "/" in amount:
         said = fraction.say(compiled(fraction.pattern).match(amount))
         one = " and " not in said
@@ -43,10 +43,10 @@ def measurement(match: re.Match[str]) -> str | None:
     return f"{said} {name}"
 
 
-def _is_unit(match: re.Match[str], unit: str, gap: str) -> bool:
-    if gap and unit in _ATTACHED or unit in _SPACED and gap != " ":
+def _is_unit(match: re.Match[str], unit: str, space: str) -> bool:
+    if space and unit in _ATTACHED or unit in _SPACED and space != " ":
         return False
-    if gap == "-" and unit not in HYPHENATED_UNITS or gap == " " and unit in _PREFIXED_NAMES:
+    if space == "-" and unit not in HYPHENATED_UNITS or space == " " and unit in _PREFIXED_NAMES:
         return False
     if len(unit) == 1 and unit.isalpha() and word_before(match).lower() in NUMBERED:  # "Route 7W", "Seat 12C"
         return False

@@ -90,7 +90,7 @@ def speak(text: str, lexicon: Lexicon | None = None) -> SpokenText:
 
 
 def _separator(text: str, position: int, dropped: dict[str, bool]) -> str:
-    """What a character that is no word adds to the gap between two words; others go to `dropped`."""
+    """What a character that is no word adds to the separator of two words; others go to `dropped`."""
     character = text[position]
     if character == "\n" and is_line_end(text, position):
         return "\n\n"
