@@ -1,13 +1,18 @@
 """The reader's rules: kinds of written text, each with sentences of its own, and traps for rules that are too eager."""
+import contextlib
+import random
 import re
 import time
 
 import pytest
 
 from hparams import TextConfig
+from runtime.errors import UserError
 from text import read, split_sentences, text_to_sequence
 from text.__main__ import explain, main
 from text.cleaners import english_reader
+from text.markup import plain
+from text.plan import make_plan
 from text.reader import speak
 from text.rules import RULES
 from text.tables import FOLDER
@@ -138,8 +143,6 @@ HOSTILE = [
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_time_grows_with_the_length(unit, clock_ratio=8.0):
     """Four times the text takes about four times as long; a quadratic rule would take sixteen times."""
-    from text.plan import make_plan
-
     def seconds(length: int) -> float:
         text = "Go " + unit * (length // len(unit))
         best = float("inf")
@@ -153,6 +156,22 @@ def test_time_grows_with_the_length(unit, clock_ratio=8.0):
     seconds(300)  # compiles the patterns
     short = seconds(1000)
     assert seconds(4000) < clock_ratio * max(short, 0.002), unit
+
+
+PARTS = ("1 12 1999 3.5 1,000 / : - – — . , ' \" $ € % ° C F A I XIV St. Dr. No. a.m. km in ft tsp c. T x × ^ ² e 0x + "
+         "( ) [ ] { } * ** _ ` # > < & &amp; <b> \n the Mon Oct May War Henry vs. et al. U.S. v. Boeing 747 read ol' "
+         "s' 's al._ http:// www. a.b @ é ß π ½ † … “ ’ q6h bid OK , pause").split(" ")
+
+
+def test_any_mixture_of_signs_is_read_or_refused():
+    """What is said has words and single spaces only, whatever stands in the text."""
+    rng = random.Random(0)
+    for _ in range(500):
+        text = "".join(rng.choice(PARTS) + rng.choice(["", "", " "]) for _ in range(rng.randint(1, 25)))
+        for piece in speak(plain(text)).pieces:
+            assert re.fullmatch(r"\{[A-Z0-9 ]+\}|[A-Za-z'-]+(,? [A-Za-z'-]+)*", piece.spoken), (text, piece)
+        with contextlib.suppress(UserError):  # nothing to say in it
+            make_plan(text, TextConfig(), 0.3)
 
 
 def test_possessives_of_possessives_do_not_recurse():

@@ -24,7 +24,7 @@ def say_address(address: str) -> str:
     """'www.example.com/a-b' -> 'W W W dot example dot com slash A dash B'."""
     said, previous = [], ""
     for part in re.findall(r"[A-Za-z]+|\d+|[^A-Za-z\d]", address):
-        if part.isalnum():
+        if part.isascii() and part.isalnum():
             ending = _ENDINGS.get(part.lower()) if previous == "." else None
             said.append(ending or _say_part(part))
         else:
@@ -66,7 +66,7 @@ def dotted_name(match: re.Match[str]) -> str | None:
     if any(len(part) == 1 and part.isupper() for part in parts) or len(parts[-1]) > 1 and parts[-1][0].isupper() and (
             parts[0].islower() and re.match(r"\s[a-z]", after(match, 2))):
         return None
-    if all(len(part) == 1 for part in parts):
+    if all(len(part) == 1 for part in parts) or not all(part.strip("_") for part in parts):
         return None
     return " dot ".join(say_identifier(part) for part in parts)
 

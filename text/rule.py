@@ -33,8 +33,8 @@ def figure(starts: str, pattern: str) -> Callable[[Say], Rule]:
 
 @functools.cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    """The pattern, compiled at its first use: a text without figures needs few of them."""
-    return re.compile(pattern)
+    """The pattern, compiled at its first use: a text without figures needs few of them. Superscripts are no digits."""
+    return re.compile(pattern, re.ASCII)
 
 
 def before(match: re.Match[str], length: int = 40) -> str:
