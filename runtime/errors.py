@@ -1,5 +1,4 @@
 """The one error type that scripts show to users."""
+from hparams import UserError
 
-
-class UserError(ValueError):
-    """A user's mistake. The message is one line: what, found, expected, what to do. Scripts exit with status 2."""
+__all__ = ["UserError"]
