@@ -90,7 +90,7 @@ def _is_unit_before(match: re.Match[str]) -> bool:
 
 
 def _title_or_street(match: re.Match[str], low: str) -> str | None:
-    """'St. James St.': a saint before a capital, a street after one and elsewhere."""
+    """Reads "St." as saint before a capital letter, else as street: 'St. James St.'."""
     text = match.string
     ends = ends_sentence(text, match.end())
     named = bool(re.match(r"\s+[A-Z]", after(match, 8))) and not ends

@@ -12,7 +12,7 @@ _ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
 
 
 def spell(letters: str) -> str:
-    """'bbc' -> 'B B C'."""
+    """Returns the letters of a word one by one: 'bbc' -> 'B B C'."""
     return " ".join(letters.upper())
 
 

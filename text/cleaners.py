@@ -39,6 +39,7 @@ def to_ascii(text: str) -> str:
 
 
 def _dollars(match: re.Match[str]) -> str:
+    """Returns an amount as words and figures: "$3.50" as "3 dollars, 50 cents"."""
     parts = match[1].replace(",", "").split(".")
     if len(parts) > 2:
         return match[1] + " dollars"
@@ -53,11 +54,13 @@ def _dollars(match: re.Match[str]) -> str:
 
 @functools.cache
 def _inflect_engine() -> "inflect.engine":
+    """Returns inflect's engine, imported at its first use: that takes more than a second."""
     import inflect
     return inflect.engine()
 
 
 def _ordinal(match: re.Match[str]) -> str:
+    """Returns an ordinal such as "3rd" as a word."""
     if len(match[1]) > _LONGEST_NUMBER:
         return spell_digits(match[1]) + "th"
     return _inflect_engine().number_to_words(match[0])
@@ -65,6 +68,7 @@ def _ordinal(match: re.Match[str]) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _spell_number(digits: str) -> str:
+    """Returns a whole number as words, a year in pairs of digits."""
     digits = digits.lstrip("0") or "0"
     if len(digits) > _LONGEST_NUMBER:
         return spell_digits(digits)
@@ -79,6 +83,7 @@ def _spell_number(digits: str) -> str:
 
 
 def _expand_numbers(text: str) -> str:
+    """Returns the text with amounts, decimals, ordinals and numbers as words."""
     text = _GROUPED.sub(lambda match: match[0].replace(",", ""), text)
     text = _DOLLARS.sub(_dollars, text)
     text = _DECIMAL.sub(r"\1 point \2", text)

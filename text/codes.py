@@ -33,7 +33,7 @@ def short_phone(match: re.Match[str]) -> str:
 
 @rule(DIGIT, r"\d{3} \d{4}(?![\d,./-]*\d|\w)")
 def phone_with_space(match: re.Match[str]) -> str | None:
-    """'My number was 555 2143'."""
+    """Reads a phone number with a space digit by digit: 'My number was 555 2143'."""
     return _say_phone(match[0]) if match[0].startswith("555") or near(match, _PHONE_WORDS, 40) else None
 
 
@@ -145,6 +145,7 @@ def version_of_software(match: re.Match[str]) -> str | None:
 
 
 def _say_version(written: str) -> str:
+    """Returns a version such as "3.11" as words."""
     return " point ".join(f"oh {cardinal(part)}" if len(part) > 1 and part[0] == "0" != part[1] else cardinal(part)
                           for part in written.split("."))
 

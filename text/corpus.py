@@ -70,6 +70,7 @@ def _check_third_column(path: Path, columns: list[list[str]]) -> None:
 
 
 def _parse(where: str, line: str) -> Line:
+    """Returns a line of metadata. Raises UserError naming the place, `where`, of a malformed one."""
     name, *columns = (column.strip() for column in line.split("|"))
     if not columns:
         raise UserError(f"{where}: no '|' in {line[:40]!r}, expected id|text")

@@ -27,6 +27,7 @@ def month_name(written: str) -> str:
 
 
 def _calendar_date(year_: str, month: str, day: str) -> str | None:
+    """Returns a date as words; None if there is no such month or day."""
     if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
         return None
     said = f"{MONTHS[int(month) - 1].lower()} {ordinal(day)}"

@@ -55,6 +55,7 @@ def load_rows(name: str) -> list[list[str]]:
 
 @functools.cache
 def _contexts() -> _Contexts:
+    """Returns the word classes and contexts of the data file, read at the first use."""
     sections = load("heteronym_contexts")
     words: dict[str, tuple[str, ...]] = {}
     endings = {}
@@ -147,6 +148,7 @@ def _neighbours(words: list[str], pauses: list[str], index: int) -> list[tuple[s
 
 
 def _classes_of(word: str) -> tuple[str, ...]:
+    """Returns the classes of a word: its own, or that of its ending."""
     contexts = _contexts()
     if word in contexts.classes_of_word:
         return contexts.classes_of_word[word]

@@ -64,6 +64,7 @@ def read_lexicon(path: Path) -> Lexicon:
 
 
 def _parse(line: str, where: str) -> tuple[str, str]:
+    """Returns the word and the phonemes of a line. Raises UserError naming the place, `where`."""
     columns = _COLUMNS.fullmatch(line) or _ONE_SPACE.fullmatch(line)
     if not columns:
         raise UserError(f"{where}: found {line[:40]!r}, expected a word, two spaces and its phonemes, as in "
@@ -74,6 +75,7 @@ def _parse(line: str, where: str) -> tuple[str, str]:
 
 
 def _check(word: str, phonemes: str, where: str) -> None:
+    """Raises UserError for a word or phonemes that the reader cannot use."""
     if not word.strip() or not word[0].isalnum():
         raise UserError(f"{where}: found the word {word[:40]!r}, expected one that begins with a letter or a digit")
     if not is_arpabet(phonemes):

@@ -69,6 +69,7 @@ def plain(text: str, kind: str = "auto") -> str:
 
 
 def _without_html(text: str, entities: bool) -> str:
+    """Returns the text without HTML tags; block elements end in a pause. entities: replace &amp; and the like."""
     if "<" in text:
         text = _COMMENT.sub("", _SILENT_ELEMENT.sub(" ", text))
         text = _BREAK.sub(_pause, text)
@@ -97,11 +98,13 @@ def _tag(match: re.Match[str]) -> str:
 
 
 def _entity(match: re.Match[str]) -> str:
+    """Returns the character of an HTML entity; spaces stay plain, invisible characters go."""
     character = html.unescape(match[0])
     return " " if character == "\xa0" else "" if character in ("\xad", "\u200b") else character
 
 
 def _without_markdown(text: str) -> str:
+    """Returns the text without Markdown's marks; headings and list items end in a pause."""
     if "`" in text or "~~~" in text:
         text = _FENCE.sub("", text)
     text = _FOOTNOTE.sub("", text)
@@ -129,5 +132,6 @@ def _with_stop(line: str) -> str:
 
 
 def _table_row(match: re.Match[str]) -> str:
+    """Returns the cells of a table row, separated by commas."""
     cells = [cell.strip() for cell in match[1].split("|")]
     return _with_stop(", ".join(cell for cell in cells if cell))

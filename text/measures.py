@@ -44,6 +44,7 @@ def measurement(match: re.Match[str]) -> str | None:
 
 
 def _is_unit(match: re.Match[str], unit: str, space: str) -> bool:
+    """Returns whether the letters after a number are this unit, and not a word, a name or a seat."""
     if space and unit in _ATTACHED or unit in _SPACED and space != " ":
         return False
     if space == "-" and unit not in HYPHENATED_UNITS or space == " " and unit in _PREFIXED_NAMES:
@@ -118,10 +119,12 @@ def inch_or_foot_mark(match: re.Match[str]) -> str | None:
 
 
 def _quote_is_open(left: str) -> bool:
+    """Returns whether a double quote before this place is still open."""
     return len(re.findall(r"(?<![^\s(\[])\"(?=\S)", left)) > len(re.findall(r"(?<=[^\s\d])\"", left))
 
 
 def _single_quote_is_open(left: str) -> bool:
+    """Returns whether a single quote before this place is still open."""
     return len(re.findall(r"(?<![^\s(\"])'(?=[A-Za-z])", left)) > len(re.findall(r"(?<=[\w.,!?])'(?![A-Za-z])", left))
 
 
@@ -132,6 +135,7 @@ def _is_size(match: re.Match[str]) -> bool:
 
 
 def _say_length(written: str) -> str:
+    """Returns a number or a fraction as words."""
     return fraction.say(compiled(fraction.pattern).match(written)) if "/" in written else say_amount(written)
 
 
@@ -173,5 +177,5 @@ def unit_after_per(match: re.Match[str]) -> str | None:
 
 @rule(DIGIT, r"\d x (?=\d)|(\d)x(?=\d+\s?(?:m|km|MB|GB|TB|mm)\b)")
 def count_of_parts(match: re.Match[str]) -> str | None:
-    """4x100m -> four by ..., the unit is said with the figure after it."""
+    """Reads the first number of a product of lengths: 4x100m -> four by ...; the unit is read with the next number."""
     return f"{cardinal(match[0][0])} by"

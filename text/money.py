@@ -49,10 +49,12 @@ def european_money_sign_last(match: re.Match[str]) -> str:
 
 
 def _several(match: re.Match[str], sign: str) -> str:
+    """Returns the plural of a currency; the singular before a noun, as in "a $20 tip"."""
     return CURRENCIES[sign][0 if is_adjective(match) else 1]
 
 
 def _say_money(amount: str, sign: str, several: str) -> str:
+    """Returns an amount of money as words; several: the plural of the currency."""
     one, _, cent, cents = CURRENCIES[sign]
     if not cent or not re.search(r"\.\d\d$", amount):
         return f"{say_amount(amount)} {one if amount == '1' else several}"

@@ -19,12 +19,14 @@ def spell_digits(digits: str) -> str:
 
 
 def _below_hundred(number: int) -> str:
+    """Returns a number from 0 to 99 as words."""
     if number < 20:
         return _UNITS[number]
     return _TENS[number // 10] + (f"-{_UNITS[number % 10]}" if number % 10 else "")
 
 
 def _below_thousand(number: int, and_word: str) -> str:
+    """Returns a number from 0 to 999 as words; and_word: " and" or nothing, after the hundreds."""
     if number < 100:
         return _below_hundred(number)
     rest = f"{and_word} {_below_hundred(number % 100)}" if number % 100 else ""

@@ -147,6 +147,7 @@ def is_spelled(word: str) -> bool:
 
 
 def _without_stress(phonemes: str) -> str:
+    """Returns phonemes without the digits of their stress."""
     return phonemes.translate({ord(digit): None for digit in "012"})
 
 

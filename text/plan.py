@@ -73,6 +73,7 @@ def _with_ending_mark(reading: Reading) -> Reading:
 
 
 def _mark_seconds(amount: str) -> float:
+    """Returns the length of a pause mark in seconds. Raises UserError for one that cannot be read or is too long."""
     match = _PAUSE_LENGTH.fullmatch(amount)
     seconds = float(match[1]) * (0.001 if match[2].lower() == "ms" else 1.0) if match else math.inf
     if seconds > LONGEST_PAUSE:

@@ -102,6 +102,7 @@ def _separator(text: str, position: int, dropped: dict[str, bool]) -> str:
 
 
 def _read_at(text: str, position: int, lexicon: Lexicon | None) -> _Token:
+    """Returns what is said for the text at a position, by the lexicon, the plain words or the rules."""
     if lexicon:
         entry = lexicon.match(text, position)
         if entry:

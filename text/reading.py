@@ -52,6 +52,7 @@ def read(text: str, settings: TextConfig, lexicon: Lexicon | None = None) -> Rea
 
 
 def _read_as_person(text: str, phonemes: bool, lexicon: Lexicon | None) -> tuple[list[int], list[Word], str]:
+    """Returns the symbol ids, the words and the dropped characters of a text that the reader spells out."""
     pieces, dropped = speak(text, lexicon)
     spoken = _pronounce_all(pieces) if phonemes else [
         piece.spoken if piece.phonemes else piece.spoken.lower() for piece in pieces]
@@ -92,10 +93,12 @@ def _bare(word: str) -> str:
 
 
 def _in_braces(word: str, phonemes: str | None) -> str:
+    """Returns a word's phonemes in braces; the word itself if there are none."""
     return "{" + phonemes + "}" if phonemes else word.lower()
 
 
 def _read_cleaned(text: str, settings: TextConfig) -> tuple[list[int], list[Word], str]:
+    """Returns the symbol ids, the words and the dropped characters of a text that a published cleaner spells out."""
     clean = cleaner_of(settings.cleaners)
     ids = []
     for part, in_braces in split_braces(text):
@@ -110,6 +113,7 @@ def _read_cleaned(text: str, settings: TextConfig) -> tuple[list[int], list[Word
 
 
 def _without_braces(text: str) -> str:
+    """Returns the text without braces."""
     return text.replace("{", "").replace("}", "")
 
 
@@ -147,4 +151,5 @@ def _unsayable(text: str, cleaners: str) -> str:
 
 
 def _excerpt(text: str) -> str:
+    """Returns at most 40 characters of a text, in quotes, for messages."""
     return repr(text if len(text) <= 40 else text[:37] + "...")

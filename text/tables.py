@@ -35,6 +35,7 @@ def load(name: str) -> dict[str, Section]:
 
 
 def _words(section: Section) -> dict[str, str]:
+    """Returns a section's keys with their first values."""
     return {key: values[0] for key, values in section.items()}
 
 
