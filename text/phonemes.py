@@ -35,10 +35,11 @@ def _dictionary() -> bytes:
 @functools.cache
 def _preferred() -> dict[str, str]:
     """Pronunciations that replace CMUdict's first entry: pronunciations.txt before spoken_forms.txt."""
-    forms = {}
+    forms: dict[str, str] = {}
     for name in ("spoken_forms", "pronunciations"):
-        lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-        forms.update(line.split(maxsplit=1) for line in lines if line and line[0] != "#")
+        for line in (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+            if line and line[0] != "#":
+                word, forms[word] = line.split(maxsplit=1)
     return forms
 
 
