@@ -1,10 +1,9 @@
 """The recordings of a folder in LJSpeech's layout: wavs/<name>.wav (or .flac, .ogg, .opus)."""
 import functools
 import math
-import multiprocessing
 import os
-import signal
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import torch
 
 from audio.files import decode, to_int16, warn_once
 from audio.ragged import Ragged
+from runtime.devices import available_cpus
 from runtime.errors import UserError
 
 ENDINGS = (".wav", ".flac", ".ogg", ".opus")
@@ -31,38 +31,26 @@ class Recording(NamedTuple):
     problem: str = ""  # one line that names the file
 
 
-def read_corpus(folder: Path, names: Sequence[str], rate: int = 22050, processes: int = 1) -> Ragged:
+def read_corpus(folder: Path, names: Sequence[str], rate: int = 22050) -> Ragged:
     """Decodes wavs/<name>.* of `folder`, in the order of `names` (at least one), into a Ragged of int16 samples.
 
-    processes: how many decode at once; 1: this one. Raises UserError naming the missing and damaged files.
+    Raises UserError naming the missing and damaged files.
     """
-    recordings = read_recordings(folder, names, rate, processes)
+    recordings = read_recordings(folder, names, rate)
     check_all_readable(recordings)
     for change in sorted({change for recording in recordings for change in recording.changes}):
         warn_once(change)
     return Ragged.from_rows([torch.from_numpy(recording.wave) for recording in recordings])
 
 
-def read_recordings(folder: Path, names: Sequence[str], rate: int = 22050, processes: int = 1) -> list[Recording]:
+def read_recordings(folder: Path, names: Sequence[str], rate: int = 22050) -> list[Recording]:
     """Decodes the recordings of `folder` in the order of `names`; missing and damaged ones have a .problem."""
     from tqdm import tqdm
     _files_by_lower_name.cache_clear()
     read = functools.partial(_read, folder=Path(folder), rate=rate)
-    if processes > 1:
-        with multiprocessing.Pool(processes, _reset_signals) as pool:
-            rows = list(tqdm(pool.imap(read, names, chunksize=16), "reading recordings", len(names), disable=None))
-    else:
-        rows = [read(name) for name in tqdm(names, "reading recordings", disable=None)]
-    return rows
-
-
-def _reset_signals() -> None:
-    """Makes a worker process ignore SIGINT, which its parent handles, and end at SIGTERM, by which the pool ends it.
-
-    A worker that kept a handler of the parent (runtime.signals.catch_signals) would never end, nor would the pool.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Threads, since the decoders release Python's lock. A process forked from one that uses a GPU can hang.
+    with ThreadPoolExecutor(available_cpus()) as pool:
+        return list(tqdm(pool.map(read, names), "reading recordings", len(names), disable=None))
 
 
 def check_all_readable(recordings: Sequence[Recording]) -> None:

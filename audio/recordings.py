@@ -11,7 +11,6 @@ from audio.corpus import check_all_readable, read_recordings
 from audio.corpus_report import examine
 from audio.ragged import Ragged
 from hparams import AudioConfig
-from runtime.devices import available_cpus
 from runtime.errors import UserError
 from text import Line, read_metadata
 
@@ -57,7 +56,7 @@ def read_parts(folder: Path, parts: Sequence[list[Line]], audio: AudioConfig,
     recording is missing or damaged, naming all of them, and if no row of a part is left.
     """
     lines = [line for part in parts for line in part]
-    recordings = read_recordings(folder, [line.name for line in lines], audio.sample_rate, available_cpus())
+    recordings = read_recordings(folder, [line.name for line in lines], audio.sample_rate)
     check_all_readable(recordings)
     report = examine(lines, recordings, audio.sample_rate)
     if notify:

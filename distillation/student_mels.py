@@ -14,7 +14,6 @@ from distillation.requests import Request
 from hparams import AudioConfig, DistillationConfig
 from lightspeech import LightSpeech, load
 from lightspeech.pitch import estimate_pitch_of_rows
-from runtime.devices import available_cpus
 from runtime.errors import UserError
 from tacotron2 import Tacotron2
 from tacotron2.data import TeacherDataset, mels_from_waves
@@ -54,7 +53,7 @@ class TeacherForcedInference(TeacherInference):
         """lines: at least one, of a folder in LJSpeech's layout. Raises UserError if a recording cannot be read."""
         super().__init__(model, config, device)
         names = [line.name for line in lines]
-        waves = read_corpus(folder, names, AudioConfig().sample_rate, available_cpus())
+        waves = read_corpus(folder, names, AudioConfig().sample_rate)
         self.dataset = TeacherDataset(lines, mels_from_waves(waves, device))
         self.requests = self.recorded_requests(self.dataset, 0)
         self.rows = {name: row for row, name in enumerate(names)}

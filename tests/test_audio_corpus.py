@@ -1,5 +1,4 @@
 """Damaged and unusual recordings, ids as other projects write them, and the report on a corpus."""
-import signal
 import struct
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from audio.files import MOST_SAMPLES, decode
 from audio.recordings import read_folder
 from hparams import AudioConfig
 from runtime.errors import UserError
-from runtime.signals import catch_signals
 from text import Line, read_metadata
 
 ROOT = Path(__file__).parents[1]
@@ -237,13 +235,3 @@ def test_any_metadata_is_lines_or_one_line(rows, bars, tmp_path_factory):
         assert "\n" not in str(error)
     else:
         assert lines and all(line.name and line.text for line in lines)
-
-
-def handlers(name: str, folder: Path, rate: int) -> tuple:
-    return signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-
-
-def test_worker_processes_do_not_keep_the_signal_handlers_of_a_run(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr("audio.corpus._read", handlers)
-    with catch_signals():  # as preprocess.py reads recordings
-        assert read_recordings(tmp_path, ["a", "b"], processes=2) == [(signal.SIG_IGN, signal.SIG_DFL)] * 2

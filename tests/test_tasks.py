@@ -13,8 +13,7 @@ import torch
 
 import lightspeech
 import train as script
-from audio import Ragged, read_corpus
-from audio.files import Decoded
+from audio import Ragged
 from distillation.manifest import Manifest
 from distillation.shards import DistilledRow
 from distillation.writer import DistilledWriter
@@ -147,13 +146,6 @@ def test_segments_are_named_by_their_recordings(corpus):
         for name, wave in zip(names, task.sampler.cut(task.positions).wave, strict=True):
             recording = waves[task.recordings.index(name)]
             assert (recording.unfold(0, len(wave), 1) == wave).all(1).any()
-
-
-def test_processes_that_read_leave_ctrl_c_to_the_one_that_waits(corpus, monkeypatch):
-    def decode(path: Path, rate: int) -> Decoded:
-        return Decoded(np.full(9, 0.5 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN else 0.0), rate, [])
-    monkeypatch.setattr("audio.corpus.decode", decode)
-    assert read_corpus(corpus, ["clip-0", "clip-1"], processes=2).flat.all()
 
 
 def test_a_part_without_a_usable_recording_is_refused(corpus, tmp_path):

@@ -13,7 +13,6 @@ from audio.recordings import split_lines
 from distillation.dataset import DistilledDataset
 from hparams import AudioConfig
 from runtime.console import print_notice
-from runtime.devices import available_cpus
 from runtime.errors import UserError
 from tacotron2.data import mels_from_waves
 from text import read
@@ -54,7 +53,7 @@ def _teacher_frames(network: tacotron2.Tacotron2, folder: Path) -> tuple[Tensor,
     """Returns frames (T, M) of free-running inference, with a seed for each text, and those of the recordings."""
     lines = split_lines(folder)[0]
     lines = [lines[row] for row in _evenly_spaced(len(lines))]
-    waves = read_corpus(folder, [line.name for line in lines], AudioConfig().sample_rate, available_cpus())
+    waves = read_corpus(folder, [line.name for line in lines], AudioConfig().sample_rate)
     rows, frames = [torch.tensor(read(line.text, network.text).ids) for line in lines], []
     for start in range(0, len(rows), BATCH_SIZE):
         batch = rows[start:start + BATCH_SIZE]
