@@ -17,9 +17,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hparams import AudioConfig, DistillationConfig, ReadingLimits
+from hparams import AudioConfig, DistillationConfig, ReadingLimits, UserError
 from runtime.console import one_line, open_closed_streams, print_notice, print_result
-from runtime.errors import UserError
 from runtime.weights import newest_weights
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hparams import UserError
 from runtime.console import one_line, open_closed_streams, print_notice, print_result, stdout_descriptor
-from runtime.errors import UserError
 from runtime.files import read_lines
 from synthesis import SENTENCE_PAUSE, VOCODERS, Synthesizer
 from synthesis.outputs import Outputs, write_speech

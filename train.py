@@ -16,9 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hparams import CONFIGS
+from hparams import CONFIGS, UserError
 from runtime.console import one_line, open_closed_streams, print_notice
-from runtime.errors import UserError
 from runtime.files import check_readable
 from runtime.settings import named_config, override
 

@@ -12,8 +12,8 @@ import torch
 
 from audio.files import decode, to_int16, warn_once
 from audio.ragged import Ragged
+from hparams import UserError
 from runtime.devices import available_cpus
-from runtime.errors import UserError
 
 ENDINGS = (".wav", ".flac", ".ogg", ".opus")
 NOT_READ = (".mp3", ".m4a", ".aac", ".wma", ".webm")  # named in the message if such a file is there

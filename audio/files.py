@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hparams import UserError
 from runtime.console import one_line
-from runtime.errors import UserError
 from runtime.files import atomic_write, check_readable
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hparams import AudioConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, UserError
 
 # Slaney's mel scale (Auditory Toolbox, 1998): linear up to 1 kHz, above it 27 steps to the factor 6.4.
 HZ_PER_MEL = 200 / 3

@@ -10,8 +10,7 @@ import torch
 from audio.corpus import check_all_readable, read_recordings
 from audio.corpus_report import examine
 from audio.ragged import Ragged
-from hparams import AudioConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, UserError
 from text import Line, read_metadata
 
 

@@ -16,9 +16,8 @@ from distillation import shards
 from distillation.manifest import Manifest, check_definition, read_manifest
 from distillation.quality import stricter_limit
 from distillation.shards import Record
-from hparams import AudioConfig, ReadingLimits
+from hparams import AudioConfig, ReadingLimits, UserError
 from runtime.console import print_notice
-from runtime.errors import UserError
 from text import symbols as todays_symbols
 
 RowKey = tuple[str, int]  # name and sample

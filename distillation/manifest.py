@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from distillation.quality import stricter_limit
-from hparams import AudioConfig, ReadingLimits, TextConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, ReadingLimits, TextConfig, UserError
 from runtime.files import check_readable, make_folder, write_text
 from runtime.settings import from_dict
 

@@ -6,8 +6,7 @@ from distillation.dataset import RowKey
 from distillation.processes import Processes
 from distillation.texts import Text
 from distillation.writer import DistilledWriter
-from hparams import TextConfig
-from runtime.errors import UserError
+from hparams import TextConfig, UserError
 
 
 class Request(NamedTuple):

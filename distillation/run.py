@@ -22,11 +22,10 @@ from distillation.shards import DistilledRow
 from distillation.student_mels import TeacherForcedInference, load_student, recorded_lines
 from distillation.texts import Text, read_texts
 from distillation.writer import DistilledWriter
-from hparams import AudioConfig, DistillationConfig
+from hparams import AudioConfig, DistillationConfig, UserError
 from lightspeech import LightSpeech
 from runtime.batching import group_by_length
 from runtime.devices import pick_device
-from runtime.errors import UserError
 from runtime.files import make_folder, remove_leftovers, write_text
 from runtime.locks import folder_lock
 from runtime.signals import catch_signals

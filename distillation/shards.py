@@ -20,8 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from hparams import ReadingLimits
-from runtime.errors import UserError
+from hparams import ReadingLimits, UserError
 from runtime.files import atomic_write, check_readable
 from runtime.settings import from_dict
 

@@ -11,10 +11,9 @@ from audio import read_corpus
 from audio.recordings import split_lines
 from distillation.inference import TeacherInference, Utterance
 from distillation.requests import Request
-from hparams import AudioConfig, DistillationConfig
+from hparams import AudioConfig, DistillationConfig, UserError
 from lightspeech import LightSpeech, load
 from lightspeech.pitch import estimate_pitch_of_rows
-from runtime.errors import UserError
 from tacotron2 import Tacotron2
 from tacotron2.data import TeacherDataset, mels_from_waves
 from text import Line

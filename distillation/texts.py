@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime.errors import UserError
+from hparams import UserError
 from runtime.files import read_lines
 
 

@@ -1,8 +1,8 @@
 """What the scripts of this folder share on the command line."""
 from collections.abc import Callable
 
+from hparams import UserError
 from runtime.console import one_line, print_notice
-from runtime.errors import UserError
 
 
 def exit_status(script: str, run: Callable[[], None]) -> int:

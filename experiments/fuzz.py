@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from experiments.command import exit_status
 from experiments.fuzz_files import SAMPLES, mutate
 from experiments.machine import describe_machine
-from runtime.errors import UserError
+from hparams import UserError
 from runtime.files import write_text
 
 SECONDS_PER_TRIAL = 10

@@ -30,7 +30,7 @@ from audio import mel_spectrogram, read_wav, write_wav
 from experiments.command import exit_status
 from experiments.machine import describe_machine
 from experiments.make_samples import default_weights
-from runtime.errors import UserError
+from hparams import UserError
 from runtime.files import write_text
 from text import Line, read_metadata
 

@@ -9,8 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from hparams import UserError
 from runtime.console import print_result
-from runtime.errors import UserError
 
 Job = tuple[Any, ...]  # a function and its arguments; the device is added as the last argument
 

@@ -19,7 +19,7 @@ from audio import mel_spectrogram, write_wav
 from distillation.dataset import DistilledDataset
 from experiments.mel_measures import mel_cepstral_distortion, mel_figures
 from experiments.target_experiment import Cell, Experiment
-from runtime.errors import UserError
+from hparams import UserError
 from runtime.files import write_text
 from training.checkpoint import find_checkpoint
 from training.export import export

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.target_sets import MEL_TARGETS
-from runtime.errors import UserError
+from hparams import UserError
 
 # measure -> heading, factor, digits
 MEASURES = {"wer": ("WER, %", 100, 1), "mos": ("MOS", 1, 2), "mcd": ("MCD through the vocoder, dB", 1, 2),

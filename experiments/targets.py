@@ -39,9 +39,9 @@ from experiments.target_experiment import CELLS, Experiment
 from experiments.target_sets import MEL_TARGETS, REPEATED, SETS
 from experiments.target_statistics import set_statistics, variation_between_readings
 from experiments.target_students import make_reference, make_student, spoken_rows
+from hparams import UserError
 from runtime.console import print_result
 from runtime.devices import available_cpus
-from runtime.errors import UserError
 from runtime.files import write_text
 from runtime.weights import newest_weights
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from hparams import UserError
 from lightspeech.sequences import sequence_mask
-from runtime.errors import UserError
 
 MAX_DURATION = 400  # frames of one symbol (4.6 s), so that no input makes an utterance endless
 N_POSITION_FEATURES = 8  # of `position_features`

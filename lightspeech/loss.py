@@ -2,13 +2,12 @@
 import torch
 from torch import Tensor
 
-from hparams import StudentTraining
+from hparams import StudentTraining, UserError
 from lightspeech.data import StudentBatch
 from lightspeech.durations import durations_to_log
 from lightspeech.model import LightSpeechOutput
 from lightspeech.pitch import pitch_loss
 from lightspeech.sequences import sequence_mask
-from runtime.errors import UserError
 
 
 def student_loss(output: LightSpeechOutput, batch: StudentBatch, settings: StudentTraining) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hparams import LightSpeechConfig, TextConfig
+from hparams import LightSpeechConfig, TextConfig, UserError
 from lightspeech.durations import (
     N_POSITION_FEATURES,
     FrameAlignment,
@@ -26,7 +26,6 @@ from lightspeech.durations import (
 )
 from lightspeech.pitch import DEFAULT_LOG_PITCH, N_HARMONIC_BANDS, HarmonicPattern, pitch_contour
 from lightspeech.sequences import reorder, reversal_index, sequence_mask
-from runtime.errors import UserError
 
 
 class LightSpeechOutput(NamedTuple):

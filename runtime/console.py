@@ -5,7 +5,7 @@ import re
 import sys
 from typing import TextIO
 
-from runtime.errors import UserError
+from hparams import UserError
 
 # Control characters, line separators and marks that change the writing direction. Line feed and tab are harmless.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -3,7 +3,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from runtime.errors import UserError
+from hparams import UserError
 
 if TYPE_CHECKING:
     import torch

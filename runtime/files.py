@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from runtime.errors import UserError
+from hparams import UserError
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from runtime.errors import UserError
+from hparams import UserError
 
 LOCK_NAME = ".lock"  # in the folder; removed at the end, harmless if a kill leaves it
 _held: set[str] = set()  # the system's locks are those of a process: a second one in this process would be granted

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_hooks
 
-from runtime.errors import UserError
+from hparams import UserError
 
 Network = TypeVar("Network", bound=nn.Module)
 MOST_TIMES = 4  # a network under construction may be so many times as large as its file: weight norm, discarded parts

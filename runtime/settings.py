@@ -2,8 +2,7 @@
 import dataclasses
 from typing import Any, TypeVar
 
-from hparams import CONFIGS, TrainConfig
-from runtime.errors import UserError
+from hparams import CONFIGS, TrainConfig, UserError
 
 Config = TypeVar("Config")
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}

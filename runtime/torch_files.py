@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import torch
 
-from runtime.errors import UserError
+from hparams import UserError
 from runtime.files import check_readable
 
 MAX_REUSED_OBJECTS = 40  # torch.save writes next to none; 2^20 steps at the most

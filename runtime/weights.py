@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hparams import CONFIGS, AudioConfig, TextConfig
+from hparams import CONFIGS, AudioConfig, TextConfig, UserError
 from runtime.console import print_notice
-from runtime.errors import UserError
 from runtime.files import atomic_write, check_readable
 from runtime.settings import from_dict
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runtime.errors import UserError
+from hparams import UserError
 
 SENTENCE_PAUSE = 0.3  # seconds
 

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hparams import AudioConfig
+from hparams import AudioConfig, UserError
 from runtime.batching import row_seed
-from runtime.errors import UserError
 from runtime.weights import newest_weights, weights_notes
 from synthesis.mel_predictor import MelPredictor
 from synthesis.speech import SENTENCE_PAUSE, Speech, SpeechSettings, Stream

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hparams import AudioConfig
+from hparams import AudioConfig, UserError
 from runtime.batching import group_by_length
-from runtime.errors import UserError
 
 if TYPE_CHECKING:
     import torch

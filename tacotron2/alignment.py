@@ -5,7 +5,7 @@ to 1. Durations are int64 frames for each symbol, (N,), and sum to T.
 """
 import numpy as np
 
-from runtime.errors import UserError
+from hparams import UserError
 
 MIN_WEIGHT = 1e-12  # smaller attention weights are raised to this before the logarithm
 

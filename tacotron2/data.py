@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from audio import MelSpectrogram, Ragged
-from hparams import AudioConfig, TextConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, TextConfig, UserError
 from text import Line, read, read_mixed
 
 CHUNK_SAMPLES = 2**24  # samples with padding whose mels are computed at once; needs about 0.5 GB of memory

@@ -4,8 +4,7 @@ from typing import Any
 
 import torch
 
-from hparams import AudioConfig, Tacotron2Config, TextConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, Tacotron2Config, TextConfig, UserError
 from runtime.files import check_readable
 from runtime.networks import build_network, load_tensors
 from runtime.torch_files import read_torch_file

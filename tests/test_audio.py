@@ -10,8 +10,7 @@ import torch
 
 import audio
 from audio.files import warn_once
-from hparams import AudioConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, UserError
 
 GOLDEN = Path(__file__).parent / "golden" / "mel.npz"
 

@@ -15,8 +15,7 @@ from audio.corpus import find_recording, read_recordings
 from audio.corpus_report import examine
 from audio.files import MOST_SAMPLES, decode
 from audio.recordings import read_folder
-from hparams import AudioConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, UserError
 from text import Line, read_metadata
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +46,7 @@ def test_a_flac_that_claims_years_takes_no_memory(tmp_path):
     data[21] |= 0x0F
     data[22:26] = b"\xff" * 4  # the total number of samples in STREAMINFO: 2^36 - 1
     (tmp_path / "a.flac").write_bytes(data)
-    code = ("import sys, resource; from runtime.errors import UserError; import audio.files\n"
+    code = ("import sys, resource; from hparams import UserError; import audio.files\n"
             "resource.setrlimit(resource.RLIMIT_AS, (8 * 2 ** 30, 8 * 2 ** 30))\n"
             "try: audio.files.decode(sys.argv[1], 22050)\nexcept UserError as error: print(error)")
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.flac"], cwd=ROOT, capture_output=True, text=True)

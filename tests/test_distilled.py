@@ -22,8 +22,7 @@ from distillation.dataset import DistilledDataset, finished_rows, read_records
 from distillation.manifest import Manifest, read_manifest
 from distillation.shards import DistilledRow
 from distillation.writer import DistilledWriter
-from hparams import AudioConfig, ReadingLimits, TextConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, ReadingLimits, TextConfig, UserError
 from text import symbols
 
 MANIFEST = Manifest(AudioConfig(), TextConfig(), symbols, teacher="teacher.pt 12ab", samples=2, seed=3)

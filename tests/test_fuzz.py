@@ -6,7 +6,7 @@ import pytest
 
 from experiments import fuzz
 from experiments.fuzz_files import SAMPLES, Sample
-from runtime.errors import UserError
+from hparams import UserError
 
 
 @pytest.mark.parametrize("reader", sorted(SAMPLES))

@@ -8,14 +8,13 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import lightspeech
 from audio import covariance_map
-from hparams import AudioConfig, LightSpeechConfig, StudentTraining, TextConfig
+from hparams import AudioConfig, LightSpeechConfig, StudentTraining, TextConfig, UserError
 from lightspeech.data import StudentBatch
 from lightspeech.durations import N_POSITION_FEATURES, align_frames, durations_to_log, position_features
 from lightspeech.loss import student_loss
 from lightspeech.model import BidirectionalGRU, LightSpeech
 from lightspeech.pitch import N_HARMONIC_BANDS, HarmonicPattern
 from lightspeech.sequences import sequence_mask
-from runtime.errors import UserError
 from runtime.weights import HALF_FROM, save_weights
 from text import symbols
 

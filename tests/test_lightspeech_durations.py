@@ -2,6 +2,7 @@
 import pytest
 import torch
 
+from hparams import UserError
 from lightspeech.durations import (
     MAX_DURATION,
     N_POSITION_FEATURES,
@@ -12,7 +13,6 @@ from lightspeech.durations import (
     position_features,
     regulate_length,
 )
-from runtime.errors import UserError
 
 
 def test_length_regulator_example() -> None:

@@ -23,9 +23,8 @@ from distillation.processes import Processes
 from distillation.quality import measure_quality
 from distillation.requests import Request, share_rows
 from distillation.texts import Text, read_texts
-from hparams import CONFIGS, TextConfig
+from hparams import CONFIGS, TextConfig, UserError
 from runtime.batching import group_by_length, row_seed
-from runtime.errors import UserError
 from runtime.locks import folder_lock
 from text import symbols
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hparams import UserError
 from runtime import console
-from runtime.errors import UserError
 from runtime.files import atomic_write, check_readable, make_folder, read_lines, remove_leftovers, write_text
 from runtime.locks import folder_lock
 

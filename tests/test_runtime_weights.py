@@ -15,8 +15,7 @@ from torch import nn
 import lightspeech
 import tacotron2
 import waveglow
-from hparams import CONFIGS, AudioConfig, LightSpeechConfig, TextConfig, WaveGlowConfig
-from runtime.errors import UserError
+from hparams import CONFIGS, AudioConfig, LightSpeechConfig, TextConfig, UserError, WaveGlowConfig
 from runtime.networks import build_network
 from runtime.settings import from_dict
 from runtime.torch_files import read_torch_file

@@ -20,9 +20,8 @@ from distillation.inference import TeacherInference
 from distillation.manifest import Manifest
 from distillation.shards import DistilledRow
 from distillation.writer import DistilledWriter
-from hparams import CONFIGS, AudioConfig, TextConfig
+from hparams import CONFIGS, AudioConfig, TextConfig, UserError
 from lightspeech.pitch import estimate_pitch
-from runtime.errors import UserError
 from runtime.settings import named_config, override
 from tacotron2.data import TeacherDataset, mels_from_waves
 from text import read_metadata, symbols

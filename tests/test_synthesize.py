@@ -6,9 +6,8 @@ import pytest
 import torch
 
 import waveglow
-from hparams import AudioConfig, TextConfig, WaveGlowConfig
+from hparams import AudioConfig, TextConfig, UserError, WaveGlowConfig
 from lightspeech import ProsodyPrediction
-from runtime.errors import UserError
 from synthesis import mel_predictor, synthesizer, vocoder_runner
 from synthesis.vocoder_runner import FADE_SAMPLES, FIRST_CHUNK, TAIL_FRAMES
 from synthesize import Synthesizer

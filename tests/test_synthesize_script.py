@@ -17,9 +17,8 @@ from safetensors.torch import save_file
 import lightspeech
 import synthesize
 from audio import read_wav, write_stream
-from hparams import AudioConfig
+from hparams import AudioConfig, UserError
 from runtime.console import stdout_descriptor
-from runtime.errors import UserError
 from runtime.files import read_lines, write_text
 from synthesis import synthesizer
 from text import symbols

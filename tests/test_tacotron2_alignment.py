@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from distillation.quality import measure_quality, reject_reason
-from hparams import ReadingLimits
-from runtime.errors import UserError
+from hparams import ReadingLimits, UserError
 from tacotron2 import durations_argmax, durations_monotonic
 
 EXAMPLE = np.array([[.9, .1, 0], [.8, .2, 0], [0, .4, .6], [0, .2, .8]], dtype=np.float32)

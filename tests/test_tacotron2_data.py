@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from audio import Ragged, mel_spectrogram
-from hparams import Tacotron2Config
-from runtime.errors import UserError
+from hparams import Tacotron2Config, UserError
 from tacotron2 import Tacotron2, data
 from tacotron2.data import TeacherDataset, mels_from_waves
 from tacotron2.loss import losses, total

@@ -10,8 +10,7 @@ import torch
 from test_tacotron2_model import TINY, close, tiny_model
 
 from audio import covariance_map
-from hparams import AudioConfig, TextConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, TextConfig, UserError
 from runtime.weights import save_weights
 from tacotron2 import Tacotron2, load, save, sharpen
 from tacotron2.pretrained import PUBLISHED_TEXT

@@ -13,9 +13,8 @@ from experiments.target_experiment import CELLS, SIZES, Cell, Experiment
 from experiments.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescale
 from experiments.target_students import spoken_rows, train_student
 from experiments.targets import main, recorded_settings, remaining_error, run
-from hparams import CONFIGS, LightSpeechConfig, TextConfig
+from hparams import CONFIGS, LightSpeechConfig, TextConfig, UserError
 from lightspeech import LightSpeech
-from runtime.errors import UserError
 from runtime.weights import weights_notes
 
 LINES = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense.", "No, no, no.", "Yes it is.",

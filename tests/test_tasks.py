@@ -17,8 +17,7 @@ from audio import Ragged
 from distillation.manifest import Manifest
 from distillation.shards import DistilledRow
 from distillation.writer import DistilledWriter
-from hparams import CONFIGS, AudioConfig, TextConfig
-from runtime.errors import UserError
+from hparams import CONFIGS, AudioConfig, TextConfig, UserError
 from runtime.settings import named_config, override
 from text import symbols
 from training.checkpoint import load_newest

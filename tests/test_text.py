@@ -8,8 +8,7 @@ from pathlib import Path
 import inflect
 import pytest
 
-from hparams import TextConfig
-from runtime.errors import UserError
+from hparams import TextConfig, UserError
 from text import read, sequence_to_text, symbols, text_to_sequence
 from text.cleaners import basic_cleaners, english_cleaners, transliteration_cleaners
 from text.numbers import cardinal, ordinal, year

@@ -1,8 +1,7 @@
 """A user's lexicon: what it decides, and one line for each mistake."""
 import pytest
 
-from hparams import TextConfig
-from runtime.errors import UserError
+from hparams import TextConfig, UserError
 from text import Lexicon, read, read_lexicon, sequence_to_text
 from text.plan import make_plan
 

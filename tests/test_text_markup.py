@@ -1,8 +1,7 @@
 """Markup off: markdown, HTML and SSML, and ordinary text that looks a little like them."""
 import pytest
 
-from hparams import TextConfig
-from runtime.errors import UserError
+from hparams import TextConfig, UserError
 from text.cleaners import english_reader
 from text.markup import plain
 from text.plan import make_plan

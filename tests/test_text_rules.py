@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from hparams import TextConfig
-from runtime.errors import UserError
+from hparams import TextConfig, UserError
 from text import read, split_sentences, text_to_sequence
 from text.__main__ import explain, main
 from text.cleaners import english_reader

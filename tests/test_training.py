@@ -14,8 +14,7 @@ import torch
 from torch import nn
 
 import train as script
-from hparams import MelTraining, TrainConfig
-from runtime.errors import UserError
+from hparams import MelTraining, TrainConfig, UserError
 from training.checkpoint import load_checkpoint, load_newest, resumed_config, save_checkpoint
 from training.distributed import Workers, any_process, process_group
 from training.log import TrainingLog

@@ -14,8 +14,7 @@ import torch
 from test_waveglow import FRAME, TINY, check_against_golden, golden_model, random_mel, random_model, weight_of
 from torch import nn
 
-from hparams import AudioConfig, Tacotron2Config, WaveGlowConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, Tacotron2Config, UserError, WaveGlowConfig
 from runtime.weights import save_weights
 from waveglow import load, save
 from waveglow.pretrained import _config, _join_conditions

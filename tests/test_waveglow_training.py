@@ -5,7 +5,7 @@ import torch
 from test_waveglow import FRAME, random_model
 
 from audio import Ragged, mel_spectrogram
-from runtime.errors import UserError
+from hparams import UserError
 from training.gan_loss import DiscriminatorOutput, discriminator_loss, generator_losses
 from training.spectral_loss import SpectralLoss
 from training.wave_discriminators import Discriminators

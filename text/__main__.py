@@ -6,8 +6,7 @@ the phonemes that the voice gets, in braces, and in letters the words that no di
 import argparse
 import sys
 
-from hparams import TextConfig
-from runtime.errors import UserError
+from hparams import TextConfig, UserError
 from text.lexicon import Lexicon, read_lexicon
 from text.markup import KINDS, plain
 from text.reader import speak

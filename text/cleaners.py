@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from runtime.errors import UserError
+from hparams import UserError
 from text.numbers import spell_digits
 
 if TYPE_CHECKING:

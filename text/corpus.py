@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime.errors import UserError
+from hparams import UserError
 from text.cleaners import to_ascii
 from text.reader import pause_between
 from text.sequence import encode, encode_plain

@@ -2,7 +2,7 @@
 import re
 from pathlib import Path
 
-from runtime.errors import UserError
+from hparams import UserError
 from text.phonemes import is_arpabet, sibilant_ending
 from text.symbols import symbol_to_id
 

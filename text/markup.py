@@ -6,7 +6,7 @@ footnotes and drawn boxes are silent. Every pattern is bounded, so that the time
 import html
 import re
 
-from runtime.errors import UserError
+from hparams import UserError
 
 KINDS = ("auto", "plain", "markdown", "html")
 _TAGS = ("a abbr address article aside audio b big blockquote body br button caption center cite code col dd del "

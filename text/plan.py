@@ -4,8 +4,7 @@ import re
 import string
 from typing import NamedTuple
 
-from hparams import TextConfig
-from runtime.errors import UserError
+from hparams import TextConfig, UserError
 from text.lexicon import Lexicon
 from text.markup import plain
 from text.reading import Reading, read

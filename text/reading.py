@@ -2,8 +2,7 @@
 import re
 from typing import NamedTuple
 
-from hparams import TextConfig
-from runtime.errors import UserError
+from hparams import TextConfig, UserError
 from text.cleaners import cleaner_of
 from text.lexicon import Lexicon
 from text.phonemes import pronounce, pronounce_in_context

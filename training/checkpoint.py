@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 
-from hparams import OPERATIONAL, TrainConfig
+from hparams import OPERATIONAL, TrainConfig, UserError
 from runtime.console import one_line
-from runtime.errors import UserError
 from runtime.files import atomic_write
 from runtime.settings import from_dict
 from runtime.torch_files import read_torch_file

@@ -11,8 +11,7 @@ from torch import nn
 import lightspeech
 import tacotron2
 import waveglow
-from hparams import CONFIGS, TextConfig
-from runtime.errors import UserError
+from hparams import CONFIGS, TextConfig, UserError
 from runtime.files import make_folder
 from runtime.networks import build_network, load_tensors
 from runtime.settings import from_dict

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from hparams import UserError
 from runtime.console import one_line, print_notice
-from runtime.errors import UserError
 
 
 def check_judge(command: str) -> None:

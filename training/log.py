@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from audio import write_wav
-from runtime.errors import UserError
+from hparams import UserError
 from runtime.files import atomic_write, write_text
 
 

@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from runtime.errors import UserError
+from hparams import UserError
 from runtime.files import make_folder
 from runtime.signals import catch_signals
 from training.checkpoint import BEST, LATEST

@@ -11,9 +11,8 @@ import tacotron2
 from audio import covariance_map, read_corpus
 from audio.recordings import split_lines
 from distillation.dataset import DistilledDataset
-from hparams import AudioConfig
+from hparams import AudioConfig, UserError
 from runtime.console import print_notice
-from runtime.errors import UserError
 from tacotron2.data import mels_from_waves
 from text import read
 

@@ -9,9 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from hparams import TextConfig, TrainConfig
+from hparams import TextConfig, TrainConfig, UserError
 from runtime.console import one_line, print_notice
-from runtime.errors import UserError
 from runtime.files import make_folder, remove_leftovers
 from runtime.locks import folder_lock
 from training.checkpoint import MALFORMED, check_same_config, find_checkpoint, save_checkpoint, saved_settings

@@ -8,12 +8,11 @@ from torch import nn
 
 from distillation.batches import collate
 from distillation.dataset import DistilledDataset
-from hparams import LightSpeechConfig, StudentTraining, TextConfig
+from hparams import LightSpeechConfig, StudentTraining, TextConfig, UserError
 from lightspeech import LightSpeech, LightSpeechOutput
 from lightspeech.data import StudentBatch
 from lightspeech.loss import student_loss
 from lightspeech.pitch import estimate_pitch_of_rows
-from runtime.errors import UserError
 from training.distributed import Workers
 from training.log import TrainingLog
 from training.mel_discriminators import AdversarialMelLoss, variance_ratio

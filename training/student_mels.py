@@ -6,9 +6,8 @@ from torch import Tensor
 from audio import Ragged
 from audio.recordings import Corpus, read_parts, split_lines
 from distillation.dataset import DistilledDataset
-from hparams import AudioConfig
+from hparams import AudioConfig, UserError
 from runtime.console import print_notice
-from runtime.errors import UserError
 from training.distributed import Workers
 
 _MAKE_MELS = "make the mels of this corpus with preprocess.py --student"

@@ -2,8 +2,7 @@
 from pathlib import Path
 from typing import Any
 
-from hparams import AudioConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, UserError
 from text import symbols
 from training.distributed import Workers
 from training.state import Task

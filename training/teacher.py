@@ -6,9 +6,8 @@ import torch
 from torch import nn
 
 from audio.recordings import Corpus, read_folder
-from hparams import AudioConfig, Tacotron2Config, TeacherTraining, TextConfig
+from hparams import AudioConfig, Tacotron2Config, TeacherTraining, TextConfig, UserError
 from runtime.console import print_notice
-from runtime.errors import UserError
 from tacotron2 import Tacotron2, Tacotron2Output
 from tacotron2.data import TeacherBatch, TeacherDataset, mels_from_waves
 from tacotron2.loss import LossWeights, losses, total

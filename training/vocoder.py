@@ -11,9 +11,8 @@ from torch import nn
 
 from audio import MelSpectrogram
 from audio.recordings import read_folder
-from hparams import AudioConfig, TextConfig, VocoderTraining, WaveGlowConfig
+from hparams import AudioConfig, TextConfig, UserError, VocoderTraining, WaveGlowConfig
 from runtime.console import print_notice
-from runtime.errors import UserError
 from runtime.graphs import Step, record_graph
 from training.distributed import Workers
 from training.gan_loss import discriminator_loss, generator_losses

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from audio import MelSpectrogram, Ragged
-from hparams import AudioConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, UserError
 
 
 class Segments(NamedTuple):

@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hparams import AudioConfig, WaveGlowConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, UserError, WaveGlowConfig
 from waveglow.conditioner import STEPS_PER_FRAME, FrameConditioner, SampleConditioner
 from waveglow.coupling import CouplingNetwork, FlowWeights, NormedConv, coupling_network, flow_weights
 

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hparams import AudioConfig, WaveGlowConfig
-from runtime.errors import UserError
+from hparams import AudioConfig, UserError, WaveGlowConfig
 from runtime.files import check_readable
 from runtime.networks import build_network, load_tensors
 from runtime.weights import load_weights, save_weights

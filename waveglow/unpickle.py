@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from runtime.errors import UserError
+from hparams import UserError
 from runtime.torch_files import zip_fault
 
 RECORDED_MODULES = ("glow", "glow_old", "torch.nn")  # with everything below them
