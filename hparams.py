@@ -13,9 +13,9 @@ class UserError(ValueError):
 
 
 def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
-    """Raises UserError if a setting is none of its choices."""
+    """Raises ValueError if a setting is none of its choices."""
     if found not in choices:
-        raise UserError(f"{name}: found {found!r}, expected one of {', '.join(choices)}")
+        raise ValueError(f"{name}: found {found!r}, expected one of {', '.join(choices)}")
 
 
 # Ranges: whole numbers are at least 1 and other numbers finite and at least 0, with these exceptions.
@@ -28,7 +28,7 @@ _ODD = ("kernel_size", "encoder_kernel_size", "location_kernel_size", "postnet_k
 
 
 def _check_numbers(config: Any) -> None:
-    """Raises UserError for a number in a config that is out of its range."""
+    """Raises ValueError for a number in a config that is out of its range."""
     for field in dataclasses.fields(config):
         name, value = field.name, getattr(config, field.name)
         if field.type not in (int, float):
@@ -41,7 +41,7 @@ def _check_numbers(config: Any) -> None:
                     "an odd number": name in _ODD and value % 2 == 0}
         for expected, is_violated in violated.items():
             if is_violated:
-                raise UserError(f"{name}: found {value}, expected {expected}")
+                raise ValueError(f"{name}: found {value}, expected {expected}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,9 +116,9 @@ class Tacotron2Config:
     def __post_init__(self) -> None:
         _check_numbers(self)
         if self.encoder_dim % 2:
-            raise UserError(f"encoder_dim: found {self.encoder_dim}, expected an even number: half for each direction")
+            raise ValueError(f"encoder_dim: found {self.encoder_dim}, expected an even number: half for each direction")
         if self.postnet_n_convolutions < 2:
-            raise UserError(f"postnet_n_convolutions: found {self.postnet_n_convolutions}, expected at least 2")
+            raise ValueError(f"postnet_n_convolutions: found {self.postnet_n_convolutions}, expected at least 2")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,7 +245,7 @@ class VocoderTraining(TrainConfig):
         super().__post_init__()
         _one_of("objective", self.objective, ("adversarial", "likelihood"))
         if self.objective == "adversarial" and self.segment < 2048:
-            raise UserError(f"segment: found {self.segment}, expected at least 2048, a window of the spectral losses")
+            raise ValueError(f"segment: found {self.segment}, expected at least 2048, a window of the spectral losses")
 
 
 # model -> name of a configuration -> (the model's, its training's)
