@@ -133,8 +133,6 @@ class WaveGlowConfig:
     n_layers: int = 8  # dilated convolutions a flow
     n_channels: int = 256
     kernel_size: int = 3
-    conditioning: str = "upsample"  # "upsample": NVIDIA's; "frame": a small network at the mel rate
-    cond_channels: int = 64  # width of the "frame" conditioning
     generation: str = "new"  # "new": of 2019-08 on, and "mid" once converted; "old": halves swap on odd flows
     n_blocks: int = 8  # "mdct" only, like the next three: ConvNeXt blocks
     block_channels: int = 256
@@ -145,7 +143,6 @@ class WaveGlowConfig:
     def __post_init__(self) -> None:
         _check_numbers(self)
         _one_of("squeeze", self.squeeze, ("samples", "mdct"))
-        _one_of("conditioning", self.conditioning, ("upsample", "frame"))
         _one_of("generation", self.generation, ("new", "old"))
 
 
@@ -256,12 +253,11 @@ CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
                                  decoder_rnn_dim=64, attention_dim=16, location_n_filters=8, postnet_dim=32),
                  TeacherTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200))},
     "waveglow": {
-        "default": (WaveGlowConfig(n_channels=64, conditioning="frame", sigma=1.0), VocoderTraining()),
+        "default": (WaveGlowConfig(squeeze="mdct"), VocoderTraining()),
         "published": (WaveGlowConfig(), VocoderTraining(
             objective="likelihood", batch_size=12, learning_rate=1e-4, beta1=0.9, beta2=0.999,
             segment=16128)),  # the published 16,000 in whole frames
-        "tiny": (WaveGlowConfig(n_flows=4, n_early_every=2, n_layers=3, n_channels=16, conditioning="frame",
-                                cond_channels=16, sigma=1.0),
+        "tiny": (WaveGlowConfig(n_flows=4, n_early_every=2, n_layers=3, n_channels=16, sigma=1.0),
                  VocoderTraining(steps=400, batch_size=4, segment=4096, warmup_steps=20, spectral_steps=200,
                                  validate_every=200))},
     "lightspeech": {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_waveglow import FRAME, TINY, check_against_golden, golden_model, random_mel, random_model, weight_of
+from test_waveglow import SIGMA, TINY, check_against_golden, golden_model, random_mel, random_model, weight_of
 from torch import nn
 
 from hparams import AudioConfig, Tacotron2Config, UserError, WaveGlowConfig
@@ -143,11 +143,11 @@ def test_full_size_lists_are_understood():
 
 
 def test_released_form_there_and_back(tmp_path):
-    model = random_model(FRAME)
+    model = random_model(SIGMA)
     path = tmp_path / "waveglow.safetensors"
     save(path, model, {"steps": 3})
     loaded = load(path)
-    assert loaded.config == FRAME and "WN.0.start.weight_g" in model.state_dict()
+    assert loaded.config == SIGMA and "WN.0.start.weight_g" in model.state_dict()
     mel, noise = random_mel(1, 3), torch.randn(1, 8, 96)
     with torch.no_grad():
         assert (loaded.infer(mel, noise=noise) - model.infer(mel, noise=noise)).abs().max() < 0.02
@@ -212,7 +212,7 @@ def test_truncated_checkpoint_is_named(tmp_path, zipped):
 
 
 def test_truncated_release_is_named(tmp_path):
-    model = random_model(FRAME)
+    model = random_model(SIGMA)
     path = tmp_path / "waveglow.safetensors"
     save(path, model)
     path.write_bytes(path.read_bytes()[:-100])

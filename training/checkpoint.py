@@ -75,7 +75,9 @@ def load_newest(folder: Path, model: str) -> tuple[Path, dict[str, Any]]:
 
 
 def _upgrade(state: dict[str, Any]) -> None:
-    """Turns a state of format 1 into one of format 2, in place."""
+    """Turns a state of format 1 into one of format 2, in place, and removes settings that no longer exist."""
+    for name in ("conditioning", "cond_channels"):  # of the small WaveGlow of older versions
+        state["model_config"].pop(name, None)
     if state["format"] == 1:
         state["random"] = [state["random"]]
         discriminators = state["networks"].get("discriminators")
@@ -83,8 +85,6 @@ def _upgrade(state: dict[str, Any]) -> None:
             state["networks"]["discriminators"] = {name.replace("judges.", "discriminators.", 1): tensor
                                                    for name, tensor in discriminators.items()}
         state["train_config"].setdefault("phase_steps", state["train_config"]["steps"])
-        if state["model_config"].get("conditioning") == "frame":  # a vocoder from before sigma belonged to the model
-            state["model_config"].setdefault("sigma", state["train_config"].get("sigma", 1.0))
 
 
 def _not_finite(state: dict[str, Any]) -> list[str]:

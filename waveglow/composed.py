@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from waveglow.conditioner import SampleConditioner
 from waveglow.coupling import FlowWeights, flow_weights
 from waveglow.model import WaveGlow
 
@@ -103,24 +102,18 @@ def _chunks(matrices: Tensor) -> Tensor:
 
 
 def _conditioning_weights(model: WaveGlow, weights: FlowWeights) -> tuple[Tensor, Tensor]:
-    """Returns matrices (phases or 1, layers * 2C, D) for the result of `conditioning`, and a bias (layers * 2C,)."""
+    """Returns matrices (phases, layers * 2C, D) for the result of `conditioning`, and a bias (layers * 2C,)."""
     up = model.upsample
-    if not isinstance(up, SampleConditioner):
-        matrices, bias = weights.condition[None], weights.condition_bias
-    else:
-        to_samples = up.weight.unflatten(2, (up.context + 1, -1, up.n_group))  # (M, M, frames, phases, n_group)
-        to_samples = to_samples.permute(3, 1, 4, 2, 0).flatten(3).flatten(1, 2)  # (phases, M * n_group, frames * M)
-        matrices = weights.condition @ to_samples
-        bias = weights.condition_bias + weights.condition @ up.bias.repeat_interleave(up.n_group)
+    to_samples = up.weight.unflatten(2, (up.context + 1, -1, up.n_group))  # (M, M, frames, phases, n_group)
+    to_samples = to_samples.permute(3, 1, 4, 2, 0).flatten(3).flatten(1, 2)  # (phases, M * n_group, frames * M)
+    matrices = weights.condition @ to_samples
+    bias = weights.condition_bias + weights.condition @ up.bias.repeat_interleave(up.n_group)
     return F.pad(matrices, (0, -matrices.shape[2] % chunk_depth(len(weights.start)))), bias
 
 
 def conditioning(model: WaveGlow, mel: Tensor) -> Tensor:
-    """Returns the inputs of the conditioning weights: mel (B, M, T) -> (B, groups of phases, T, D), D in chunks."""
-    up = model.upsample
-    if isinstance(up, SampleConditioner):
-        frames = F.pad(mel, (up.context, 0)).unfold(2, mel.shape[2], 1).flip(2)  # (B, M, frames back, T)
-        inputs = frames.transpose(1, 2).flatten(1, 2).transpose(1, 2)[:, None]
-    else:
-        inputs = up(mel, 0, mel.shape[2] * model.hop_length).unflatten(1, (mel.shape[2], -1)).transpose(1, 2)
-    return F.pad(inputs, (0, -inputs.shape[3] % chunk_depth(model.config.n_channels)))
+    """Returns the inputs of the conditioning weights: mel (B, M, T) -> (B, T, D), D in chunks."""
+    context = model.upsample.context
+    frames = F.pad(mel, (context, 0)).unfold(2, mel.shape[2], 1).flip(2)  # (B, M, frames back, T)
+    inputs = frames.transpose(1, 2).flatten(1, 2).transpose(1, 2)
+    return F.pad(inputs, (0, -inputs.shape[2] % chunk_depth(model.config.n_channels)))

@@ -16,12 +16,11 @@ from torch import Tensor
 from hparams import WaveGlowConfig
 from runtime.fast_path import disagreement, first_that_agrees
 from waveglow.composed import Flow, Layer, chunk_depth, compose, conditioning, group_width
-from waveglow.model import LOG_S_BOUND, WaveGlow
+from waveglow.model import WaveGlow
 from waveglow.vocoder import Vocoder
 
 FRAME_STEP = 64  # mels are padded to a multiple of this, so that they share recordings
 ALLOWED = 2e-2  # relative error of a wave against float32
-WHOLE = 64  # channels up to which one program computes a whole layer
 
 
 class Tile(NamedTuple):
@@ -32,8 +31,7 @@ class Tile(NamedTuple):
     stages: int
 
 
-LAYER = Tile(64, WHOLE, 4, 3)  # of a small network
-GATED = Tile(128, 128, 8, 4)  # of a large network
+GATED = Tile(128, 128, 8, 4)
 REST = Tile(128, 64, 4, 4)  # smaller programs for the last tiles, see count_large_tiles
 RESIDUAL = Tile(64, 128, 8, 3)
 NEXT_FLOW = Tile(16, 256, 4, 1)
@@ -46,6 +44,8 @@ class FastWaveGlow:
     """
 
     def __init__(self, model: WaveGlow, record: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        if model.config.n_channels % GATED.units:
+            raise ValueError(f"n_channels: found {model.config.n_channels}, expected a multiple of {GATED.units}")
         self.model, self.config = model, model.config
         self.flows, self.last_mixing = compose(model)
         self._generate = record(self.generate)
@@ -86,32 +86,22 @@ class Buffers:
         self.width, self.depth, self.lengths = group_width(n_group), chunk_depth(C), lengths
         self.audio = F.pad(audio, (0, self.width - n_group)).contiguous()
         self.affine = audio.new_zeros(*audio.shape[:3], 2 * self.width)
-        self.bound = LOG_S_BOUND if config.conditioning == "frame" else 0.0
-        self.sizes = {"C": C, "TAPS": config.kernel_size, "COND": conditions.shape[3] // self.depth,
-                      "PER_PHASE": config.conditioning == "upsample", "GROUPS": conditions.shape[1],
+        self.sizes = {"C": C, "TAPS": config.kernel_size, "COND": conditions.shape[2] // self.depth,
                       "PHASES": self.phases, "BK": self.depth}
-        planes = F.pad(conditions, (0, -conditions.shape[3] % C)).unflatten(3, (-1, C)).transpose(2, 3).flatten(1, 2)
+        planes = F.pad(conditions, (0, -conditions.shape[2] % C)).unflatten(2, (-1, C)).transpose(1, 2)
         # (B, planes, T, C): the residual stream, then the conditioning
         self.x = F.pad(planes.half(), (0, 0, 0, 0, self.phases, 0)).contiguous()
-        self.other = self.x.clone() if C <= WHOLE else self.x  # the next layer writes its stream here
-        self.gated = None if C <= WHOLE else self.x.new_empty(self.rows * self.phases, self.frames, C)
+        self.gated = self.x.new_empty(self.rows * self.phases, self.frames, C)
 
     def next_flow(self, mixing: Tensor, flow: Flow) -> None:
         """Applies the affine coupling of the last flow and the 1x1 convolution `mixing`, and starts `flow`."""
         kernels().next_flow[(self._tiles(NEXT_FLOW),)](
             self.audio, self.affine, mixing, flow.start, flow.start_bias, flow.affine_bias, self.x, self.lengths,
-            self.frames, self.x.shape[1], self.sizes["C"], self.width, self.bound, self.phases, NEXT_FLOW.frames,
+            self.frames, self.x.shape[1], self.sizes["C"], self.width, self.phases, NEXT_FLOW.frames,
             num_warps=NEXT_FLOW.warps)
 
     def layer(self, layer: Layer, dilation: int) -> None:
         """Runs one layer: updates the residual stream and accumulates the skip connection in `affine`."""
-        if self.gated is None:
-            kernels().whole_layer[(self._tiles(LAYER),)](
-                *self._descriptors(layer, LAYER), layer.bias, layer.residual, layer.residual_bias, layer.skip, self.x,
-                self.other, self.affine, self.lengths, self.frames, self.x.shape[1], dilation, **self.sizes,
-                AFFINE=2 * self.width, LAST=layer.residual is None, BM=LAYER.frames, **_launch(LAYER))
-            self.x, self.other = self.other, self.x
-            return
         tiles, C = self._tiles(GATED), self.sizes["C"]
         large = count_large_tiles(tiles, C // GATED.units, multiprocessors(self.x.device))
         for tile, first, count in ((GATED, 0, large), (REST, large, tiles - large)):
@@ -133,9 +123,8 @@ class Buffers:
 
     def _descriptors(self, layer: Layer, tile: Tile) -> tuple[Any, Any]:
         """Returns the tensor descriptors of a layer's input and weight."""
-        units = min(tile.units, self.sizes["C"])
-        return descriptor(self.x.flatten(0, 1), 1, tile.frames, self.depth), descriptor(layer.weight, 2 * units,
-                                                                                         self.depth)
+        return (descriptor(self.x.flatten(0, 1), 1, tile.frames, self.depth),
+                descriptor(layer.weight, 2 * tile.units, self.depth))
 
     def _tiles(self, tile: Tile) -> int:
         """Returns the number of tiles over all rows and frames."""

@@ -24,29 +24,25 @@ def _tile(block, T, BM: tl.constexpr, PHASES: tl.constexpr):
 
 @triton.jit
 def _gated(x, weight, bias, row, phase, frame, unit, dilation, C: tl.constexpr, TAPS: tl.constexpr, COND: tl.constexpr,
-           PER_PHASE: tl.constexpr, GROUPS: tl.constexpr, PHASES: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
-           BK: tl.constexpr):
+           PHASES: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
     """Returns the gated activations (BM, BN) float32 of the BN units from `unit` on.
 
     x: descriptor of (B * planes, T, C) in blocks of (1, BM, BK). weight: descriptor of (chunks * 2C, BK) in blocks of
     (2 * BN, BK); the two rows of a unit, for its value and its gate, are neighbours. bias: (2C,) float32, likewise.
-    COND: chunks of BK channels in the conditioning, which is in one of GROUPS groups of planes, chosen by the phase.
-    PER_PHASE: whether each phase has weights of its own for the conditioning.
+    COND: chunks of BK channels in the conditioning, for which each phase has its own weights.
     """
     PER_PLANE: tl.constexpr = C // BK
     EXTRA: tl.constexpr = (COND + PER_PLANE - 1) // PER_PLANE
-    first = row * (PHASES + GROUPS * EXTRA)
-    cond_plane = PHASES + phase * GROUPS // PHASES * EXTRA
-    first_chunk = phase * COND if PER_PHASE else 0
+    first = row * (PHASES + EXTRA)
     total = tl.zeros([BM, 2 * BN], tl.float32)
     for i in range(TAPS * PER_PLANE + COND):
         tap = i // PER_PLANE
         step = FAR * PHASES + phase + (tap - TAPS // 2) * dilation
         of_tap = tap < TAPS
-        plane = tl.where(of_tap, step % PHASES, cond_plane + tap - TAPS)
+        plane = tl.where(of_tap, step % PHASES, PHASES + tap - TAPS)
         shift = tl.where(of_tap, step // PHASES - FAR, 0)
         inputs = x.load([first + plane, frame + shift, (i - tap * PER_PLANE) * BK]).reshape(BM, BK)
-        matrix = weight.load([(i + tl.where(of_tap, 0, first_chunk)) * 2 * C + 2 * unit, 0])
+        matrix = weight.load([(i + tl.where(of_tap, 0, phase * COND)) * 2 * C + 2 * unit, 0])
         total = tl.dot(inputs, matrix.T, total)
     total += tl.load(bias + 2 * unit + tl.arange(0, 2 * BN))[None, :]
     value, gate = total.reshape(BM, BN, 2).split()
@@ -56,14 +52,12 @@ def _gated(x, weight, bias, row, phase, frame, unit, dilation, C: tl.constexpr, 
 
 @triton.jit(do_not_specialize=["first", "T", "dilation"])
 def gated_layer(x, weight, bias, gated, first, T, dilation, C: tl.constexpr, TAPS: tl.constexpr, COND: tl.constexpr,
-                PER_PHASE: tl.constexpr, GROUPS: tl.constexpr, PHASES: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
-                BK: tl.constexpr):
+                PHASES: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
     """Writes `_gated` to gated (B * PHASES, T, C) for the tiles from `first` on. Grid: (tiles * C / BN)."""
     block = first + tl.program_id(0) // (C // BN)
     unit = tl.program_id(0) % (C // BN) * BN
     row, phase, frame = _tile(block, T, BM, PHASES)
-    result = _gated(x, weight, bias, row, phase, frame, unit, dilation, C, TAPS, COND, PER_PHASE, GROUPS, PHASES, BM,
-                    BN, BK)
+    result = _gated(x, weight, bias, row, phase, frame, unit, dilation, C, TAPS, COND, PHASES, BM, BN, BK)
     frames = frame + tl.arange(0, BM)
     index = gated + ((row * PHASES + phase) * T + frames)[:, None] * C + (unit + tl.arange(0, BN))[None, :]
     tl.store(index, result.to(tl.float16), mask=(frames < T)[:, None])
@@ -78,13 +72,12 @@ def _add_affine(affine, result, row, phase, frames, T, PHASES: tl.constexpr, AFF
 
 
 @triton.jit
-def _add_to_stream(before, after, result, row, phase, frames, unit, lengths, T, planes, C: tl.constexpr,
-                   BN: tl.constexpr):
-    """Writes after = before + result (BM, BN), both (B * planes, T, C). After a row's end it is zero."""
+def _add_to_stream(x, result, row, phase, frames, unit, lengths, T, planes, C: tl.constexpr, BN: tl.constexpr):
+    """Adds result (BM, BN) to x (B * planes, T, C), and sets it to zero after a row's end."""
     index = ((row * planes + phase) * T + frames)[:, None] * C + (unit + tl.arange(0, BN))[None, :]
     inside, real = (frames < T)[:, None], (frames < tl.load(lengths + row))[:, None]
-    total = tl.load(before + index, mask=inside, other=0.0).to(tl.float32) + result
-    tl.store(after + index, tl.where(real, total, 0.0).to(tl.float16), mask=inside)
+    total = tl.load(x + index, mask=inside, other=0.0).to(tl.float32) + result
+    tl.store(x + index, tl.where(real, total, 0.0).to(tl.float16), mask=inside)
 
 
 @triton.jit(do_not_specialize=["T", "planes"])
@@ -111,34 +104,17 @@ def residual_layer(gated, residual, residual_bias, skip, x, affine, lengths, T, 
         _add_affine(affine, result, row, phase, frames, T, PHASES, AFFINE)
     if not LAST:
         total += tl.load(residual_bias + unit + tl.arange(0, BN))[None, :]
-        _add_to_stream(x, x, total, row, phase, frames, unit, lengths, T, planes, C, BN)
-
-
-@triton.jit(do_not_specialize=["T", "planes", "dilation"])
-def whole_layer(x, weight, bias, residual, residual_bias, skip, before, after, affine, lengths, T, planes, dilation,
-                C: tl.constexpr, TAPS: tl.constexpr, COND: tl.constexpr, PER_PHASE: tl.constexpr, GROUPS: tl.constexpr,
-                AFFINE: tl.constexpr, LAST: tl.constexpr, PHASES: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
-    """Computes `gated_layer` and `residual_layer` in one program, for few channels. x: descriptor of `before`."""
-    row, phase, frame = _tile(tl.program_id(0), T, BM, PHASES)
-    gated = _gated(x, weight, bias, row, phase, frame, 0, dilation, C, TAPS, COND, PER_PHASE, GROUPS, PHASES, BM, C,
-                   BK).to(tl.float16)
-    frames, unit = frame + tl.arange(0, BM), tl.arange(0, C)
-    matrix = tl.load(skip + tl.arange(0, AFFINE)[None, :] * C + unit[:, None])
-    _add_affine(affine, tl.dot(gated, matrix), row, phase, frames, T, PHASES, AFFINE)
-    if not LAST:
-        matrix = tl.load(residual + unit[None, :] * C + unit[:, None])
-        total = tl.dot(gated, matrix) + tl.load(residual_bias + unit)[None, :]
-        _add_to_stream(before, after, total, row, phase, frames, 0, lengths, T, planes, C, C)
+        _add_to_stream(x, total, row, phase, frames, unit, lengths, T, planes, C, BN)
 
 
 @triton.jit(do_not_specialize=["T", "planes"])
 def next_flow(audio, affine, mixing, start, start_bias, affine_bias, x, lengths, T, planes, C: tl.constexpr,
-              GROUP: tl.constexpr, BOUND: tl.constexpr, PHASES: tl.constexpr, BM: tl.constexpr):
+              GROUP: tl.constexpr, PHASES: tl.constexpr, BM: tl.constexpr):
     """Applies a flow's affine coupling and 1x1 convolution, and starts the next flow. Grid: (tiles).
 
-    audio (B * PHASES, T, GROUP) float32 becomes (audio - shift) / s @ mixing (GROUP, GROUP); log s is limited softly to
-    BOUND unless that is 0. x becomes the audio before the mixing @ start (GROUP, C) + start_bias. Both are zero after a
-    row's end. affine (B * PHASES, T, 2 * GROUP) float32 becomes affine_bias (2 * GROUP,).
+    audio (B * PHASES, T, GROUP) float32 becomes (audio - shift) / s @ mixing (GROUP, GROUP). x becomes the audio before
+    the mixing @ start (GROUP, C) + start_bias. Both are zero after a row's end. affine (B * PHASES, T, 2 * GROUP)
+    float32 becomes affine_bias (2 * GROUP,).
     """
     row, phase, frame = _tile(tl.program_id(0), T, BM, PHASES)
     frames, group, unit = frame + tl.arange(0, BM), tl.arange(0, GROUP), tl.arange(0, C)
@@ -149,8 +125,6 @@ def next_flow(audio, affine, mixing, start, start_bias, affine_bias, x, lengths,
     stream = tl.zeros([BM, C], tl.float32) + tl.load(start_bias + unit)[None, :]
     for c in tl.static_range(GROUP):
         log_scale = tl.load(affine + index * 2 * GROUP + GROUP + c, mask=inside, other=0.0)
-        if BOUND > 0:
-            log_scale = BOUND * (2 * tl.sigmoid(2 / BOUND * log_scale) - 1)
         shift = tl.load(affine + index * 2 * GROUP + c, mask=inside, other=0.0)
         sample = (tl.load(audio + index * GROUP + c, mask=inside, other=0.0) - shift) * tl.exp(-log_scale)
         mixed += sample[:, None] * tl.load(mixing + c * GROUP + group)[None, :]

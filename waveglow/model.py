@@ -1,14 +1,12 @@
 """WaveGlow: a normalizing flow between noise and speech (Prenger, Valle, Catanzaro 2018, arXiv 1811.00002).
 
-The same code runs NVIDIA's published networks and our small one, which has another size, another conditioning
-(config.conditioning = "frame") and a soft bound on log s. Parameters have NVIDIA's names.
+Parameters have the names of NVIDIA's published networks.
 
 The invertible 1x1 convolutions are stored as the forward matrices, `convinv.k.conv.weight`. The inverse direction
 inverts them each time (by torch.linalg.inv_ex, which does not wait for the GPU), and gradients pass through the
 inversion. So the same parameters are used by likelihood and by adversarial training.
 """
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,10 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hparams import AudioConfig, UserError, WaveGlowConfig
-from waveglow.conditioner import STEPS_PER_FRAME, FrameConditioner, SampleConditioner
+from waveglow.conditioner import SampleConditioner
 from waveglow.coupling import CouplingNetwork, FlowWeights, NormedConv, coupling_network, flow_weights
 
-LOG_S_BOUND = 3.0  # of the small network: keeps its inverse finite early in adversarial training
 OLD_EARLY_EVERY = 4  # a constant in the code of the "old" generation
 
 
@@ -55,8 +52,8 @@ def _check(config: WaveGlowConfig, audio: AudioConfig) -> None:
                         "expected even numbers above 0; use fewer flows or rarer early outputs")
     if config.generation == "old" and config.n_early_every != OLD_EARLY_EVERY:
         raise UserError(f"n_early_every: found {config.n_early_every}, expected {OLD_EARLY_EVERY} in generation 'old'")
-    if audio.hop_length % (config.n_group * STEPS_PER_FRAME):
-        raise UserError(f"n_group: found {config.n_group}, expected a divisor of {audio.hop_length // STEPS_PER_FRAME}")
+    if audio.hop_length % config.n_group:
+        raise UserError(f"n_group: found {config.n_group}, expected a divisor of {audio.hop_length}")
 
 
 class WaveGlow(nn.Module):
@@ -66,7 +63,7 @@ class WaveGlow(nn.Module):
     core: the function that computes a flow's network; training may replace it by torch.compile(coupling_network,
     dynamic=False, fullgraph=True), which compiles once for all flows.
     margin: mel frames at each side of a chunk of an utterance. 101 could reach a sample; those beyond 16 change one by
-    5e-6 at most, a sixth of a 16-bit step (the small weights that ship, 2026-11-22).
+    5e-6 at most, a sixth of a 16-bit step (a network of 64 channels, 2026-11-22).
     Raises UserError for sizes that are impossible together.
     """
     margin = 24
@@ -77,13 +74,8 @@ class WaveGlow(nn.Module):
         self.hop_length = audio.hop_length
         self.sizes = channels_of_flows(config)
         _check(config, audio)
-        self.bounded = config.conditioning == "frame"
-        if self.bounded:
-            n_condition = config.cond_channels
-            self.upsample = FrameConditioner(config.n_mels, n_condition, math.log(audio.log_floor))
-        else:
-            n_condition = config.n_mels * config.n_group
-            self.upsample = SampleConditioner(config.n_mels, audio.n_fft, audio.hop_length, config.n_group)
+        n_condition = config.n_mels * config.n_group
+        self.upsample = SampleConditioner(config.n_mels, audio.n_fft, audio.hop_length, config.n_group)
         self.WN = nn.ModuleList(CouplingNetwork(size // 2, n_condition, config.n_channels, config.n_layers,
                                                 config.kernel_size) for size in self.sizes)
         self.convinv = nn.ModuleList(InvertibleConv(size) for size in self.sizes)
@@ -113,7 +105,7 @@ class WaveGlow(nn.Module):
     def forward(self, mel: Tensor, audio: Tensor, crop: int = 0) -> WaveGlowOutput:
         """mel (B, M, T + 2 crop), audio (B, S) in [-1, 1] -> noise and log-determinants.
 
-        S: a multiple of n_group, at most T * hop; with "frame" conditioning exactly T * hop.
+        S: a multiple of n_group, at most T * hop.
         crop: frames at each side of the mel that are only context, 0 or `context`.
         """
         with _float32(mel.device.type) as dtype:
@@ -185,8 +177,7 @@ class WaveGlow(nn.Module):
         dtype = condition.dtype
         padded = F.pad(first, (0, half - n)).to(dtype).contiguous()
         out = core(padded, condition, weights, None if mask is None else mask.to(dtype))
-        shift, log_scale = out[..., :n], out[..., half:half + n]
-        return shift, LOG_S_BOUND * torch.tanh(log_scale / LOG_S_BOUND) if self.bounded else log_scale
+        return out[..., :n], out[..., half:half + n]
 
     def _halves(self, k: int, x: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the half that flow k keeps and the half that it changes; in "old" networks odd flows swap them."""
@@ -232,8 +223,7 @@ class WaveGlow(nn.Module):
         mel: (B, M, T). mel_lengths: (B,) frames. The mask is (B, steps, 1) bool, True for the steps of the row.
         """
         lengths = mel_lengths.to(mel.device)[:, None, None]
-        beyond = getattr(self.upsample, "silence", 0.0)
-        mel = torch.where(torch.arange(mel.shape[2], device=mel.device) < lengths, mel, beyond)
+        mel = torch.where(torch.arange(mel.shape[2], device=mel.device) < lengths, mel, 0.0)
         per_frame = self.hop_length // self.config.n_group
         return mel, torch.arange(mel.shape[2] * per_frame, device=mel.device)[:, None] < lengths * per_frame
 

@@ -39,7 +39,7 @@ def load(path: Path | str, generation: str | None = None, audio: AudioConfig = A
     if path.suffix != ".safetensors":
         tensors, config = _published(path, generation)
     else:
-        weights = load_weights(path, "waveglow", audio, upgrade=_with_sigma)
+        weights = load_weights(path, "waveglow", audio, upgrade=_upgrade)
         tensors, config = weights.tensors, weights.config
         if generation not in (None, config.generation):
             raise UserError(f"{path}: generation {config.generation}, found {generation!r} asked for; leave it out")
@@ -58,9 +58,12 @@ def save(path: Path | str, model: Vocoder, notes: dict[str, Any] | None = None,
     save_weights(Path(path), "waveglow", folded.state_dict(), model.config, audio, notes=notes)
 
 
-def _with_sigma(settings: dict[str, Any]) -> dict[str, Any]:
-    """Adds the sigma of files written before it was a setting: they were trained and spoke with this one."""
-    return {"sigma": 1.0, **settings} if settings.get("conditioning") == "frame" else settings
+def _upgrade(settings: dict[str, Any]) -> dict[str, Any]:
+    """Removes the settings of the small WaveGlow. Raises UserError for its own files, whose network is gone."""
+    if settings.get("conditioning") == "frame":
+        raise UserError("weights of the small WaveGlow of an older version, which is no longer supported; "
+                        "give the weights of a newer version")
+    return {name: value for name, value in settings.items() if name not in ("conditioning", "cond_channels")}
 
 
 def _build(path: Path, tensors: dict[str, Tensor], config: WaveGlowConfig, audio: AudioConfig) -> Vocoder:
