@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from test_waveglow import SIGMA, TINY, check_against_golden, golden_model, random_mel, random_model, weight_of
 from torch import nn
 
@@ -153,6 +155,21 @@ def test_released_form_there_and_back(tmp_path):
         assert (loaded.infer(mel, noise=noise) - model.infer(mel, noise=noise)).abs().max() < 0.02
     with pytest.raises(UserError, match="waveglow.safetensors.*generation"):
         load(path, "old")
+
+
+def test_files_of_versions_with_the_small_network(tmp_path):
+    """Its settings are ignored where they had no effect; its own weights are refused in one line."""
+    save(tmp_path / "new.safetensors", random_model(SIGMA))
+    with safe_open(tmp_path / "new.safetensors", framework="pt") as file:
+        about = json.loads(file.metadata()["lightspeech"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    del about["checksum"]
+    for conditioning in ("upsample", "frame"):
+        about["config"].update(conditioning=conditioning, cond_channels=64)
+        save_file(tensors, tmp_path / f"{conditioning}.safetensors", metadata={"lightspeech": json.dumps(about)})
+    assert load(tmp_path / "upsample.safetensors").config == SIGMA
+    with pytest.raises(UserError, match="frame.safetensors: the small WaveGlow of an older version"):
+        load(tmp_path / "frame.safetensors")
 
 
 class Payload:

@@ -39,7 +39,7 @@ def load(path: Path | str, generation: str | None = None, audio: AudioConfig = A
     if path.suffix != ".safetensors":
         tensors, config = _published(path, generation)
     else:
-        weights = load_weights(path, "waveglow", audio, upgrade=_upgrade)
+        weights = load_weights(path, "waveglow", audio, upgrade=lambda settings: _upgrade(path, settings))
         tensors, config = weights.tensors, weights.config
         if generation not in (None, config.generation):
             raise UserError(f"{path}: generation {config.generation}, found {generation!r} asked for; leave it out")
@@ -58,10 +58,10 @@ def save(path: Path | str, model: Vocoder, notes: dict[str, Any] | None = None,
     save_weights(Path(path), "waveglow", folded.state_dict(), model.config, audio, notes=notes)
 
 
-def _upgrade(settings: dict[str, Any]) -> dict[str, Any]:
+def _upgrade(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Removes the settings of the small WaveGlow. Raises UserError for its own files, whose network is gone."""
     if settings.get("conditioning") == "frame":
-        raise UserError("weights of the small WaveGlow of an older version, which is no longer supported; "
+        raise UserError(f"{path}: the small WaveGlow of an older version, which is no longer supported; "
                         "give the weights of a newer version")
     return {name: value for name, value in settings.items() if name not in ("conditioning", "cond_channels")}
 
