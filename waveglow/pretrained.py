@@ -60,7 +60,7 @@ def save(path: Path | str, model: Vocoder, notes: dict[str, Any] | None = None,
 
 def _upgrade(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Removes the settings of the small WaveGlow. Raises UserError for its own files, whose network is gone."""
-    if settings.get("conditioning") == "frame":
+    if settings.get("conditioning") == "frame" and settings.get("squeeze", "samples") == "samples":
         raise UserError(f"{path}: the small WaveGlow of an older version, which is no longer supported; "
                         "give the weights of a newer version")
     return {name: value for name, value in settings.items() if name not in ("conditioning", "cond_channels")}
