@@ -12,9 +12,7 @@ from matplotlib.figure import Figure
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PANELS = (("teacher", ("mel_postnet", "letters mel_postnet", "phonemes mel_postnet")),
           ("student", ("mel", "duration", "pitch", "feature")),
-          ("vocoder", ("mel", "stft", "features", "feature_matching")),
-          ("tuned", ("mel", "stft", "features", "feature_matching",
-                     "student mel", "student stft")))  # tuned: the vocoder trained further, on the student's mels
+          ("vocoder", ("mel", "stft", "feature_matching", "student mel", "student stft")))
 
 
 def read_log(path: Path) -> dict[tuple[str, str], tuple[list[int], list[float]]]:
@@ -32,8 +30,8 @@ def read_log(path: Path) -> dict[tuple[str, str], tuple[list[int], list[float]]]
 
 def main() -> None:
     """Draws one panel for each training, with thin lines for training batches and thick lines for held-out rows."""
-    figure = Figure(figsize=(12, 8), layout="constrained")
-    for axes, (model, names) in zip(figure.subplots(2, 2).flat, PANELS):
+    figure = Figure(figsize=(15, 4.5), layout="constrained")
+    for axes, (model, names) in zip(figure.subplots(1, 3).flat, PANELS):
         for (kind, name), (steps, values) in read_log(RESULTS / "training" / f"{model}.jsonl").items():
             if name in names:
                 axes.plot(steps, values, label=f"{name} ({kind})", linewidth=0.6 if kind == "train" else 2)
