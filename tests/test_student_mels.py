@@ -20,7 +20,7 @@ from distillation.inference import TeacherInference
 from distillation.manifest import Manifest
 from distillation.shards import DistilledRow
 from distillation.writer import DistilledWriter
-from hparams import CONFIGS, AudioConfig, TextConfig, UserError
+from hparams import CONFIGS, AudioConfig, TextConfig, UserError, WaveGlowConfig
 from lightspeech.pitch import estimate_pitch
 from runtime.settings import named_config, override
 from tacotron2.data import TeacherDataset, mels_from_waves
@@ -31,6 +31,7 @@ from training.tasks import make_task
 from training.vocoder import VocoderTask
 
 CPU = Workers(0, 1, torch.device("cpu"))
+VOCODER = WaveGlowConfig(squeeze="mdct", n_flows=0, n_blocks=1, block_channels=16, block_hidden=32)
 TEXTS = ["Printing, in the only sense.", "Yes.", "It was good.", "The cat|{DH AH0} {K AE1 T}.", "One two three."]
 LAX = ["--min-focus", "0", "--min-coverage", "0", "--max-jump", "1000", "--max-stay", "1000", "--device", "cpu"]
 
@@ -82,11 +83,8 @@ def write_mels(folder: Path, corpus: Path, louder: float = 0.0, frames: int = 0)
 
 
 def task_of(data: Path, mels: Path | None, **changes: str) -> VocoderTask:
-    config, settings = named_config("waveglow", "tiny")
-    task = make_task("waveglow", config, override(settings, changes), data, AudioConfig(), CPU, True, mels)
-    for network in task.model.WN:
-        torch.nn.init.normal_(network.end.weight, std=0.5)  # else no mel is heard
-    return task
+    settings = override(named_config("waveglow", "tiny")[1], changes)
+    return make_task("waveglow", VOCODER, settings, data, AudioConfig(), CPU, True, mels)
 
 
 # preprocess.py --student
