@@ -143,6 +143,8 @@ class WaveGlowConfig:
     def __post_init__(self) -> None:
         _check_numbers(self)
         _one_of("squeeze", self.squeeze, ("samples", "mdct"))
+        if self.squeeze == "samples" and self.n_flows == 0:
+            raise ValueError("n_flows: found 0, expected at least 1; only the squeeze mdct works without a flow")
         _one_of("generation", self.generation, ("new", "old"))
 
 

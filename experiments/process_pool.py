@@ -44,6 +44,7 @@ def run_jobs(jobs: list[Job], devices: list[str], at_once: int, what: str) -> No
 def _end_with_parent() -> None:
     """Starts a thread that ends this process when its parent is killed; a training gets 30 s to save a checkpoint."""
     def watch() -> None:
+        """Waits for the end of the parent, then ends this process."""
         parent = multiprocessing.parent_process()
         assert parent is not None
         parent.join()

@@ -111,6 +111,11 @@ def test_sigma_scales_the_noise_and_travels_with_the_weights(tmp_path):
         torch.testing.assert_close(wave, model.infer(mels(1, 5), noise=noise), atol=2e-3, rtol=0.05)
 
 
+def test_only_the_network_at_the_mel_rate_works_without_a_flow():
+    with pytest.raises(ValueError, match="n_flows: found 0, expected at least 1"):
+        WaveGlowConfig(n_flows=0)
+
+
 @pytest.mark.parametrize("n_flows, n_blocks, expected", [(4, 7, 3_852_034), (0, 8, 3_584_258)])
 def test_number_of_parameters(n_flows, n_blocks, expected):
     model = waveglow.build(WaveGlowConfig(squeeze="mdct", n_flows=n_flows, n_blocks=n_blocks))

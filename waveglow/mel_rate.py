@@ -109,7 +109,6 @@ class MelRateWaveGlow(nn.Module):
     """
     context = 16  # mel frames at each side of a training segment
     margin = 32  # mel frames at each side of a part of an utterance; what lies beyond changes no sample audibly
-    overhang = 2 * EDGE  # frames of noise beyond those of the mel
 
     def __init__(self, config: WaveGlowConfig, audio: AudioConfig = AudioConfig()) -> None:
         super().__init__()
