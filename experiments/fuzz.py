@@ -178,6 +178,7 @@ def get_arguments() -> argparse.Namespace:
 
 def run_rounds(options: argparse.Namespace) -> dict[str, ReaderFigures]:
     """Runs all readers in rounds of 30 s and returns their figures; writes these after each round."""
+    torch.set_num_threads(1)  # a forked process must not wait for threads of this one
     figures = {reader: ReaderFigures() for reader in options.readers}
     seconds = 60 * options.minutes
     about = {**describe_machine(torch.device("cpu")), "date": time.strftime("%Y-%m-%d"), "processes": options.processes}
