@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from clock import add_clock
 
 import preprocess
 import tacotron2
@@ -23,6 +22,7 @@ from distillation.processes import Processes
 from distillation.quality import measure_quality
 from distillation.requests import Request, share_rows
 from distillation.texts import Text, read_texts
+from experiments.clock import add_clock
 from hparams import CONFIGS, TextConfig, UserError
 from runtime.batching import group_by_length, row_seed
 from runtime.locks import folder_lock

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from clock import add_clock
 
 import lightspeech
 import tacotron2
 import train
 import waveglow
+from experiments.clock import add_clock
 
 ROOT = Path(__file__).parents[1]
 TEXTS = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense."]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from clock import add_clock
 
 import distillation.run
 import lightspeech
@@ -20,6 +19,7 @@ from distillation.inference import TeacherInference
 from distillation.manifest import Manifest
 from distillation.shards import DistilledRow
 from distillation.writer import DistilledWriter
+from experiments.clock import add_clock
 from hparams import CONFIGS, AudioConfig, TextConfig, UserError, WaveGlowConfig
 from lightspeech.pitch import estimate_pitch
 from runtime.settings import named_config, override

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from clock import add_clock
 
 import tacotron2
 from distillation.dataset import DistilledDataset
+from experiments.clock import add_clock
 from experiments.target_experiment import CELLS, SIZES, Cell, Experiment
 from experiments.target_sets import GROUPS, MEL_TARGETS, SETS, make_part, rescale
 from experiments.target_students import spoken_rows, train_student
