@@ -39,7 +39,7 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
                         "those of another voice")
     parser.add_argument("--export", type=Path, metavar="FILE",
                         help="do not train: write the averaged weights of OUT's best checkpoint, or those of --init, "
-                        "to FILE.safetensors")
+                        "to FILE.safetensors, or to FILE.onnx, with which synthesize.py speaks without PyTorch")
     parser.add_argument("--sharpen", type=float, metavar="FACTOR", help="with --export and --data: give mels the "
                         "covariance of their targets, times this factor, against blur; 1.15 for a teacher, else 1")
     parser.add_argument("--preliminary", metavar="TEXT", help="with --export: why these weights are not final; "

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # File endings that can be written, and libsndfile's name of format and encoding.
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
 STREAMED = 0x7FFF0000  # bytes: a wav header with more was written to a pipe, before the length was known
+MOST_WAV_SAMPLES = STREAMED // 2  # of 16 bits: what a wav header can say
 UNKNOWN_LENGTH = 2 ** 62  # samples: libsndfile's answer if the header does not say
 _CUT_SHORT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)  # only libsndfile's log has it
 WRITE_BLOCK = 22050  # samples passed to libsndfile at once: its Vorbis encoder overflows its stack on long blocks
@@ -151,11 +152,13 @@ def encode_wav(wav: np.ndarray, rate: int = 22050, ending: str = ".wav") -> byte
 
     ending: .wav, .flac or .ogg. Raises UserError for another.
     """
-    import soundfile
     if ending.lower() not in FORMATS:
         raise UserError(f"cannot write {ending or 'a name without an ending'}; expected {', '.join(FORMATS)}")
     kind, encoding = FORMATS[ending.lower()]
     samples = to_int16(wav)
+    if kind == "WAV" and len(samples) < MOST_WAV_SAMPLES:  # the import of soundfile takes longer than a word
+        return wav_header(rate, len(samples)) + samples.astype("<i2").tobytes()
+    import soundfile
     buffer = io.BytesIO()
     with soundfile.SoundFile(buffer, "w", rate, 1, encoding, format=kind) as file:
         for start in range(0, len(samples), WRITE_BLOCK):

@@ -62,6 +62,7 @@ def measure(device: torch.device, with_piper: bool, tiny: bool) -> dict[str, lis
         place = place_name(device, threads)
         runs[f"process, {place}"] = measure_processes(device, threads, with_piper)
         torch.set_num_threads(threads)
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # for ONNX Runtime, see runtime.devices.cpu_threads
         runs[place] = measure_ours(device, tiny)
         if with_piper:
             runs.setdefault(place_name(torch.device("cpu"), threads), []).extend(

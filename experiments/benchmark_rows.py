@@ -1,23 +1,28 @@
 """What benchmark.py measures inside one process: the student alone, whole speech, and Piper's speech for comparison.
 
-The text has 101 symbols. The student computes its durations, and then they are set to 577 frames in all, 6.7 s, the
-length that the published code was measured with.
+The text has 101 symbols. The speed is set so that it has 577 frames, 6.7 s, the length that the published code was
+measured with.
 """
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
 
+import lightspeech
 from experiments.benchmark_process import MINUTE, SENTENCE
 from experiments.machine import median_seconds, synchronize
 from experiments.piper_voice import Piper
 from hparams import CONFIGS, WaveGlowConfig
-from lightspeech import LightSpeech
+from runtime.weights import newest_weights
+from synthesis.speech import PredictedMel
+from synthesis.torch_vocoder import TorchVocoder
 from synthesis.vocoder_runner import VocoderRunner
 from synthesize import Synthesizer
+from text import Reading, read
 from waveglow import WaveGlow
 
 SYMBOLS, FRAMES = 101, 577  # of SENTENCE
@@ -26,18 +31,21 @@ WORD = "button"
 BATCHES = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (1, 4, 16, 64, 128, 256)}  # texts at once
 LENGTHS = (12, 25, 50, 101, 200, 400)  # symbols
 SENTENCES = {"cpu": 8, "cuda": 64}  # in the long text
+ROOT = Path(__file__).resolve().parents[1]
+Predict = Callable[[Sequence[Reading], float], list[PredictedMel]]
 Row = dict[str, Any]  # "row": what was measured, "ms"; maybe "batch", "symbols", "times_real_time", "peak_memory_mb"
 
 
-def fix_durations(model: LightSpeech) -> None:
-    """Makes a model give FRAMES / SYMBOLS frames to each symbol, rounded at its end, in place of what it predicts.
+def readings_of(batch: int, symbols: int) -> list[Reading]:
+    """Returns readings of random symbols without pauses: SYMBOLS of them at speeds of `exact_speed` have FRAMES."""
+    ids = torch.randint(1, 148, (batch, symbols), generator=torch.Generator().manual_seed(0)).tolist()
+    return [Reading(row, [False] * symbols, [], "") for row in ids]
 
-    The prediction is still computed, so that the work is the same.
-    """
-    def replace_durations(_module: nn.Module, _inputs: tuple[Tensor, ...], predicted: Tensor) -> Tensor:
-        ends = (torch.arange(predicted.shape[1] + 1, device=predicted.device) * (FRAMES / SYMBOLS)).round()
-        return torch.cat((predicted[..., :1] * 0 + ends.diff().log1p()[:, None], predicted[..., 1:]), 2)
-    model.duration_head[-1].register_forward_hook(replace_durations)
+
+def exact_speed(predict: Predict, reading: Reading, frames: int = FRAMES) -> float:
+    """Returns the speed at which a reading has this number of frames, to the frame; its pauses keep theirs."""
+    (spoken,), pauses = predict([reading], 1.0), np.array(reading.pauses)
+    return float(spoken.durations[~pauses].sum() / (frames - spoken.durations[pauses].sum()))
 
 
 def timed_row(name: str, run: Callable[[], Any], device: torch.device, max_runs: int, seconds: float | None = None,
@@ -48,20 +56,30 @@ def timed_row(name: str, run: Callable[[], Any], device: torch.device, max_runs:
     return {**row, "times_real_time": seconds / spent} if seconds else row
 
 
-def mel_row(speaker: Synthesizer, batch: int, symbols: int, plain: bool, max_runs: int) -> Row:
+def mel_row(speaker: Synthesizer, batch: int, symbols: int, max_runs: int) -> Row:
     """Returns the row of ids -> mel for `batch` random texts of equal length."""
-    ids = torch.randint(1, 148, (batch, symbols), generator=torch.Generator().manual_seed(0)).to(speaker.device)
-    lengths = torch.full((batch,), symbols, device=speaker.device)
-    model = speaker.student if plain else speaker.mel_predictor.fast
-    seconds = batch * model.infer(ids, lengths).frames[0] * FRAME_SECONDS
-    return timed_row(f"ids -> mel{', plain path' if plain else ''}", lambda: model.infer(ids, lengths), speaker.device,
-                     max_runs, seconds, batch, symbols)
+    readings, predict = readings_of(batch, symbols), speaker.mel_predictor.predict
+    speed = exact_speed(predict, readings[0], round(FRAMES / SYMBOLS * symbols))
+    seconds = sum(len(piece.mel[0]) for piece in predict(readings, speed)) * FRAME_SECONDS
+    return timed_row("ids -> mel", lambda: predict(readings, speed), torch.device(speaker.device), max_runs, seconds,
+                     batch, symbols)
 
 
-def speech_row(speaker: Synthesizer, name: str, text: str, max_runs: int) -> Row:
+def plain_mel_row(speaker: Synthesizer, max_runs: int) -> Row:
+    """Returns the row of ids -> mel by LightSpeech.infer in PyTorch."""
+    network = lightspeech.load(newest_weights(ROOT / "lightspeech" / "pre_trained_model", None, "")).to(speaker.device)
+    reading, = readings_of(1, SYMBOLS)
+    speed = exact_speed(speaker.mel_predictor.predict, reading)
+    ids = torch.tensor([reading.ids], device=speaker.device)
+    lengths = torch.tensor([SYMBOLS], device=speaker.device)
+    return timed_row("ids -> mel, plain path", lambda: network.infer(ids, lengths, speed), torch.device(speaker.device),
+                     max_runs, FRAMES * FRAME_SECONDS, 1, SYMBOLS)
+
+
+def speech_row(speaker: Synthesizer, name: str, text: str, max_runs: int, speed: float = 1.0) -> Row:
     """Returns the row of Synthesizer.speak, text -> wave in memory."""
-    speech = speaker.speak(text)
-    return timed_row(f"text -> wav, {name}", lambda: speaker.speak(text), speaker.device, max_runs,
+    speech = speaker.speak(text, speed)
+    return timed_row(f"text -> wav, {name}", lambda: speaker.speak(text, speed), torch.device(speaker.device), max_runs,
                      len(speech.wave) / speech.sample_rate)
 
 
@@ -69,7 +87,8 @@ def first_sound_row(speaker: Synthesizer, max_runs: int) -> Row:
     """Returns the row of the time until Synthesizer.stream gives the first samples of a minute of speech."""
     def wait_for_first() -> None:
         next(chunk for chunk in speaker.stream(MINUTE).chunks if len(chunk))
-    return timed_row("first sound of a minute, warm process", wait_for_first, speaker.device, max_runs)
+    return timed_row("first sound of a minute, warm process", wait_for_first, torch.device(speaker.device),
+                     max_runs)
 
 
 def published_vocoder(speaker: Synthesizer, tiny: bool) -> VocoderRunner:
@@ -79,7 +98,7 @@ def published_vocoder(speaker: Synthesizer, tiny: bool) -> VocoderRunner:
     for network in vocoder.WN:
         torch.nn.init.normal_(network.end.weight, std=0.01)  # they begin at zero, and a flow would change nothing
     vocoder.fold_weight_norm()
-    return VocoderRunner(vocoder.to(speaker.device), speaker.audio, speaker.device)
+    return VocoderRunner(TorchVocoder(vocoder.to(speaker.device), speaker.audio), speaker.audio)
 
 
 def measure_ours(device: torch.device, tiny: bool) -> list[Row]:
@@ -89,21 +108,20 @@ def measure_ours(device: torch.device, tiny: bool) -> list[Row]:
     speaker = Synthesizer(device=device.type)
     synchronize(device)
     rows: list[Row] = [{"row": "loading the weights", "ms": 1e3 * (time.perf_counter() - start)}]
-    fast = speaker.mel_predictor.fast
-    for model in {speaker.student, getattr(fast, "model", speaker.student)}:  # the fast one has a copy
-        fix_durations(model)
-    rows += [mel_row(speaker, 1, SYMBOLS, plain, max_runs) for plain in (False, True)]
-    rows += [mel_row(speaker, batch, SYMBOLS, False, few_runs) for batch in BATCHES[device.type][1:2 if tiny else None]]
+    rows += [mel_row(speaker, 1, SYMBOLS, max_runs), plain_mel_row(speaker, max_runs)]
+    rows += [mel_row(speaker, batch, SYMBOLS, few_runs) for batch in BATCHES[device.type][1:2 if tiny else None]]
     lengths = [symbols for symbols in LENGTHS[:1 if tiny else None] if symbols != SYMBOLS]
-    rows += [mel_row(speaker, 1, symbols, False, max_runs) for symbols in lengths]
-    count = SENTENCES[device.type]
-    rows += [speech_row(speaker, "our vocoder", SENTENCE, max_runs),
+    rows += [mel_row(speaker, 1, symbols, max_runs) for symbols in lengths]
+    count, settings = SENTENCES[device.type], speaker.mel_predictor.text
+    assert settings is not None  # weights from a file have their text settings
+    speed = exact_speed(speaker.mel_predictor.predict, read(SENTENCE, settings))
+    rows += [speech_row(speaker, "our vocoder", SENTENCE, max_runs, speed),
              speech_row(speaker, f'our vocoder, "{WORD}"', WORD, max_runs),
              first_sound_row(speaker, few_runs)]
     if not tiny:
         rows.append(speech_row(speaker, f"our vocoder, {count} sentences", " ".join([SENTENCE] * count), few_runs))
     speaker.vocoder = published_vocoder(speaker, tiny)
-    return [*rows, speech_row(speaker, "a WaveGlow of the published size", SENTENCE, max_runs)]
+    return [*rows, speech_row(speaker, "a WaveGlow of the published size", SENTENCE, max_runs, speed)]
 
 
 def measure_piper(threads: int, max_runs: int) -> list[Row]:

@@ -110,12 +110,13 @@ def find_faults(name: str, ids: np.ndarray, durations: np.ndarray, mel: np.ndarr
 def check_text(line: Line, synthesizer: Synthesizer, ranges: dict[str, list[float]]) -> tuple[list[Fault], int, int]:
     """Lets the student speak a text. Returns the faults, the number of sounds and the number of frames."""
     faults, sounds, frames = [], 0, 0
-    for reading in make_plan(line.text, synthesizer.student.text, SENTENCE_PAUSE).readings:
-        ids = torch.tensor([reading.ids], device=synthesizer.device)
-        spoken = synthesizer.student.infer(ids, torch.tensor([ids.shape[1]], device=synthesizer.device))
-        numbers = np.array(reading.ids)
-        faults += find_faults(line.name, numbers, spoken.durations[0].numpy(), spoken.mel[0].cpu().numpy(), ranges)
-        sounds, frames = sounds + int(_IS_SOUND[numbers].sum()), frames + spoken.frames[0]
+    settings = synthesizer.mel_predictor.text
+    assert settings is not None  # weights from a file have their text settings
+    for reading in make_plan(line.text, settings, SENTENCE_PAUSE).readings:
+        spoken, = synthesizer.mel_predictor.predict([reading], 1.0)
+        numbers, mel = np.array(reading.ids), np.array(spoken.host_mel)
+        faults += find_faults(line.name, numbers, spoken.durations, mel, ranges)
+        sounds, frames = sounds + int(_IS_SOUND[numbers].sum()), frames + mel.shape[1]
     return faults, sounds, frames
 
 
@@ -175,7 +176,7 @@ def run(options: argparse.Namespace) -> None:
     figures = check_all(read_metadata(options.texts), synthesizer, ranges["ranges"], options.waves)
     print(table(figures))
     if options.json:
-        everything = {**describe_machine(synthesizer.device), **ranges, **figures}
+        everything = {**describe_machine(torch.device(synthesizer.device)), **ranges, **figures}
         write_text(options.json, json.dumps(everything, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -18,7 +18,8 @@ from runtime.settings import from_dict
 
 WEIGHTS_FORMAT = 1
 HALF_FROM = 1024  # elements: smaller tensors (biases, norms, 1x1 matrices) stay in float32, which costs nothing
-ENDINGS = (".safetensors", ".pt", ".pth")  # ours; published files of Tacotron2 and WaveGlow
+MOST_HEADER = 10 ** 8  # bytes, as in the library safetensors
+ENDINGS = (".safetensors", ".onnx", ".pt", ".pth")  # ours; published files of Tacotron2 and WaveGlow
 _SETTINGS = ("model", "config", "audio", "text", "symbols", "notes")
 
 
@@ -35,11 +36,23 @@ def save_weights(path: Path, model: str, tensors: dict[str, Any], config: Any, a
                  notes: dict[str, Any] | None = None) -> None:
     """Writes a released file (.safetensors) atomically; tensors of HALF_FROM elements or more in half precision.
 
+    The arguments are those of `release`. Raises UserError if the file cannot be written.
+    """
+    from safetensors.torch import save
+    about, stored = release(model, tensors, config, audio, text, symbols, notes)
+    with atomic_write(path, advice="name a folder with room in it") as file:
+        file.write(save(stored, metadata={"lightspeech": json.dumps(about)}))
+
+
+def release(model: str, tensors: dict[str, Any], config: Any, audio: AudioConfig, text: TextConfig | None = None,
+            symbols: list[str] | None = None, notes: dict[str, Any] | None = None
+            ) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the settings of a released file, with their checksum, and its tensors as it stores them.
+
     model: a name in hparams.CONFIGS; config: its dataclass; text, symbols: text settings and symbol table of a model
-    that reads text. Raises UserError if the file cannot be written.
+    that reads text; notes: how the weights were made.
     """
     import torch
-    from safetensors.torch import save
     about = {"format": WEIGHTS_FORMAT, "model": model, "config": dataclasses.asdict(config),
              "audio": dataclasses.asdict(audio), "text": text and dataclasses.asdict(text), "symbols": symbols,
              "notes": notes or {}}
@@ -47,9 +60,7 @@ def save_weights(path: Path, model: str, tensors: dict[str, Any], config: Any, a
     large = {name for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel() >= HALF_FROM}
     stored = {name: tensor.detach().to(torch.float16 if name in large else tensor.dtype).cpu().contiguous()
               for name, tensor in tensors.items()}
-    about["checksum"] = _checksum(about, stored)
-    with atomic_write(path, advice="name a folder with room in it") as file:
-        file.write(save(stored, metadata={"lightspeech": json.dumps(about)}))
+    return {**about, "checksum": _checksum(about, stored)}, stored
 
 
 def load_weights(path: Path, model: str, audio: AudioConfig, symbols: list[str] | None = None,
@@ -60,11 +71,11 @@ def load_weights(path: Path, model: str, audio: AudioConfig, symbols: list[str] 
     Raises UserError naming what differs; also for a truncated, damaged or foreign file.
     """
     about, tensors = _read(path, with_tensors=True)
-    _check_about(path, about, model)
+    check_about(path, about, model)
     checksum = about.pop("checksum", None)
     if checksum is not None and checksum != _checksum(about, tensors):
         raise UserError(f"{path}: damaged (its checksum is not that of its content); copy or export it again")
-    config, text = _settings(path, about, audio, symbols, upgrade)
+    config, text = parse_settings(path, about, audio, symbols, upgrade)
     tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     return Weights(tensors, config, text, about["notes"])
 
@@ -73,6 +84,8 @@ def _read(path: Path, with_tensors: bool) -> tuple[Any, dict[str, Any]]:
     """Returns the settings of a released file, unchecked, and its tensors as they are stored."""
     from safetensors import SafetensorError, safe_open
     check_readable(path, "give the path of a released weights file")
+    if path.suffix == ".onnx":
+        raise UserError(f"{path}: an ONNX file, which is for speaking on the CPU alone; give the .safetensors file")
     try:
         with safe_open(path, framework="pt" if with_tensors else "np") as file:
             about = json.loads((file.metadata() or {}).get("lightspeech", "{}"))
@@ -93,8 +106,8 @@ def _checksum(about: dict[str, Any], tensors: dict[str, Any]) -> str:
     return f"{crc:08x}"
 
 
-def _check_about(path: Path, about: Any, model: str) -> None:
-    """Raises UserError for settings of another format or model, or with a part missing."""
+def check_about(path: Path, about: Any, model: str) -> None:
+    """Raises UserError for the settings of a released file if they are of another format or model, or incomplete."""
     format_number = about.get("format") if isinstance(about, dict) else None
     if format_number != WEIGHTS_FORMAT:
         raise UserError(f"{path}: found weights format {str(format_number or 'none')[:40]}, expected {WEIGHTS_FORMAT}; "
@@ -109,7 +122,7 @@ def _check_about(path: Path, about: Any, model: str) -> None:
         raise UserError(f"{path}: its notes are damaged; export it again with train.py --export")
 
 
-def _settings(path: Path, about: dict[str, Any], audio: AudioConfig, symbols: list[str] | None,
+def parse_settings(path: Path, about: dict[str, Any], audio: AudioConfig, symbols: list[str] | None,
               upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Any, TextConfig | None]:
     """Returns the settings of the model and of its text. Raises UserError for malformed ones, and for others' mels."""
     from_dict(AudioConfig, about["audio"], f"{path}: audio")
@@ -133,14 +146,16 @@ def _settings(path: Path, about: dict[str, Any], audio: AudioConfig, symbols: li
 def newest_weights(folder: Path, chosen: str | Path | None, advice: str) -> Path:
     """Returns the file `chosen`, or if that is None the newest weights in `folder`, published files before ours.
 
-    Files of the same time are ordered by name. Raises UserError, which ends in `advice`, if there is no such file.
+    Files of the same time are ordered by name. An .onnx file counts only if its .safetensors is not there. Raises
+    UserError, which ends in `advice`, if there is no such file.
     """
     if chosen is not None:
         return check_readable(chosen, advice)
     found = [path for path in folder.iterdir() if path.suffix in ENDINGS and path.is_file()] if folder.is_dir() else []
+    found = [path for path in found if path.suffix != ".onnx" or path.with_suffix(".safetensors") not in found]
     if not found:
         raise UserError(f"{folder}: no weights there; {advice}")
-    return max(found, key=lambda path: (path.suffix != ".safetensors", path.stat().st_mtime, path.name))
+    return max(found, key=lambda path: (path.suffix not in (".safetensors", ".onnx"), path.stat().st_mtime, path.name))
 
 
 def weights_notes(path: Path) -> dict[str, Any]:
@@ -148,6 +163,24 @@ def weights_notes(path: Path) -> dict[str, Any]:
     about = _read(path, with_tensors=False)[0] if path.suffix == ".safetensors" else {}
     notes = about.get("notes") if isinstance(about, dict) else None
     return notes if isinstance(notes, dict) else {}
+
+
+def weights_model(path: Path) -> str:
+    """Returns which model a released file is of. Raises UserError for another file."""
+    about = _read(path, with_tensors=False)[0]
+    if not isinstance(about, dict) or "model" not in about:
+        raise UserError(f"{path}: not a released weights file; export one with train.py --export")
+    return str(about["model"])
+
+
+def stored_checksum(path: Path) -> str | None:
+    """Returns the checksum that the header of a released file gives; None if there is none, or no such header."""
+    try:
+        with open(path, "rb") as file:
+            header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), MOST_HEADER)))
+        return json.loads(header["__metadata__"]["lightspeech"])["checksum"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def notify_unchecked(path: Path) -> None:

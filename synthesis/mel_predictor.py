@@ -1,33 +1,25 @@
-"""From symbol ids to mels: runs the student in batches on its device."""
+"""From symbol ids to mels with PyTorch: runs the student in batches on its device."""
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
 
+import lightspeech
 from runtime.batching import group_by_length
+from runtime.graphs import RecordedFunction
+from synthesis.speech import PredictedMel
 
 if TYPE_CHECKING:
-    import torch
-
-    from lightspeech import LightSpeech
     from text import Reading
 SYMBOLS_PER_BATCH = {"cpu": 1000, "cuda": 8000}  # including padding
-
-
-class PredictedMel(NamedTuple):
-    """The student's output for one piece of text."""
-    mel: "torch.Tensor"  # (M, T) float32, on the student's device
-    host_mel: "torch.Tensor"  # the same on the host; valid once the device has finished its work
-    durations: np.ndarray  # (N,) int64 frames for each symbol, summing to T
 
 
 class MelPredictor:
     """A student and its fastest form on its device."""
 
-    def __init__(self, student: "LightSpeech", device: "torch.device") -> None:
-        import lightspeech
-        from runtime.graphs import RecordedFunction
-        self.device = device
+    def __init__(self, student: lightspeech.LightSpeech) -> None:
+        self.device, self.text = next(student.parameters()).device, student.text
         self.fast = lightspeech.fastest(student, RecordedFunction)
 
     def predict(self, readings: Sequence["Reading"], speed: float) -> list[PredictedMel]:
@@ -39,14 +31,12 @@ class MelPredictor:
 
     def _predict_batch(self, readings: list["Reading"], speed: float) -> list[PredictedMel]:
         """Returns the mels and durations of readings that are run as one batch."""
-        import torch
-        from torch.nn.utils.rnn import pad_sequence
         ids = pad_sequence([torch.tensor(reading.ids) for reading in readings], batch_first=True)
         pauses = pad_sequence([torch.tensor(reading.pauses) for reading in readings], batch_first=True)
         lengths = torch.tensor([len(reading.ids) for reading in readings])
         ids, pauses, lengths = (tensor.to(self.device, non_blocking=True) for tensor in (ids, pauses, lengths))
         result = self.fast.infer(ids, lengths, speed, pauses)
-        host_mels = result.mel.to("cpu", non_blocking=True)
+        host_mels = result.mel.to("cpu", non_blocking=True).numpy()
         return [PredictedMel(result.mel[row, :, :frames], host_mels[row, :, :frames],
                              result.durations[row, :len(readings[row].ids)].numpy())
                 for row, frames in enumerate(result.frames)]

@@ -1,7 +1,7 @@
 """The settings and the results of synthesis."""
 import dataclasses
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,13 @@ class SpeechSettings:
                                        ("sigma", self.sigma or 0.0, 0.0, 2.0), ("denoise", self.denoise, 0.0, 1.0)):
             if not low <= value <= high:
                 raise UserError(f"{name}: found {value:g}, expected {low:g} to {high:g}")
+
+
+class PredictedMel(NamedTuple):
+    """The student's output for one piece of text."""
+    mel: Any  # (M, T) float32: a tensor on the student's device, or an array
+    host_mel: np.ndarray  # the same on the host; valid once the device has finished its work
+    durations: np.ndarray  # (N,) int64 frames for each symbol, summing to T
 
 
 class SpokenWord(NamedTuple):

@@ -1,25 +1,23 @@
 """Text to speech: a text becomes a plan, the student makes mels of it, and a vocoder makes the wave."""
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hparams import AudioConfig, UserError
 from runtime.batching import row_seed
-from runtime.weights import newest_weights, weights_notes
-from synthesis.mel_predictor import MelPredictor
+from runtime.devices import describe_device, find_device
+from runtime.weights import newest_weights
+from synthesis.loading import load_griffin_lim, load_student, load_vocoder
 from synthesis.speech import SENTENCE_PAUSE, Speech, SpeechSettings, Stream
 from synthesis.timeline import join_mels, join_waves, lay_out, time_words
 from synthesis.vocoder_runner import VocoderRunner
 
 if TYPE_CHECKING:
-    import torch
-
     from text import Lexicon
     from text.plan import Plan
-    from waveglow import WaveGlow
-PIECES_PER_CHUNK = {"cpu": 1, "cuda": 16}  # of a stream, after its first piece
+GPU_PIECES_PER_CHUNK = 16  # of a stream, after its first piece; one on a CPU
 VOCODERS = ("waveglow", "griffin-lim")
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,28 +34,24 @@ class Synthesizer:
     def __init__(self, weights: str | Path | None = None, vocoder: str = "waveglow",
                  vocoder_weights: str | Path | None = None, device: str = "auto",
                  generation: str | None = None) -> None:
-        import lightspeech
-        from runtime.devices import pick_device
         if vocoder not in VOCODERS:
             raise UserError(f"vocoder: found {vocoder!r}, expected one of {', '.join(VOCODERS)}")
         self.audio = AudioConfig()
-        self.device = pick_device(device)
-        self.hardware = _describe(self.device)  # such as "CPU, 2 threads"
+        self.device = find_device(device)  # "cpu" or "cuda:N"
+        self.on_gpu = self.device != "cpu"
+        self.hardware = describe_device(self.device)  # such as "CPU, 2 threads"
         path = newest_weights(_ROOT / "lightspeech" / "pre_trained_model", weights,
                               "name a student's file with --weights, or make one with train.py and its --export")
-        self.student = lightspeech.load(path).to(self.device)
-        self.preliminary = _preliminary_notes(path)  # one line for each file whose weights are preliminary
-        self.mel_predictor = MelPredictor(self.student, self.device)
-        network = self._load_waveglow(vocoder_weights, generation) if vocoder == "waveglow" else None
-        self.vocoder = VocoderRunner(network, self.audio, self.device)
-
-    def _load_waveglow(self, weights: str | Path | None, generation: str | None) -> "WaveGlow":
-        """Returns the vocoder on the device; notes if its weights are preliminary."""
-        import waveglow
-        path = newest_weights(_ROOT / "waveglow" / "pre_trained_model", weights,
+        self.mel_predictor, notes = load_student(path, self.audio, self.device)
+        self.preliminary = _preliminary_notes(path, notes)  # one line for each file whose weights are preliminary
+        if vocoder == "griffin-lim":
+            self.vocoder = VocoderRunner(load_griffin_lim(self.audio), self.audio)
+            return
+        path = newest_weights(_ROOT / "waveglow" / "pre_trained_model", vocoder_weights,
                               "name WaveGlow's file with --vocoder-weights, or do without: --vocoder griffin-lim")
-        self.preliminary += _preliminary_notes(path)
-        return waveglow.load(path, generation).to(self.device)
+        network, notes = load_vocoder(path, self.audio, self.device, generation)
+        self.preliminary += _preliminary_notes(path, notes)
+        self.vocoder = VocoderRunner(network, self.audio)
 
     def speak(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,
               sigma: float | None = None, denoise: float = 0.0, lexicon: "Lexicon | None" = None,
@@ -96,7 +90,8 @@ class Synthesizer:
     def _plan(self, text: str, pause: float, lexicon: "Lexicon | None", markup: str) -> "Plan":
         """Returns the readings and silences of a text."""
         from text.plan import make_plan
-        return make_plan(text, self.student.text, pause, lexicon, markup)
+        assert self.mel_predictor.text is not None  # weights from a file have their text settings
+        return make_plan(text, self.mel_predictor.text, pause, lexicon, markup)
 
     def _chunks(self, plan: "Plan", settings: SpeechSettings) -> Iterator[np.ndarray]:
         """Yields the silences and the pieces in order: the first piece in parts, each later one whole."""
@@ -105,7 +100,7 @@ class Synthesizer:
         seed, = _seeds(settings, 0, 1)
         for part in self.vocoder.stream(first_piece.mel, seed, settings.sigma, settings.denoise):
             yield np.clip(part, -1.0, 1.0)
-        count = PIECES_PER_CHUNK[self.device.type]
+        count = GPU_PIECES_PER_CHUNK if self.on_gpu else 1
         for first in range(1, len(plan.readings), count):
             pieces = self.mel_predictor.predict(plan.readings[first:first + count], settings.speed)
             waves = dict(self.vocoder.synthesize([piece.mel for piece in pieces], _seeds(settings, first, len(pieces)),
@@ -124,13 +119,6 @@ def _seeds(settings: SpeechSettings, first: int, count: int) -> list[int]:
     return [row_seed(settings.seed, row) for row in range(first, first + count)]
 
 
-def _describe(device: "torch.device") -> str:
-    """Returns the name of a GPU, or the number of threads of a CPU."""
-    import torch
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-
-
-def _preliminary_notes(path: Path) -> list[str]:
+def _preliminary_notes(path: Path, notes: dict[str, Any]) -> list[str]:
     """Returns one line if the notes of a weights file call its weights preliminary, else none."""
-    note = weights_notes(path).get("preliminary")
-    return [f"{path.name}: {note}"] if note else []
+    return [f"{path.name}: {notes['preliminary']}"] if notes.get("preliminary") else []

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hparams import AudioConfig
-from synthesis.mel_predictor import PredictedMel
-from synthesis.speech import SpokenWord
+from synthesis.speech import PredictedMel, SpokenWord
 from synthesis.vocoder_runner import TAIL_FRAMES
 
 if TYPE_CHECKING:
@@ -54,5 +53,5 @@ def join_mels(pieces: Sequence[PredictedMel], timeline: Timeline, audio: AudioCo
     mel = np.full((audio.n_mels, -(-timeline.length // hop)), np.log(audio.log_floor), np.float32)
     for piece, start in zip(pieces, timeline.starts):
         first = round(start / hop)
-        mel[:, first:first + piece.mel.shape[1]] = piece.host_mel.numpy()
+        mel[:, first:first + piece.mel.shape[1]] = piece.host_mel
     return mel

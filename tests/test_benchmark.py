@@ -7,21 +7,18 @@ import torch
 
 import lightspeech
 from experiments import benchmark, machine
-from experiments.benchmark_process import run_process
-from experiments.benchmark_rows import fix_durations
-from hparams import LightSpeechConfig
+from experiments.benchmark_process import SENTENCE, run_process
+from experiments.benchmark_rows import FRAMES, SYMBOLS, exact_speed, readings_of
+from hparams import TextConfig
+from synthesis.mel_predictor import MelPredictor
+from text import read
 
 
-@pytest.mark.parametrize("pitch", [False, True])
-def test_fixed_durations_give_the_exact_number_of_frames(pitch: bool) -> None:
-    config = LightSpeechConfig(embedding_dim=12, encoder_dim=8, decoder_dim=6)
-    if pitch:
-        config = LightSpeechConfig(embedding_dim=12, encoder_dim=40, decoder_dim=6, pitch=True)
-    model = lightspeech.LightSpeech(config).eval()
-    fix_durations(model)
-    ids, lengths = torch.randint(1, 148, (2, 120)), torch.tensor([101, 50])
-    for speaker in (model, lightspeech.FastLightSpeech(model)):
-        assert speaker.infer(ids, lengths).frames == [577, 286]
+def test_the_sentence_has_the_exact_number_of_frames(student) -> None:
+    predict = MelPredictor(lightspeech.load(student)).predict
+    for reading in (*readings_of(2, SYMBOLS), read(SENTENCE, TextConfig())):
+        speed = exact_speed(predict, reading)
+        assert [piece.mel.shape for piece in predict([reading], speed)] == [(80, FRAMES)]
 
 
 def test_the_median_is_of_the_runs_after_the_warmup(monkeypatch: pytest.MonkeyPatch) -> None:

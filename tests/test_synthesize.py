@@ -9,7 +9,8 @@ import waveglow
 from hparams import AudioConfig, TextConfig, UserError, WaveGlowConfig
 from lightspeech import ProsodyPrediction
 from synthesis import mel_predictor, synthesizer, vocoder_runner
-from synthesis.vocoder_runner import FADE_SAMPLES, FIRST_CHUNK, TAIL_FRAMES
+from synthesis.torch_vocoder import TorchVocoder
+from synthesis.vocoder_runner import FADE_SAMPLES, FIRST_CHUNK, TAIL_FRAMES, VocoderRunner
 from synthesize import Synthesizer
 from text import sequence_to_text
 from text.plan import make_plan
@@ -26,7 +27,9 @@ def speaker(student, vocoder) -> Synthesizer:
 @pytest.fixture
 def steady(speaker, monkeypatch) -> Synthesizer:
     """A speaker whose vocoder makes 1 of every sample, so that only what synthesize.py does shapes the wave."""
-    monkeypatch.setattr(speaker.vocoder, "_start", lambda mel, *rest: torch.ones(len(mel), mel.shape[2] * HOP))
+    monkeypatch.setattr(speaker.vocoder.vocoder, "start", lambda mels, *rest: [
+        np.ones(mel.shape[1] * HOP, np.float32) for mel in mels])
+    monkeypatch.setattr(speaker.vocoder.vocoder, "wait", list)
     return speaker
 
 
@@ -156,10 +159,10 @@ def test_seed_decides(speaker):
 
 def test_batches_do_not_matter(speaker, monkeypatch):
     text = "Hello. You are there, are you not. Yes. No, never."
-    monkeypatch.setattr(vocoder_runner, "FRAMES_PER_BATCH", {"cpu": 10**6})
+    monkeypatch.setattr(speaker.vocoder.vocoder, "frames_per_batch", 10**6)
     together = speaker.speak(text).wave
     monkeypatch.setattr(mel_predictor, "SYMBOLS_PER_BATCH", {"cpu": 1})
-    monkeypatch.setattr(vocoder_runner, "FRAMES_PER_BATCH", {"cpu": 1})
+    monkeypatch.setattr(speaker.vocoder.vocoder, "frames_per_batch", 1)
     np.testing.assert_allclose(speaker.speak(text).wave, together, atol=2e-3)
 
 
@@ -168,9 +171,10 @@ def test_a_stream_is_the_wave_in_chunks(speaker, monkeypatch, settings):
     text = "[pause 100ms] Hello. You are there, are you not, for a long time now? Yes \u2603. No, never. [pause 1s]"
     whole = speaker.speak(text, **settings)
     monkeypatch.setattr(vocoder_runner, "FIRST_CHUNK", 4)
-    monkeypatch.setattr(type(speaker.vocoder.vocoder), "margin", 12)  # what can reach a sample of the tiny vocoder
-    for pieces in (1, 16):
-        monkeypatch.setattr(synthesizer, "PIECES_PER_CHUNK", {"cpu": pieces})
+    monkeypatch.setattr(speaker.vocoder.vocoder, "margin", 12)  # what can reach a sample of the tiny vocoder
+    monkeypatch.setattr(synthesizer, "GPU_PIECES_PER_CHUNK", 3)
+    for on_gpu in (False, True):
+        monkeypatch.setattr(speaker, "on_gpu", on_gpu)
         stream = speaker.stream(text, **settings)
         chunks = list(stream.chunks)
         assert stream.dropped == whole.dropped == "\u2603"
@@ -193,12 +197,12 @@ def test_shipped_vocoder_does_not_depend_on_frames_beyond_the_margin():
     WaveGlowConfig(n_flows=2, n_early_every=2, n_layers=2, n_channels=8)], ids=["mel rate", "published"])
 def test_both_kinds_of_vocoder_give_the_same_wave_whole_batched_and_in_chunks(config, monkeypatch):
     torch.manual_seed(0)
-    runner = vocoder_runner.VocoderRunner(waveglow.build(config).eval(), AudioConfig(), torch.device("cpu"))
+    runner = VocoderRunner(TorchVocoder(waveglow.build(config).eval(), AudioConfig()), AudioConfig())
     monkeypatch.setattr(vocoder_runner, "FIRST_CHUNK", 16)
     mels = [torch.randn(80, frames) - 5 for frames in (120, 31)]
     chunks = [np.concatenate(list(runner.stream(mel, seed, None, 0.0))) for seed, mel in enumerate(mels)]
     for budget in (1, 1000):
-        monkeypatch.setattr(vocoder_runner, "FRAMES_PER_BATCH", {"cpu": budget})
+        monkeypatch.setattr(runner.vocoder, "frames_per_batch", budget)
         for row, wave in runner.synthesize(mels, [0, 1], None, 0.0):
             assert len(wave) == (mels[row].shape[1] + TAIL_FRAMES) * HOP and wave.std() > 0.001
             np.testing.assert_allclose(chunks[row], wave, atol=1e-4 * np.abs(wave).max())
@@ -211,7 +215,7 @@ def test_a_stream_refuses_before_it_begins(speaker):
 
 
 def test_weights_that_say_nothing_finite(speaker, monkeypatch):
-    monkeypatch.setattr(speaker.vocoder.fast, "infer", lambda *given, **named: torch.full((1, 99 * HOP), torch.nan))
+    monkeypatch.setattr(speaker.vocoder.vocoder, "wait", lambda waves: [np.full(99 * HOP, np.nan, np.float32)])
     for speak in (speaker.speak, lambda text: list(speaker.stream(text).chunks)):
         with pytest.raises(UserError, match="not finite"):
             speak("Hello.")
@@ -242,16 +246,17 @@ def test_speech_is_whole_and_stays_as_it_is(student, vocoder, device):
 
 def test_hundred_thousand_characters(steady, monkeypatch):
     sizes = []
-    monkeypatch.setattr(vocoder_runner, "FRAMES_PER_BATCH", {"cpu": 2000})
-    monkeypatch.setattr(steady.vocoder, "_start", lambda mel, *rest: sizes.append(mel.shape) or torch.zeros(
-        len(mel), mel.shape[2] * HOP))
+    vocoder = steady.vocoder.vocoder
+    monkeypatch.setattr(vocoder, "frames_per_batch", 2000)
+    monkeypatch.setattr(vocoder, "start", lambda mels, *rest: sizes.append(
+        (len(mels), max(mel.shape[1] for mel in mels))) or [np.zeros(mel.shape[1] * HOP, np.float32) for mel in mels])
     text = ("A quick brown fox, " * 3 + "jumps. ") * 1500
     text = text[:100_000]
     monkeypatch.setattr(steady.mel_predictor.fast.model, "predict_prosody", lambda features, lengths: ProsodyPrediction(
         torch.zeros(features.shape[:2]), torch.full((*features.shape[:2], 2), 5.0)))
     speech = steady.speak(text)
     assert len(speech.words) > 15_000 and len(speech.wave) > 30_000 * HOP
-    assert max(rows * frames for rows, _, frames in sizes) <= 2000 and len(sizes) < 100
+    assert max(rows * frames for rows, frames in sizes) <= 2000 and len(sizes) < 100
 
 
 @pytest.mark.parametrize("name, value", [("speed", 0.2), ("speed", 4.1), ("speed", float("nan")), ("pause", -1.0),

@@ -9,7 +9,6 @@ import torch
 
 from hparams import WaveGlowConfig
 from waveglow.coupling import coupling_network
-from waveglow.denoiser import Denoiser
 from waveglow.loss import likelihood_loss
 from waveglow.model import WaveGlow
 
@@ -224,28 +223,6 @@ def test_core_compiles_once_for_all_flows():
     compiled = model.infer(mel, noise=noise)
     assert torch.allclose(compiled, plain, atol=1e-6)
     assert len(graphs) == 1
-
-
-def test_denoiser_removes_the_bias_and_keeps_the_rest():
-    model = random_model(SIGMA)
-    state = torch.random.get_rng_state()
-    denoise = Denoiser(model)
-    assert torch.equal(torch.random.get_rng_state(), state)
-    wave = torch.randn(2, 5000) * 0.1
-    assert (denoise(wave, 0.0) - wave).abs().max() < 1e-5
-    weak, strong = (denoise(wave, strength).square().sum() for strength in (0.1, 1.0))
-    assert strong < weak < wave.square().sum()
-    steady = model.infer(torch.zeros(1, 80, 88), sigma=0.0)
-    assert denoise(steady, 1.0)[:, 1024:-1024].std() < 0.75 * (steady - steady.mean())[:, 1024:-1024].std()
-
-
-def test_denoiser_batch_equals_single():
-    denoise = Denoiser(random_model(SIGMA))
-    wave = torch.randn(2, 4096)
-    wave[1, 2048:] = 0
-    together = denoise(wave, 0.3)
-    assert torch.allclose(together[0], denoise(wave[:1], 0.3)[0], atol=1e-6)
-    assert torch.allclose(together[1, :2048], denoise(wave[1:, :2048], 0.3)[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("sizes, named", [

@@ -28,12 +28,14 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
            sharpening: tuple[Path, float] | None = None) -> None:
     """Writes a released weights file: the averaged weights of a run's best.pt, or of latest.pt if there is no best.pt.
 
-    source: the run's folder, or a released file that is rewritten; preliminary: a note why the weights are not final,
-    in place of that of a released file; sharpening: the training data and the factor, see `sharpen`.
+    source: the run's folder, or a released file that is rewritten; target: a name ending in .safetensors, or for
+    student and vocoder in .onnx; preliminary: a note why the weights are not final, in place of that of a released
+    file; sharpening: the training data and the factor, see `sharpen`.
     Raises UserError for a run without a checkpoint of this model, a damaged checkpoint or a file of another model.
     """
-    if target.suffix != ".safetensors":
-        raise UserError(f"--export: found {target.name!r}, expected a name ending in .safetensors")
+    endings = (".safetensors",) if model == "tacotron2" else (".safetensors", ".onnx")
+    if target.suffix not in endings:
+        raise UserError(f"--export: found {target.name!r}, expected a name ending in {' or '.join(endings)}")
     package, _ = NETWORKS[model]
     network, text, notes = _from_file(model, source) if os.path.isfile(source) else _from_run(model, source)
     notes.pop("preliminary", None)
@@ -43,7 +45,8 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
         sharpen(network, *sharpening)
         notes["sharpened"] = sharpening[1]
     make_folder(target.parent, "give --export another path")
-    package.save(target, network, *([text] if text else []), notes)
+    save = package.save_onnx if target.suffix == ".onnx" else package.save
+    save(target, network, *([text] if text else []), notes)
 
 
 def _from_file(model: str, path: Path) -> tuple[nn.Module, TextConfig | None, dict[str, Any]]:

@@ -1,10 +1,10 @@
 """The vocoder: WaveGlow, ours and NVIDIA's. `load(path)` gives a model whose `infer(mel)` is sound."""
-from waveglow.denoiser import Denoiser
 from waveglow.fast import FastWaveGlow, fastest
 from waveglow.mel_rate import MelRateWaveGlow
 from waveglow.model import WaveGlow, WaveGlowOutput
+from waveglow.onnx_form import save_onnx
 from waveglow.pretrained import load, save
 from waveglow.vocoder import Vocoder, build
 
-__all__ = ["Denoiser", "FastWaveGlow", "MelRateWaveGlow", "Vocoder", "WaveGlow", "WaveGlowOutput", "build", "fastest",
-           "load", "save"]
+__all__ = ["FastWaveGlow", "MelRateWaveGlow", "Vocoder", "WaveGlow", "WaveGlowOutput", "build", "fastest", "load",
+           "save", "save_onnx"]

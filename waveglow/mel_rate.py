@@ -183,7 +183,7 @@ class MelRateWaveGlow(nn.Module):
         Returns the noise that `_generate` turns into this audio, and the log-determinant. Nothing is padded or cut.
         """
         assert self.flows, "a network without a flow has no inverse"
-        hidden = self._hidden(mel, None)
+        hidden = self.hidden_features(mel, None)
         residual = self.mdct(audio.float() - self._mean(hidden, mel, None))
         log_scale = self._log_scale(hidden, mel)
         x, log_s = residual * torch.exp(-log_scale), -log_scale.sum(2)
@@ -194,18 +194,20 @@ class MelRateWaveGlow(nn.Module):
 
     def _generate(self, mel: Tensor, z: Tensor, mask: Tensor | None) -> Tensor:
         """mel (B, M, T), scaled noise (B, hop, T), mask (B, T, 1) or None -> audio (B, T * hop) of `forward`."""
-        hidden = self._hidden(mel, mask)
+        hidden = self.hidden_features(mel, mask)
         wave = self._mean(hidden, mel, mask)
-        if not self.flows:
-            return wave
+        return wave + self.residual(hidden, mel, z, mask) if self.flows else wave
+
+    def residual(self, hidden: Tensor, mel: Tensor, z: Tensor, mask: Tensor | None) -> Tensor:
+        """Returns what the flow adds to the mean wave; see `_generate`, and `hidden_features` for hidden."""
         x = z.float().transpose(1, 2)
         for flow in reversed(self.flows):
             x = flow.inverse(x, hidden, mask)
         coefficients = x * torch.exp(self._log_scale(hidden, mel))
         with torch.autocast(mel.device.type, enabled=False):
-            return wave + self.mdct.inverse(coefficients.float() if mask is None else coefficients.float() * mask)
+            return self.mdct.inverse(coefficients.float() if mask is None else coefficients.float() * mask)
 
-    def _hidden(self, mel: Tensor, mask: Tensor | None) -> Tensor:
+    def hidden_features(self, mel: Tensor, mask: Tensor | None) -> Tensor:
         """Returns the hidden features (B, T, C) of a mel (B, M, T), natural log; mean and flow use them."""
         half = KERNEL_SIZE // 2
         x = (F.pad(mel, (half, half), value=self.silence) + 5) * 0.4  # about unit scale for speech

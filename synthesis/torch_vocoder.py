@@ -1,0 +1,92 @@
+"""Vocoders that need PyTorch: a network in its fastest form on a device, and Griffin-Lim."""
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from hparams import AudioConfig
+from runtime.graphs import RecordedFunction
+from waveglow import fastest
+
+if TYPE_CHECKING:
+    from waveglow import Vocoder
+
+# Mel frames in a batch, including padding. A frame takes about 1 MB in the published WaveGlow. On the CPU each mel is a
+# batch of its own: a larger batch is no faster, and padding costs time.
+FRAMES_PER_BATCH = {"cpu": 1, "cuda": 8000}
+
+
+class TorchVocoder:
+    """A vocoder network on its device, for VocoderRunner."""
+
+    def __init__(self, network: "Vocoder", audio: AudioConfig) -> None:
+        self.network, self.device = network, next(network.parameters()).device
+        self.silence = float(np.log(audio.log_floor))
+        self.fast = fastest(network, RecordedFunction)
+        self.frames_per_batch, self.margin = FRAMES_PER_BATCH[self.device.type], network.margin
+
+    def noise_shape(self, frames: int) -> tuple[int, int]:
+        """Returns the (channels, steps) of the noise for a number of frames."""
+        return self.network.noise_shape(frames)
+
+    def noise(self, frames: int, seed: int) -> Tensor:
+        """Returns unit noise (channels, steps), drawn on the device: a CPU and a GPU draw other numbers."""
+        channels, steps = self.noise_shape(frames)
+        generator = torch.Generator(self.device).manual_seed(seed)
+        return torch.randn(steps, channels, generator=generator, device=self.device).t()
+
+    def pad(self, mel: Any, frames: int) -> Tensor:
+        """Returns a mel (M, T) on the device with silence after it, (M, frames)."""
+        tensor = torch.as_tensor(mel, device=self.device)
+        return F.pad(tensor, (0, frames - tensor.shape[1]), value=self.silence)
+
+    def start(self, mels: Sequence[Tensor], noises: Sequence[Tensor], sigma: float | None) -> Tensor:
+        """Starts a batch of mels (M, T) with their noise. Returns waves (B, S) on the host, valid after `wait`."""
+        width = max(mel.shape[1] for mel in mels)
+        batch = torch.stack([self.pad(mel, width) for mel in mels])
+        noise = pad_sequence([noise.t() for noise in noises], batch_first=True).transpose(1, 2)
+        with torch.inference_mode():
+            wave = self.fast.infer(batch, self.network.config.sigma if sigma is None else sigma, noise=noise,
+                                   mel_lengths=torch.tensor([mel.shape[1] for mel in mels]))
+            return wave.float().to("cpu", non_blocking=True)
+
+    def wait(self, waves: Tensor) -> np.ndarray:
+        """Returns the waves (B, S) of `start` once the device has finished them."""
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+        return waves.numpy()
+
+
+class GriffinLim:
+    """Griffin-Lim in place of a vocoder, for VocoderRunner: it needs no weights and no noise, and the whole mel."""
+    frames_per_batch = 1
+    margin = None
+
+    def __init__(self, audio: AudioConfig) -> None:
+        self.audio = audio
+
+    def noise_shape(self, frames: int) -> tuple[int, int]:
+        """Returns the shape of no noise."""
+        return 0, frames
+
+    def noise(self, frames: int, seed: int) -> np.ndarray:
+        """Returns no noise."""
+        return np.zeros((0, frames), np.float32)
+
+    def pad(self, mel: Any, frames: int) -> Tensor:
+        """Returns a mel (M, T) on the CPU with silence after it, (M, frames)."""
+        tensor = torch.as_tensor(mel, device="cpu")
+        return F.pad(tensor, (0, frames - tensor.shape[1]), value=float(np.log(self.audio.log_floor)))
+
+    def start(self, mels: Sequence[Tensor], noises: Sequence[np.ndarray], sigma: float | None) -> np.ndarray:
+        """Returns the waves (B, S) of mels (M, T) of one length."""
+        from audio import griffin_lim
+        return griffin_lim(torch.stack(list(mels)), self.audio).numpy()
+
+    def wait(self, waves: np.ndarray) -> np.ndarray:
+        """Returns the waves of `start`."""
+        return waves

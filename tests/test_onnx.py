@@ -1,0 +1,315 @@
+"""ONNX files of student and vocoder: they compute what PyTorch computes, and damaged or foreign ones are refused."""
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import lightspeech
+import waveglow
+from hparams import CONFIGS, AudioConfig, LightSpeechConfig, TextConfig, UserError, WaveGlowConfig
+from runtime import onnx_files
+from runtime.onnx_files import onnx_about, open_session, read_onnx, write_onnx
+from runtime.weights import newest_weights, stored_checksum
+from synthesis import onnx_voice
+from synthesis.denoiser import Denoiser
+from synthesis.export import __main__ as export_script
+from synthesis.export import shipped_weights
+from synthesize import Synthesizer
+from text import symbols
+from waveglow.mel_rate import EDGE, MelRateWaveGlow
+from waveglow.onnx_form import InverseStft
+
+TINY_VOCODER = WaveGlowConfig(squeeze="mdct", n_flows=2, n_blocks=2, block_channels=16, block_hidden=32,
+                              flow_channels=8)
+TEXT = "Hello, you there. It was a long day [pause 200ms] of 3 or 4 things."
+
+
+@pytest.fixture(scope="module")
+def tiny_vocoder(tmp_path_factory) -> Path:
+    """Weights of a tiny vocoder with a flow, whose noise is heard."""
+    torch.manual_seed(2)
+    path = tmp_path_factory.mktemp("mel_rate") / "vocoder.safetensors"
+    waveglow.save(path, waveglow.build(TINY_VOCODER), {"made": "by a test"})
+    return path
+
+
+@pytest.fixture
+def voice(student, tiny_vocoder, tmp_path) -> tuple[Path, Path]:
+    """The weights of student and vocoder with their ONNX forms beside them, in a folder of their own."""
+    paths = tmp_path / "student.safetensors", tmp_path / "vocoder.safetensors"
+    for source, target in zip((student, tiny_vocoder), paths):
+        shutil.copy(source, target)
+    assert export_script.main([str(path) for path in paths]) == 0
+    return paths
+
+
+# Graphs
+
+
+@pytest.mark.parametrize("pitch", [False, True])
+def test_the_student_computes_what_pytorch_computes(tmp_path, pitch) -> None:
+    torch.manual_seed(3)
+    model = lightspeech.LightSpeech(LightSpeechConfig(embedding_dim=12, encoder_dim=32, decoder_dim=6, pitch=pitch))
+    with torch.no_grad():
+        model.duration_head[2].bias.fill_(1.6)
+        model.duration_head[2].weight.mul_(8)
+    for weight in model.parameters():  # as released weights are
+        weight.data = weight.data.half().float()
+    path = tmp_path / "student.onnx"
+    lightspeech.save_onnx(path, model.eval(), TextConfig(), {})
+    session = open_session(path, read_onnx(path, "lightspeech", AudioConfig(), symbols).data)
+    for length, speed in ((1, 1.0), (20, 1.0), (20, 1.7), (33, 0.4), (2, 4.0)):
+        ids, pauses = torch.randint(1, 148, (length,)), torch.rand(length) < 0.3
+        mel, durations = session.run(None, {"ids": ids.numpy(), "speed": np.array(speed), "pauses": pauses.numpy()})
+        expected = model.infer(ids[None], torch.tensor([length]), speed, pauses[None])
+        assert (durations == expected.durations[0].numpy()).all() and mel.shape == expected.mel[0].shape
+        np.testing.assert_allclose(mel, expected.mel[0].numpy(), atol=1e-4)
+
+
+def test_a_student_without_any_frame_gives_one(tmp_path) -> None:
+    model = lightspeech.LightSpeech(CONFIGS["lightspeech"]["tiny"][0])
+    with torch.no_grad():
+        model.duration_head[2].bias.fill_(-9.0)
+    path = tmp_path / "student.onnx"
+    lightspeech.save_onnx(path, model.eval(), TextConfig())
+    session = open_session(path, path.read_bytes())
+    inputs = {"ids": np.array([5, 6, 7]), "speed": np.array(2.0), "pauses": np.zeros(3, bool)}
+    mel, durations = session.run(None, inputs)
+    assert durations.tolist() == [1, 0, 0] and mel.shape == (80, 1)
+
+
+@pytest.mark.parametrize("n_flows", [0, 2])
+def test_the_vocoder_computes_what_pytorch_computes(tmp_path, n_flows) -> None:
+    torch.manual_seed(4)
+    model, path = waveglow.build(dataclasses.replace(TINY_VOCODER, n_flows=n_flows)).eval(), tmp_path / "vocoder.onnx"
+    for weight in model.parameters():
+        weight.data = weight.data.half().float()
+    waveglow.save_onnx(path, model)
+    session = open_session(path, path.read_bytes())
+    assert [value.name for value in session.get_inputs()] == ["mel", "noise"][:1 + bool(n_flows)]
+    for frames in (1, 5, 40):
+        mel, noise = torch.randn(80, frames) - 4, torch.randn(model.noise_shape(frames))
+        inputs = {"mel": mel.numpy(), "noise": noise.numpy()}
+        wave, = session.run(None, {value.name: inputs[value.name] for value in session.get_inputs()})
+        with torch.no_grad():
+            expected = model.infer(mel[None], 1.0, noise[None])[0].numpy()
+        assert wave.shape == (frames * 256,)
+        np.testing.assert_allclose(wave, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_the_real_inverse_stft_is_the_complex_one() -> None:
+    model, inverse = waveglow.build(dataclasses.replace(TINY_VOCODER, n_flows=0)), InverseStft(1024)
+    assert isinstance(model, MelRateWaveGlow)
+    spectrum = torch.randn(1, 9, 513, dtype=torch.complex64)
+    expected = model._overlap_add(torch.fft.irfft(spectrum, n=1024, dim=2))
+    found = inverse(spectrum.real[..., inverse.order], spectrum.imag[..., inverse.order])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_a_graph_that_computes_something_else_is_not_written(tmp_path, monkeypatch) -> None:
+    model = waveglow.build(dataclasses.replace(TINY_VOCODER, n_flows=0))
+    monkeypatch.setattr("waveglow.onnx_form.MAX_LOG_MAGNITUDE", -9.0)
+    with pytest.raises(UserError, match="differs from PyTorch's by .* nothing was written"):
+        waveglow.save_onnx(tmp_path / "vocoder.onnx", model)
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_networks_that_have_an_onnx_form_are_exported(vocoder, tmp_path, capsys) -> None:
+    assert export_script.main([str(vocoder)]) == 2
+    assert "only a vocoder at the mel rate can be exported as ONNX" in capsys.readouterr().err
+    assert not vocoder.with_suffix(".onnx").exists()
+    for name in ("a.pt", "missing.safetensors"):
+        assert export_script.main([str(tmp_path / name)]) == 2
+
+
+def test_constants_of_the_runner_are_those_of_the_network() -> None:
+    assert (onnx_voice.MARGIN, onnx_voice.EDGE) == (MelRateWaveGlow.margin, EDGE)
+
+
+# Files
+
+
+def test_settings_notes_and_half_precision(voice) -> None:
+    student, vocoder = (path.with_suffix(".onnx") for path in voice)
+    found = read_onnx(student, "lightspeech", AudioConfig(), symbols)
+    network = lightspeech.load(voice[0])
+    assert (found.config, found.text, found.notes) == (network.config, network.text,
+                                                       {"preliminary": "trained for a minute"})
+    assert found.source == stored_checksum(voice[0]) is not None
+    assert read_onnx(vocoder, "waveglow", AudioConfig()).notes == {"made": "by a test"}
+    count = sum(weight.numel() for weight in network.parameters())
+    assert len(found.data) < 2 * count + 60_000  # the nodes of the graph take some 30,000 bytes
+
+
+def test_any_program_can_run_a_file_and_read_its_settings(voice) -> None:
+    import onnxruntime
+    session = onnxruntime.InferenceSession(voice[0].with_suffix(".onnx"))
+    about = json.loads(session.get_modelmeta().custom_metadata_map["lightspeech"])
+    assert about["model"] == "lightspeech" and about["audio"]["hop_length"] == 256 and about["symbols"] == symbols
+
+
+def test_damage_anywhere_is_refused_in_one_line(voice, tmp_path) -> None:
+    data, damaged = voice[0].with_suffix(".onnx").read_bytes(), tmp_path / "damaged.onnx"
+    places = np.random.default_rng(0).integers(0, len(data), 60).tolist()
+    for place in (0, 1, 9, len(data) - 1, *places):
+        for content in (data[:place], data[:place] + bytes([data[place] ^ 4]) + data[place + 1:]):
+            damaged.write_bytes(content)
+            with pytest.raises(UserError) as caught:
+                read_onnx(damaged, "lightspeech", AudioConfig(), symbols)
+            assert str(damaged) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def forged(path: Path, target: Path, **changes: object) -> Path:
+    """A file whose checksum is right, with other settings."""
+    about = {**onnx_about(path), **changes, "checksum": "0"}
+    data, end, _ = onnx_files._split(path)
+    write_onnx(target, data[:end], about)
+    return target
+
+
+def test_files_of_another_kind_are_refused(voice, tmp_path) -> None:
+    path, target = voice[0].with_suffix(".onnx"), tmp_path / "other.onnx"
+    audio = {**dataclasses.asdict(AudioConfig()), "hop_length": 300}
+    for changes, told in (({}, None), ({"model": "waveglow"}, "weights of waveglow, expected lightspeech"),
+                          ({"audio": audio}, "mel definition has hop_length 300"),
+                          ({"symbols": symbols[1:]}, "another symbol table"), ({"format": 7}, "weights format 7"),
+                          ({"config": {"width": 3}}, "unknown setting 'width'"), ({"notes": 3}, "notes are damaged")):
+        forged(path, target, **changes)
+        if told is None:
+            read_onnx(target, "lightspeech", AudioConfig(), symbols)
+            continue
+        with pytest.raises(UserError, match=told):
+            read_onnx(target, "lightspeech", AudioConfig(), symbols)
+    data, end, _ = onnx_files._split(path)
+    for content in (b"", data[:end], b"\x08\x09", voice[0].read_bytes()):
+        target.write_bytes(content)
+        with pytest.raises(UserError, match="truncated or no ONNX file of this project"):
+            read_onnx(target, "lightspeech", AudioConfig(), symbols)
+
+
+def test_a_graph_that_onnx_runtime_does_not_know_is_one_line(voice, tmp_path) -> None:
+    target = tmp_path / "other.onnx"
+    about = onnx_about(voice[0].with_suffix(".onnx"))
+    write_onnx(target, b"\x08\x09\x3a\x02\x0a\x00", about)  # an empty graph
+    with pytest.raises(UserError) as caught:
+        Synthesizer(target, "griffin-lim", device="cpu")
+    assert "ONNX Runtime" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_onnx_file_counts_only_without_its_weights(voice) -> None:
+    folder = voice[0].parent
+    assert newest_weights(folder, None, "") in voice
+    voice[0].unlink()
+    voice[1].unlink()
+    voice[1].with_suffix(".onnx").unlink()
+    assert newest_weights(folder, None, "") == voice[0].with_suffix(".onnx")
+
+
+def test_pytorch_says_what_an_onnx_file_is_for(voice) -> None:
+    with pytest.raises(UserError, match="for speaking on the CPU alone"):
+        lightspeech.load(voice[0].with_suffix(".onnx"))
+
+
+# Speech
+
+
+def spoken(weights: Path, vocoder_weights: Path, **settings: float) -> tuple[Synthesizer, np.ndarray, np.ndarray]:
+    """A speaker, and its wave of TEXT, whole and streamed."""
+    speaker = Synthesizer(weights, vocoder_weights=vocoder_weights, device="cpu")
+    return speaker, speaker.speak(TEXT, **settings).wave, np.concatenate([*speaker.stream(TEXT, **settings).chunks])
+
+
+@pytest.mark.parametrize("settings", [{}, {"speed": 1.4, "sigma": 0.0}, {"denoise": 0.3, "sigma": 0.0}])
+def test_speech_is_that_of_pytorch_whole_and_in_parts(voice, monkeypatch, settings) -> None:
+    monkeypatch.setattr("synthesis.vocoder_runner.FIRST_CHUNK", 16)
+    speaker, wave, streamed = spoken(*voice, **settings)
+    assert type(speaker.mel_predictor).__name__ == "OnnxMelPredictor"
+    np.testing.assert_allclose(streamed, wave, atol=1e-3 * np.abs(wave).max())
+    words = speaker.speak(TEXT, **settings).words
+    for path in voice:
+        path.with_suffix(".onnx").unlink()
+    speaker, plain, _ = spoken(*voice, **settings)
+    assert type(speaker.mel_predictor).__name__ == "MelPredictor"
+    assert plain.shape == wave.shape and words == speaker.speak(TEXT, **settings).words
+    if settings:  # without noise: its numbers are drawn by another generator
+        np.testing.assert_allclose(wave, plain, atol=1e-3 * np.abs(plain).max())
+
+
+def test_the_seed_decides_the_noise(voice) -> None:
+    speaker, wave, _ = spoken(*voice)
+    assert (speaker.speak(TEXT).wave == wave).all() and not (speaker.speak(TEXT, seed=1).wave == wave).all()
+    assert not (speaker.speak(TEXT, sigma=0.1).wave == wave).all()
+
+
+def test_either_network_can_be_run_by_the_other_program(voice) -> None:
+    _, wave, _ = spoken(*voice, sigma=0.0)
+    for path in voice:
+        (beside := path.with_suffix(".onnx")).rename(path.parent / "kept")
+        np.testing.assert_allclose(spoken(*voice, sigma=0.0)[1], wave, atol=1e-3)
+        (path.parent / "kept").rename(beside)
+    speech = Synthesizer(voice[0], "griffin-lim", device="cpu").speak("Hello.")
+    assert len(speech.wave) and np.isfinite(speech.wave).all()
+
+
+def test_onnx_files_alone_are_enough(voice) -> None:
+    _, wave, _ = spoken(*voice)
+    for path in voice:
+        path.unlink()
+    assert (spoken(*(path.with_suffix(".onnx") for path in voice))[1] == wave).all()
+
+
+def test_an_onnx_file_of_other_weights_is_not_used(voice, capsys) -> None:
+    model = lightspeech.load(voice[0])
+    assert model.text
+    with torch.no_grad():
+        model.mel_linear.bias.add_(1)
+    lightspeech.save(voice[0], model, model.text)
+    speaker, *_ = spoken(*voice)
+    assert type(speaker.mel_predictor).__name__ == "MelPredictor"
+    assert "student.onnx: made from other weights than student.safetensors, not used" in capsys.readouterr().err
+
+
+def test_a_damaged_onnx_file_is_refused_though_the_weights_are_good(voice) -> None:
+    with open(voice[1].with_suffix(".onnx"), "r+b") as file:
+        file.seek(5000)
+        file.write(b"damage")
+    with pytest.raises(UserError, match="vocoder.onnx: .*damaged"):
+        spoken(*voice)
+
+
+def test_denoiser_removes_the_bias_and_keeps_the_rest() -> None:
+    generator = np.random.default_rng(0)
+    bias, wave = (generator.standard_normal(size).astype(np.float32) * 0.1 for size in (88 * 256, 5000))
+    denoise = Denoiser(bias)
+    assert np.abs(denoise(wave, 0.0) - wave).max() < 1e-5
+    weak, strong = (np.square(denoise(wave, strength)).sum() for strength in (0.1, 1.0))
+    assert strong < weak < np.square(wave).sum()
+    steady = np.cos(np.arange(88 * 256) * 2 * np.pi * 50 / 1024).astype(np.float32)  # a bin's tone
+    assert Denoiser(steady)(steady, 1.0)[1024:-1024].std() < 0.1 * steady.std()
+    padded = F.pad(torch.from_numpy(wave), (0, 3000)).numpy()
+    np.testing.assert_allclose(denoise(padded, 0.3)[:5000], denoise(wave, 0.3), atol=1e-6)
+
+
+# The voice that ships
+
+
+def test_shipped_onnx_files_are_made_from_the_shipped_weights() -> None:
+    assert len(shipped_weights()) >= 2
+    for path in shipped_weights():
+        assert onnx_about(path.with_suffix(".onnx"))["source"] == stored_checksum(path), path
+
+
+def test_the_shipped_voice_speaks_as_pytorch_does(tmp_path) -> None:
+    speech, paths = Synthesizer(device="cpu").speak(TEXT, sigma=0.0), []
+    for model in ("lightspeech", "waveglow"):
+        path = newest_weights(Path(f"{model}/pre_trained_model"), None, "")
+        paths.append(shutil.copy(path, tmp_path))
+    plain = Synthesizer(paths[0], vocoder_weights=paths[1], device="cpu").speak(TEXT, sigma=0.0)
+    assert speech.words == plain.words
+    np.testing.assert_allclose(speech.mel, plain.mel, atol=2e-3)
+    assert np.linalg.norm(speech.wave - plain.wave) < 1e-3 * np.linalg.norm(plain.wave)
