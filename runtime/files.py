@@ -16,6 +16,7 @@ def atomic_write(path: str | Path, mode: str = "wb", sync: bool = False,
                  advice: str = "choose an existing folder with room in it") -> Iterator[IO[Any]]:
     """Yields an open temporary file in the folder of `path`, and renames it to `path` when the block ends.
 
+    On Linux the temporary file has no name until it is complete, so a killed process leaves nothing.
     mode: "wb", or "w" for UTF-8 text. sync: wait until the data is on the disk before the rename. The file gets the
     permissions that open() would give it. The block must do nothing but write: any OSError in it becomes a UserError
     "PATH: could not be written (REASON); ADVICE". After any error, `path` is unchanged and the temporary file removed.
@@ -25,11 +26,13 @@ def atomic_write(path: str | Path, mode: str = "wb", sync: bool = False,
     try:
         permissions = _permissions(target)
         encoding = None if "b" in mode else "utf-8"
-        with open(temporary, mode.replace("w", "x"), encoding=encoding) as file:
+        with open(temporary, mode.replace("w", "x"), encoding=encoding, opener=_open_unnamed) as file:
             yield file
+            file.flush()
             if sync:
-                file.flush()
                 os.fsync(file.fileno())
+            if not os.fstat(file.fileno()).st_nlink:  # src_dir_fd makes Python follow the link to the open file
+                os.link(f"/proc/self/fd/{file.fileno()}", temporary, src_dir_fd=file.fileno())
         if permissions is not None:
             with contextlib.suppress(OSError):
                 os.chmod(temporary, permissions)
@@ -39,6 +42,17 @@ def atomic_write(path: str | Path, mode: str = "wb", sync: bool = False,
     finally:
         with contextlib.suppress(OSError):  # removed already, or a folder in which nothing can be removed
             os.unlink(temporary)
+
+
+def _open_unnamed(path: str, flags: int) -> int:
+    """Returns a descriptor of a new file without a name in the folder of `path`, or where that is impossible of `path`.
+
+    As an opener for open(). Files without a name exist on Linux, on most of its file systems.
+    """
+    if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            return os.open(os.path.dirname(path), os.O_TMPFILE | os.O_WRONLY, 0o666)
+    return os.open(path, flags, 0o666)
 
 
 def _permissions(target: str) -> int | None:

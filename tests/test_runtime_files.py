@@ -88,9 +88,19 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"first"  # its block ended last
 
 
+WRITE = "from runtime.files import atomic_write\n" \
+    "with atomic_write({!r}) as file: file.write(b'half'); file.flush(); os._exit(1)"
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="this system has no files without a name")
+def test_a_kill_leaves_no_temporary_file(tmp_path):
+    (tmp_path / "a").write_text("old")
+    assert python("import os; " + WRITE.format(str(tmp_path / "a"))).returncode == 1
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
 def test_leftovers_of_a_kill_are_removed_and_nothing_else(tmp_path):
-    path = str(tmp_path / "a")
-    python(f"import os; from runtime.files import atomic_write\nwith atomic_write({path!r}): os._exit(1)")
+    python("import os; os.__dict__.pop('O_TMPFILE', None); " + WRITE.format(str(tmp_path / "a")))
     (tmp_path / ".mine.tmp").write_text("")
     assert len(list(tmp_path.iterdir())) == 2
     remove_leftovers(tmp_path)
