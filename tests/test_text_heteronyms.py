@@ -9,6 +9,17 @@ from text.heteronyms import choose, readings
 from text.phonemes import is_arpabet, pronounce
 
 SENTENCES = [  # the word between stars, and how it is said
+    ("I *read* it in 1996, and still think of it every day.", "R EH1 D"),
+    ("I still *read* it every day, though I bought it in 1996.", "R IY1 D"),
+    ("We *read* the paper this morning.", "R EH1 D"),
+    ("The *lead* guitarist tripped over a pipe.", "L IY1 D"),
+    ("The singer tripped over a *lead* pipe.", "L EH1 D"),
+    ("The *bass* guitarist caught a cold by the lake.", "B EY1 S"),
+    ("The vote was declared *invalid*.", "IH0 N V AE1 L AH0 D"),
+    ("The *invalid* stayed in bed.", "IH1 N V AH0 L AH0 D"),
+    ("Good food kept them *content*.", "K AH0 N T EH1 N T"),
+    ("They made the *content* free.", "K AA1 N T EH0 N T"),
+    ("She asked for a *minute* change in the plan.", "M AY0 N UW1 T"),
     ("My brother *read* the whole series last summer.", "R EH1 D"),
     ("Children should *read* for an hour each day.", "R IY1 D"),
     ("The letter was *read* aloud to the jury.", "R EH1 D"),

@@ -57,6 +57,25 @@ CASES = {
         "$10s of thousands": "tens of thousands of dollars", "100s of men": "hundreds of men",
         "cut by 50 bps": "cut by fifty basis points",
         "a modem of 2400 bps": "a modem of two thousand four hundred bits per second"},
+    "keys, rooms and courses": {
+        "The code is 7304, not 7403.": "the code is seven three zero four, not seven four zero three.",
+        "PIN: 8080": "pin: eight zero eight zero", "invoice no. 30418": "invoice number three zero four one eight",
+        "order 20000 of them": "order twenty thousand of them", "order 1200 chairs": "order twelve hundred chairs",
+        "ticket #K-40127": "ticket number k four zero one two seven", "#winter": "hashtag winter",
+        "Room 204 or 210": "room two oh four or two hundred ten", "Suite 300": "suite three hundred",
+        "Chemistry 101": "chemistry one oh one", "in 101 ways": "in one hundred one ways"},
+    "lengths of time": {
+        "a time of 3:00:17": "a time of three hours and seventeen seconds",
+        "at 3:15:17": "at three fifteen and seventeen seconds",
+        "1h 20m": "one hour twenty minutes", "2 hrs 1 min": "two hours one minute",
+        "3h 5m 1s": "three hours five minutes one second",
+        "20m wide": "twenty meters wide", "the year 1088 and": "the year ten eighty-eight and",
+        "a 1088 page book": "a one thousand eighty-eight page book",
+        "ran a 10K": "ran a ten k", "the 30K words": "the thirty thousand words"},
+    "amounts before a noun": {
+        "a 256GB SSD": "a two hundred fifty-six gigabyte s s d",
+        "256GB of RAM": "two hundred fifty-six gigabytes of ram",
+        "Sr. staff": "senior staff", "Sr. Ann": "sister ann", "Ed Low Sr. left": "ed low senior left"},
     "measures": {
         "2/3 tsp sugar": "two thirds teaspoon sugar", "6 ft 3 in tall": "six feet three inches tall",
         "2 c. rice": "two cups rice", "4 T butter": "four tablespoons butter",

@@ -94,6 +94,8 @@ def _title_or_street(match: re.Match[str], low: str) -> str | None:
     text = match.string
     ends = ends_sentence(text, match.end())
     named = bool(re.match(r"\s+[A-Z]", after(match, 8))) and not ends
+    if low == "sr" and not named:  # "Sr. partners", not "Sr. Agnes"
+        return "senior"
     left = before(match, 40)
     after_name = bool(re.search(r"(?:[A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th))\s$", left))
     numbered = bool(re.search(r"\d\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s|\d+(?:st|nd|rd|th)\s){1,2}$", left))

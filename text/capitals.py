@@ -2,7 +2,7 @@
 import functools
 import re
 
-from text.numbers import cardinal, say_whole
+from text.numbers import cardinal, say_whole, spell_digits
 from text.phonemes import dictionary_entry, is_spelled
 from text.rule import CAPITAL, LETTER, SMALL, after, before, compiled, rule, word_before
 from text.stops import LETTER_AFTER
@@ -91,7 +91,7 @@ def letters_and_digits(match: re.Match[str]) -> str | None:
     said = []
     for part in re.findall(r"[A-Za-z]+|\d+", match[0]):
         if part.isdecimal():
-            said.append(say_whole(part, years=len(part) == 4))
+            said.append(spell_digits(part) if len(part) > 4 else say_whole(part, years=len(part) == 4))
         else:
             said.append(say_capitals(part) if part.isupper() else spell(part) if len(part) < 3 else part.lower())
     return " ".join(said)

@@ -6,8 +6,12 @@ from text.rule import CAPITAL, DIGIT, SMALL, after, before, compiled, led_by, ne
 from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, SOFTWARE, STATES, STATES_WITH_STOP
 
 _PHONE_WORDS = "call|phone|dial|number|tel|ring|fax|mobile|cell|text|contact|extension|reach|hotline|office"
+_SECRETS = "code|pin|passcode|password|combination"
+_NUMBERED_PAPERS = "invoice|order|ticket|case|account|confirmation|tracking|reference|serial|policy|member|id|badge"
 _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
             r"Terrace|Parkway|Highway|Broadway|Square)\b")
+_SUBJECTS = ("bio|biology|chem|chemistry|math|physics|psych|psychology|econ|economics|english|history|philosophy|"
+             "sociology|spanish|french|accounting|calculus")
 _ZIP_BEFORE = r"(?i)\b(?:zip|postal|post|area)\s?codes?\b.{0,14}$|\bzip\b.{0,8}$|, [A-Z]{2} $"
 _PLACE_BEFORE = r"(^|[^A-Za-z\s]|\b[A-Za-z]+)\s?((?:[A-Z][A-Za-z.'-]+\s){0,3}[A-Z][a-z.'-]+), $"
 
@@ -111,6 +115,15 @@ def isbn_alone(match: re.Match[str]) -> str:
     return " ".join(spell_digits(digit) if digit.isdecimal() else "X" for digit in match[0].replace("-", ""))
 
 
+@rule(DIGIT, r"\d{4,12}(?![\d,.:/-]*\d|\w)")
+def code_or_key(match: re.Match[str]) -> str | None:
+    """'the code is 4471, not 4417', 'PIN: 9020', 'invoice no. 20394', digit by digit."""
+    words = _SECRETS if len(match[0]) == 4 else f"{_SECRETS}|{_NUMBERED_PAPERS}"
+    led = compiled(rf"(?i)\b(?:{words})\b(?: no\.?| number)?(?: is| was|:)?(?: now| still)?(?: \d+, not)? #?$")
+    is_count = len(match[0]) > 4 and match[0].endswith("000")  # "order 10000 of them"
+    return spell_digits(match[0]) if led.search(before(match, 48)) and not is_count else None
+
+
 @rule(DIGIT, r"0[xX]([0-9A-Fa-f]{1,32})(?!\w)")
 def hexadecimal(match: re.Match[str]) -> str:
     """0x1F -> zero X one F."""
@@ -210,5 +223,6 @@ def house_number(match: re.Match[str]) -> str:
 
 @rule(DIGIT, r"(\d{3})(?!\d)")
 def road_number(match: re.Match[str]) -> str | None:
-    """'Highway 101' -> one oh one."""
-    return hundreds(match[0]) if led_by(match, "highway|route|interstate|hwy|rte|flight") else None
+    """'Highway 101', 'room 101', 'Biology 101' -> one oh one."""
+    led = led_by(match, f"highway|route|interstate|hwy|rte|flight|room|suite|{_SUBJECTS}")
+    return hundreds(match[0]) if led else None

@@ -139,9 +139,13 @@ def month_alone(match: re.Match[str]) -> str | None:
     return None
 
 
-@rule(DIGIT, r"10[1-9]\d(?=[.;:!?]|,?\s(?:the|a|he|she|it|they|we|when|at|by|and|was|were|in)\b|$)")
+@rule(DIGIT, r"10[1-9]\d(?!\d|[,.]\d)")
 def early_year(match: re.Match[str]) -> str | None:
-    """'In 1066 the Normans came' -> ten sixty-six."""
+    """'In 1066 the Normans came', 'the year 1066' -> ten sixty-six."""
+    if led_by(match, "year"):
+        return pairs(match[0])
+    if not re.match(r"[.;:!?]|,?\s(?:the|a|he|she|it|they|we|when|at|by|and|was|were|in)\b|$", after(match, 8)):
+        return None
     return pairs(match[0]) if led_by(match, "in|since|by|until|year|before|after|of|from") else None
 
 
@@ -164,6 +168,8 @@ def clock(match: re.Match[str]) -> str | None:
         said += " o'clock" if 0 < int(hour) <= 12 else " hundred"
     elif minute != "00":
         said += " " + ("oh " if minute[0] == "0" else "") + cardinal(minute)
+    elif second and not half:
+        said += " hour" if int(hour) == 1 else " hours"
     if second:
         said += f" and {cardinal(second)} second" + ("" if second == "01" else "s")
     return said + (f" {half.upper()} M" if half else "")
@@ -176,6 +182,13 @@ def duration(match: re.Match[str]) -> str | None:
         return None
     said = f"{cardinal(match[1])} {'oh ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
     return said + (f" point {' '.join(cardinal(digit) for digit in match[3])}" if match[3] else "")
+
+
+@rule(DIGIT, r"(\d{1,3}) ?h(?:rs?)? ?(\d{1,2}) ?m(?:ins?)?(?: ?(\d{1,2}) ?s(?:ecs?)?)?(?!\w)")
+def hours_and_minutes(match: re.Match[str]) -> str:
+    """2h 45m -> two hours forty-five minutes."""
+    return " ".join(f"{cardinal(part)} {name}{'' if int(part) == 1 else 's'}"
+                    for part, name in zip(match.groups(), ("hour", "minute", "second")) if part)
 
 
 @figure(DIGIT, rf"(1[0-2]|0?[1-9]){_MERIDIEM}(?!\w)")

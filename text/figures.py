@@ -154,9 +154,9 @@ def multiple(match: re.Match[str]) -> str:
     return f"{say_amount(match[1])} times"
 
 
-@rule(DIGIT, r"(\d+(?:\.\d+)?)k(?![\w-])")
+@rule(DIGIT, r"(\d+(?:\.\d+)?)(?:k|K(?! [a-z]+s\b))(?![\w-])")
 def distance_of_a_race(match: re.Match[str]) -> str | None:
-    """'the 10k' -> the ten K."""
+    """'the 10k', 'ran a 5K' -> the ten K; 'the 40K users' are thousands."""
     if not compiled(r"(?i)\b(?:a|the|his|her|my|our|their|first|last|next|this|annual|ran|run|charity)\s$").search(
             before(match, 12)):
         return None

@@ -18,6 +18,10 @@ _NAME = 20.0  # the weight of a capital
 _CUE = 4.0  # the weight of a cue near by
 _CLOSE_TO = frozenset("to by beside behind upon enough together range friend friends call quarters".split())
 _POLISH = frozenset("border government people language president sausage army man woman".split())
+_LED = frozenset("singer singers guitarist guitar vocals vocalist role actor actress author investigator counsel "
+                 "lawyer designer developer engineer".split())
+_MADE = (["make"], ["makes"], ["made"], ["keep"], ["keeps"], ["kept"])
+_CENTURIES = frozenset("nineteen twenty two".split())  # "in 1998", "in 2019"
 _PAST_CUES = frozenset("yesterday ago last earlier once then before already when was were had said".split())
 _PRESENT_CUES = frozenset("every always often usually sometimes today tomorrow now will can daily never rarely".split())
 
@@ -84,7 +88,7 @@ def choose(words: list[str], pauses: list[str], index: int, is_name: bool = Fals
     if len(options) == 1:
         return options[0].phonemes
     by_class = dict(zip(_CLASSES, _part_of_speech(words, pauses, index)))
-    special = _special(words, index)
+    special = _special(words, pauses, index)
     best = max((by_class[name] for option in options for name in option.classes & by_class.keys()), default=0.0)
     scores = []
     for option in options:
@@ -161,13 +165,13 @@ def _classes_of(word: str) -> tuple[str, ...]:
     return ("other",)
 
 
-def _special(words: list[str], index: int) -> dict[str, float]:
+def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float]:
     """Extra weights, by phonemes, for words whose tense or idiom no part of speech tells."""
     previous, following = words[index - 1] if index else "", words[index + 1] if index + 1 < len(words) else ""
     before, after = set(_classes_of(previous)), set(_classes_of(following))
     match words[index]:
         case "read":
-            return _tense_of_read(words, index)
+            return _tense_of_read(words, pauses, index)
         case "used":
             return {"Y UW1 S T": _used_to(words, index)}
         case "august" if before & {"determiner", "degree", "possessive"}:
@@ -186,6 +190,10 @@ def _special(words: list[str], index: int) -> dict[str, float]:
             return {"K L OW1 S": 4.0}
         case "present" if following in ("in", "at") and "plural" in before:
             return {"P R EH1 Z AH0 N T": 4.0}
+        case "lead" if following in _LED:
+            return {"L IY1 D": 8.0}
+        case "content" if before & {"object", "possessive"} and words[max(0, index - 2):index - 1] in _MADE:
+            return {"K AH0 N T EH1 N T": 8.0}
         case "polish" if "be" in before or following in _POLISH:
             return {"P OW1 L IH0 SH": 6.0}
     return {}
@@ -204,8 +212,27 @@ def _used_to(words: list[str], index: int) -> float:
     return -9.0 if any(classes & {"be", "have", "finite", "modal"} for classes in left) else 12.0
 
 
-def _tense_of_read(words: list[str], index: int) -> dict[str, float]:
-    """Weighs the auxiliaries before `read` and the words that tell a time."""
+def _clause(words: list[str], pauses: list[str], index: int) -> list[str]:
+    """Returns the words from the pause before words[index] to the one after it."""
+    first, last = index, index
+    while first and not pauses[first - 1]:
+        first -= 1
+    while last + 1 < len(words) and not pauses[last]:
+        last += 1
+    return words[first:last + 1]
+
+
+def _tells_past(words: list[str]) -> float:
+    """Weighs the words that tell a time, such as 'yesterday' and 'in nineteen ninety-eight', against 'every day'."""
+    near = set(words)
+    pairs = set(zip(words, words[1:]))
+    past = len(near & _PAST_CUES) + any(("in", century) in pairs for century in _CENTURIES) + (
+        ("this", "morning") in pairs)
+    return 2.0 * past - 2.5 * len(near & _PRESENT_CUES)
+
+
+def _tense_of_read(words: list[str], pauses: list[str], index: int) -> dict[str, float]:
+    """Weighs the auxiliaries before `read` and the words that tell a time, first those of its clause."""
     left = [name for word in words[max(0, index - 4):index] for name in _classes_of(word)]
     past = 0.0
     if "have" in left or "be" in left:
@@ -215,6 +242,5 @@ def _tense_of_read(words: list[str], index: int) -> dict[str, float]:
     previous = _classes_of(words[index - 1]) if index else ()
     if set(previous) & {"third", "singular", "other"} or index and words[index - 1] == "who":
         past += 4.0
-    near = set(words)
-    past += 2.0 * len(near & _PAST_CUES) - 2.5 * len(near & _PRESENT_CUES)
+    past += _tells_past(_clause(words, pauses, index)) or _tells_past(words)
     return {"R EH1 D": past + (0.5 if set(previous) & {"pronoun"} else 0.0)}

@@ -99,8 +99,8 @@ def times_star(match: re.Match[str]) -> str | None:
 
 @rule("#", r"#(?=[A-Za-z])")
 def hashtag(match: re.Match[str]) -> str:
-    """#sunset -> hashtag sunset."""
-    return "hashtag"
+    """#sunset -> hashtag sunset; 'order #A-1029' -> number."""
+    return "number" if re.match(r"[A-Z]{1,4}-?\d", after(match, 6)) else "hashtag"
 
 
 @rule("~", r"~\s?(?=[\d$£€])")

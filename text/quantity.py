@@ -4,7 +4,7 @@ import re
 from text.rule import before, compiled
 from text.tables import DETERMINERS, NOT_A_NOUN, NUMBER_WORDS
 
-_NOUN_AFTER = re.compile(r"[ -]([a-z]+)(?![a-z'])")
+_NOUN_AFTER = re.compile(r"[ -]([a-z]+|[A-Z]{2,}s?)(?![A-Za-z'])")
 _BEFORE = re.compile(r"([A-Za-z]+(?:'s|s')?|\d+)\s(?:\d+\s?[x×]\s?)?$")
 
 
