@@ -230,6 +230,7 @@ def test_by_the_script_a_run_is_resumed_and_exported_and_damage_is_refused(disti
     settings = [f"--{name.replace('_', '-')}={value}" for name, value in FEW.items()]
     common = ["--config", "tiny", "--data", str(distilled), "--out", str(run), "--device", "cpu", *settings]
     assert script.main(common) == 0
+    assert load_newest(run, "lightspeech")[1]["train_config"]["phase_steps"] == 4  # stored, also without --resume
     assert script.main([*common, "--resume", "--steps", "6", "--batch-size", "1", "--checkpoint-seconds", "9"]) == 0
     assert "resumed with other settings: steps 4 (now 6), batch_size 2 (now 1)" in capsys.readouterr().err
     assert json.loads((run / "config.json").read_text())["training"]["phase_steps"] == 4

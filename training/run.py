@@ -33,6 +33,8 @@ def train(model: str, model_config: Any, config: TrainConfig, data: Path, folder
             path, saved = checkpoint = load_newest(folder, model)
             config = resumed_config(path, saved["train_config"], config)
             _print_changes(saved["train_config"], config, workers)
+        elif not config.phase_steps:
+            config = dataclasses.replace(config, phase_steps=config.steps)  # in the checkpoints, as after --resume
         task = make_task(model, model_config, config, data, AudioConfig(), workers, fast, mels)
         if init and not resume:
             start_from(init, model, task.model)
