@@ -1,4 +1,5 @@
 """preprocess.py: with a tiny random teacher that stops by itself, the whole script in this process and in others."""
+
 import csv
 import os
 import signal
@@ -7,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,15 +16,10 @@ import tacotron2
 import text
 from distillation import run
 from distillation.dataset import DistilledDataset, read_records
-from distillation.inference import TeacherInference, Utterance
-from distillation.pictures import WorstAlignments, picture_name
-from distillation.processes import Processes
-from distillation.quality import measure_quality
-from distillation.requests import Request, share_rows
-from distillation.texts import Text, read_texts
+from distillation.inference import TeacherInference
 from experiments.clock import add_clock
-from hparams import CONFIGS, TextConfig, UserError
-from runtime.batching import group_by_length, row_seed
+from hparams import CONFIGS, TextConfig
+from runtime.batching import row_seed
 from runtime.locks import folder_lock
 from text import symbols
 
@@ -203,15 +198,6 @@ def test_two_processes_share_the_rows(teacher, tmp_path):
     assert one == two and len(one) == 27
 
 
-def test_share_is_a_partition_whatever_is_finished():
-    texts = [Text(f"t{number}", "") for number in range(5)]
-    parts = [share_rows(texts, 2, Processes(rank, 3, 0), set()) for rank in range(3)]
-    assert sorted(row for part in parts for row in part) == sorted((text, s) for text in texts for s in range(2))
-    finished = {("t0", 0), ("t4", 1)}
-    later = [share_rows(texts, 2, Processes(rank, 3, 0), finished) for rank in range(3)]
-    assert [[row for row in part if (row[0].name, row[1]) not in finished] for part in parts] == later
-
-
 def test_retries_and_reasons(teacher, tmp_path, capsys):
     texts = write(tmp_path / "lines.txt", *(TEXTS * 2))
     out = {retries: tmp_path / retries for retries in ("0", "4")}
@@ -243,29 +229,6 @@ def test_step_limit(teacher, tmp_path):
     reasons = {record.name: record.reason for record in read_records(tmp_path / "out").rows.values()}
     assert reasons["short"] == "did not stop within 32 frames"
     assert reasons["long"] == "149 symbols cannot be said in 32 frames"
-
-
-@pytest.mark.parametrize("count, expected", [(1, "c"), (2, "ce"), (3, "bce"), (4, "bcde")])
-def test_worst_are_the_rejected_then_the_blurred(count, expected):
-    worst = WorstAlignments(count)
-    for name, focus, reason in (("e", np.nan, None), ("b", 0.2, None), ("a", 0.9, None), ("c", 0.95, "jumps"),
-                                ("d", 0.5, None)):
-        found = measure_quality(np.ones((4, 2)) / 2, True)._replace(focus=focus)
-        worst.add(Utterance(Request(name, 0, [1, 2]), 0, None, None, np.ones((4, 2)), found, reason, None))
-    assert "".join(sorted(entry[1][0] for entry in worst._heap)) == expected
-
-
-@pytest.mark.parametrize("name", [".", "metadata.csv"])
-def test_held_out_rows_are_not_distilled(tmp_path, name):
-    write(tmp_path / "metadata.csv", "a|One.", "b|Two.", "c|Three.")
-    write(tmp_path / "heldout.csv", "b|Two.", "d|Four.")
-    notices = []
-    assert read_texts([tmp_path / name], notices.append) == [("a", "One."), ("c", "Three.")]
-    assert "1 of 3 rows are left out, they are held out by" in notices[0] and len(notices) == 1
-    assert [text.name for text in read_texts([tmp_path / "heldout.csv"], pytest.fail)] == ["b", "d"]  # asked for
-    write(tmp_path / "heldout.csv", "a|One.", "b|Two.", "c|Three.")
-    with pytest.raises(UserError, match="all 3 rows are held out"):
-        read_texts([tmp_path / name], notices.append)
 
 
 def test_a_text_that_breaks_the_reader_is_a_rejected_row(teacher, tmp_path, monkeypatch):
@@ -310,12 +273,6 @@ def test_pictures_that_cannot_be_drawn_cost_nothing_else(teacher, tmp_path, caps
     assert (tmp_path / "out" / "rejected.csv").exists()
 
 
-def test_names_of_pictures_fit_any_file_system():
-    assert picture_name("a/b c.d") == "a_b_c.d"
-    long = [picture_name("\u8a9e" * 80 + ending) for ending in "ab"]
-    assert all(len(name.encode()) < 120 for name in long) and long[0] != long[1]
-
-
 def test_looser_limits_try_rejected_rows_again_and_nothing_else_may_change(teacher, tmp_path, capsys):
     texts = write(tmp_path / "lines.txt", *TEXTS[:3])
     strict = script(teacher, tmp_path / "out", texts, "--retries", "0")
@@ -333,19 +290,6 @@ def test_looser_limits_try_rejected_rows_again_and_nothing_else_may_change(teach
         assert preprocess.main(script(teacher, tmp_path / "out", texts, "--retries", "0", *change)) == 2
         assert told in capsys.readouterr().err
     assert len(read_records(tmp_path / "out").rows) == 3
-
-
-def test_read_texts(tmp_path):
-    plain = write(tmp_path / "p.txt", "One.", "", "Two.")
-    (tmp_path / "LJ").mkdir()
-    write(tmp_path / "LJ/metadata.csv", "L1|raw 1|one", "L2|two|{T UW1}")
-    assert read_texts([plain, tmp_path / "LJ"], pytest.fail) == [("p-000001", "One."), ("p-000003", "Two."),
-                                                                 ("L1", "one"), ("L2", "two")]
-
-
-def test_by_length():
-    assert group_by_length([5, 1, 9, 2, 2], 6) == [[1, 3, 4], [0], [2]]
-    assert group_by_length([], 6) == []
 
 
 @pytest.mark.parametrize("lines, more, told", [
@@ -397,8 +341,3 @@ def test_other_settings_never_mix(teacher, tmp_path, capsys):
     capsys.readouterr()
     assert preprocess.main(script(teacher, tmp_path / "out", texts, "--seed", "5")) == 2
     assert "made with seed 0, expected 5" in capsys.readouterr().err
-
-
-def test_name_twice_in_two_files(tmp_path):
-    with pytest.raises(UserError, match="a: the name of two texts"):
-        read_texts([write(tmp_path / "1.csv", "a|x"), write(tmp_path / "2.csv", "a|y")], pytest.fail)
