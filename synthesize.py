@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from hparams import UserError
 from runtime.console import one_line, open_closed_streams, print_notice, print_result, stdout_descriptor
 from runtime.files import read_lines
+from runtime.packages import require_package
 from synthesis import SENTENCE_PAUSE, VOCODERS, Synthesizer
 from synthesis.outputs import Outputs, write_speech
 
@@ -143,6 +144,8 @@ def run(options: argparse.Namespace) -> None:
     outputs = Outputs(_check_output("-o", options.out, FORMATS),
                       _check_output("--timestamps", options.timestamps, (".json",)),
                       _check_output("--picture", options.picture, (".png",)))
+    if outputs.picture:
+        require_package("matplotlib", "--picture")
     lexicon = read_lexicon(options.lexicon) if options.lexicon is not None else None
     synthesizer = Synthesizer(options.weights, options.vocoder, options.vocoder_weights, options.device,
                               options.vocoder_generation)

@@ -19,6 +19,7 @@ from distillation.manifest import Manifest
 from distillation.shards import DistilledRow
 from distillation.writer import DistilledWriter
 from hparams import CONFIGS, AudioConfig, Tacotron2Config, TextConfig
+from runtime.onnx_files import read_onnx
 from text import read, read_metadata, symbols
 from training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -41,6 +42,11 @@ class Sample(NamedTuple):
 def _student(folder: Path) -> bytes:
     lightspeech.save(folder / "x.safetensors", lightspeech.LightSpeech(TINY_STUDENT), TextConfig(), {"steps": 1})
     return (folder / "x.safetensors").read_bytes()
+
+
+def _onnx_student(folder: Path) -> bytes:
+    lightspeech.save_onnx(folder / "x.onnx", lightspeech.LightSpeech(TINY_STUDENT), TextConfig(), {"steps": 1})
+    return (folder / "x.onnx").read_bytes()
 
 
 def _teacher(folder: Path) -> bytes:
@@ -108,6 +114,8 @@ def _read_dataset(path: Path) -> DistilledDataset:
 
 SAMPLES = {
     "student": Sample("x.safetensors", _student, lightspeech.load),
+    "ONNX student": Sample("x.onnx", _onnx_student,
+                           lambda path: read_onnx(path, "lightspeech", AudioConfig(), symbols)),
     "teacher": Sample("x.safetensors", _teacher, tacotron2.load),
     "published teacher": Sample("x.pt", _published_teacher, tacotron2.load, is_valid=False),
     "vocoder": Sample("x.safetensors", _vocoder, waveglow.load),

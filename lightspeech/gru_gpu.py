@@ -4,15 +4,17 @@ NVRTC compiles the kernel when it is first used, in some tenths of a second. It 
 for clusters of blocks that write into each other's shared memory, and NVIDIA's `cuda.bindings`, which PyTorch for CUDA
 installs; no CUDA toolkit.
 """
+import copy
 import ctypes
 import functools
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightspeech.gru_cpu import InferenceGRU, gru_steps
+from lightspeech.model import BidirectionalGRU
 from lightspeech.sequences import sequence_mask
 from runtime.fast_path import relative_errors
 
@@ -24,20 +26,46 @@ ALLOWED_ERROR = 1e-4  # of the states, relative, for weights that float16 repres
 _ARGUMENT_TYPES = (ctypes.c_void_p,) * 5 + (ctypes.c_int,) * 2
 
 
-class GpuInferenceGRU(InferenceGRU):
-    """An InferenceGRU on a GPU. Its gates are (B, N, 6H): those of nn.GRU, forward direction first."""
+class GpuInferenceGRU:
+    """A BidirectionalGRU for inference on a GPU; holds its weights as they are now.
+
+    forward, backward: the nn.GRU of each direction; n_step_inputs: how many of the inputs, the last ones, differ at
+    each step while the others repeat; they are passed to `run`. `project_inputs` is the inputs' part of the gates, one
+    matrix product. It commutes with repeating inputs over time, so for the decoder it runs once a symbol, not once a
+    frame. `run` gathers its rows in the order of the steps. Gates are those of nn.GRU, forward direction first.
+    """
 
     def __init__(self, forward: nn.GRU, backward: nn.GRU, n_step_inputs: int = 0) -> None:
-        super().__init__(forward, backward, n_step_inputs, gru_steps)
-        self.half_recurrent = torch.stack([gru.weight_hh_l0.detach() for gru in (forward, backward)]).half()
-        self.step_weight = self.step_weight.transpose(0, 1).flatten(1)  # (n_step_inputs, 6H)
+        H, grus = forward.hidden_size, (forward, backward)
+        weights = [[weight.detach() for weight in (gru.weight_ih_l0, gru.bias_ih_l0, gru.bias_hh_l0)] for gru in grus]
+        repeated = forward.input_size - n_step_inputs
+        self.weight = torch.cat([weight[:, :repeated] for weight, _, _ in weights])  # (6H, repeated)
+        self.step_weight = torch.cat([weight[:, repeated:].t() for weight, _, _ in weights], 1)  # (n_step_inputs, 6H)
+        self.bias = torch.cat([bias + F.pad(recurrent_bias[:2 * H], (0, H)) for _, bias, recurrent_bias in weights])
+        self.scaled_bias = torch.stack([recurrent_bias[2 * H:] for _, _, recurrent_bias in weights])  # (2, H)
+        self.half_recurrent = torch.stack([gru.weight_hh_l0.detach() for gru in grus]).half()  # (2, 3H, H)
+
+    def fuse_linear(self, linear: nn.Linear) -> None:
+        """Fuses a linear layer into the input projection, so that one matrix product replaces two.
+
+        linear: the layer before the GRU; `project_inputs` then takes that layer's inputs.
+        """
+        repeated = self.weight.shape[1]
+        weight, bias = (tensor.detach()[:repeated] for tensor in (linear.weight, linear.bias))
+        self.bias = self.bias + self.weight @ bias
+        self.weight = self.weight @ weight
 
     def project_inputs(self, inputs: Tensor) -> Tensor:
         """Returns the inputs' part of the gates, (B, N, 6H); inputs: (B, N, D), without the step inputs."""
         return torch.addmm(self.bias, inputs.flatten(0, 1), self.weight.t()).unflatten(0, inputs.shape[:2])
 
     def run(self, gates: Tensor, lengths: Tensor, index: Tensor, step_inputs: Tensor | None = None) -> Tensor:
-        """See InferenceGRU.run; the gates are those of this class's `project_inputs`. Never waits for the GPU."""
+        """Runs the steps of both directions. Never waits for the GPU.
+
+        gates: (B, N, 6H) of `project_inputs`, or (1, N, 6H) shared by all rows; lengths: (B,) int64 steps; index:
+        (B, L) int64, which of the N gates each step takes; step_inputs: (B, L, n_step_inputs) float. Returns
+        (B, L, 2H), forward direction first, arbitrary in the padding. A row's result does not depend on the others.
+        """
         (B, L), (gate_rows, N, width) = index.shape, gates.shape
         if gate_rows > 1:
             index = index + torch.arange(0, B * N, N, device=gates.device)[:, None]
@@ -58,18 +86,17 @@ def check_support(hidden_size: int, device: torch.device) -> None:
 
 @torch.no_grad()
 def gru_errors(hidden_size: int, device: torch.device) -> dict[str, float]:
-    """Returns the relative errors of the kernel against the plain steps on the CPU, for 1 and for 17 rows."""
+    """Returns the relative errors of the kernel against nn.GRU on the CPU, for 1 and for 17 rows."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        forward, backward, inputs = nn.GRU(8, hidden_size), nn.GRU(8, hidden_size), torch.randn(17, 9, 8)
-    for gru in (forward, backward):
+        plain, inputs = BidirectionalGRU(8, hidden_size), torch.randn(17, 9, 8)
+    for gru in (plain.ahead, plain.back):
         gru.weight_hh_l0.copy_(gru.weight_hh_l0.half())
-    plain = InferenceGRU(forward, backward, steps=gru_steps)
-    fast = GpuInferenceGRU(forward.to(device), backward.to(device))
+    fast = GpuInferenceGRU(*(copy.deepcopy(gru).to(device) for gru in (plain.ahead, plain.back)))
     errors = {}
     for B in (1, 17):
         lengths, index = 9 - torch.arange(B) % 9, torch.arange(9).expand(B, -1)
-        expected = plain.run(plain.project_inputs(inputs[:B]), lengths, index)
+        expected = plain(inputs[:B], lengths)
         found = fast.run(fast.project_inputs(inputs[:B].to(device)), lengths.to(device), index.to(device)).cpu()
         mask, name = sequence_mask(lengths, 9), f"{B} rows of a GRU of {hidden_size} units"
         errors |= relative_errors({name: found[mask]}, {name: expected[mask]})

@@ -1,4 +1,4 @@
-"""The student's fast inference: the function of LightSpeech.infer with the recurrences of gru_cpu.py or gru_gpu.py."""
+"""The student's fast inference on a GPU: the function of LightSpeech.infer with the recurrences of gru_gpu.py."""
 import copy
 import functools
 from collections.abc import Callable
@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightspeech.durations import align_frames, change_speed, log_to_durations
-from lightspeech.gru_cpu import InferenceGRU
+from lightspeech.gru_gpu import ALLOWED_ERROR, GpuInferenceGRU, check_support, gru_errors
 from lightspeech.model import LightSpeech, LightSpeechInference
 from lightspeech.pitch import pitch_contour
 from runtime.fast_path import disagreement, first_that_agrees
 
-SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths on a GPU are padded to multiples of these, so that recordings are reused
+SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths are padded to multiples of these, so that recordings are reused
 
 
 @dataclass(eq=False)
@@ -29,22 +29,19 @@ class EncoderResult:
 class FastLightSpeech:
     """Computes what LightSpeech.infer computes, to rounding, with the model's weights as they are now.
 
-    gru: makes an InferenceGRU of the two nn.GRU of a BidirectionalGRU; recorded: turns a function of tensors and plain
-    values into one that replays it, such as runtime.graphs.RecordedFunction, for shapes that occur again (lengths are
-    then padded); None: no recording. A recorded function's result that is not a tensor or a tuple of tensors may be
-    valid only until its next call.
+    recorded: turns a function of tensors and plain values into one that replays it, such as
+    runtime.graphs.RecordedFunction, for shapes that occur again. A recorded function's result that is not a tensor or a
+    tuple of tensors may be valid only until its next call.
     """
 
-    def __init__(self, model: LightSpeech, gru: Callable[..., InferenceGRU] = InferenceGRU,
-                 recorded: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None) -> None:
+    def __init__(self, model: LightSpeech, recorded: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         self.model = _fuse_encoder_linear(model)
-        self.encoder = gru(model.encoder.ahead, model.encoder.back)
-        self.decoder = gru(model.decoder.ahead, model.decoder.back, model.n_frame_features)
+        self.encoder = GpuInferenceGRU(model.encoder.ahead, model.encoder.back)
+        self.decoder = GpuInferenceGRU(model.decoder.ahead, model.decoder.back, model.n_frame_features)
         self.decoder.fuse_linear(model.encoder_linear)
         with torch.no_grad():
             self.symbol_gates = self.encoder.project_inputs(model.embedding.weight[None])  # of the whole symbol table
-        self.symbol_step, self.frame_step = (SYMBOL_STEP, FRAME_STEP) if recorded else (1, 1)
-        self.recorded = recorded or (lambda function: function)
+        self.recorded = recorded
         self._encode = self.recorded(self.encode)
 
     @torch.inference_mode()
@@ -52,12 +49,12 @@ class FastLightSpeech:
               pauses: Tensor | None = None) -> LightSpeechInference:
         """See LightSpeech.infer for the arguments, the result and the errors."""
         N = ids.shape[1]
-        padding = (0, -N % self.symbol_step)
+        padding = (0, -N % SYMBOL_STEP)
         pauses = None if pauses is None else F.pad(pauses, padding)
         encoded = self._encode(F.pad(ids, padding), id_lengths, speed, pauses)
         durations, mel_lengths = encoded.durations[:, :N].cpu(), encoded.mel_lengths.clone()
         frames = durations.sum(1).tolist()
-        mel = encoded.decode(-(-max(frames) // self.frame_step) * self.frame_step)
+        mel = encoded.decode(-(-max(frames) // FRAME_STEP) * FRAME_STEP)
         return LightSpeechInference(mel[:, :, :max(frames)], mel_lengths, durations, frames)
 
     def encode(self, ids: Tensor, id_lengths: Tensor, speed: float, pauses: Tensor | None) -> EncoderResult:
@@ -90,7 +87,7 @@ def _fuse_encoder_linear(model: LightSpeech) -> LightSpeech:
     linear, fused = model.encoder_linear, copy.deepcopy(model.duration_head[0])
     weight = fused.weight.detach()
     fused.bias.data = fused.bias + weight @ linear.bias
-    fused.weight.data = (linear.weight.t() @ weight.t()).t()  # the layout of InferenceGRU.fuse_linear
+    fused.weight.data = weight @ linear.weight
     model = copy.copy(model)
     model._modules = {**model._modules, "duration_head": nn.Sequential(fused, *model.duration_head[1:])}
     return model
@@ -98,24 +95,21 @@ def _fuse_encoder_linear(model: LightSpeech) -> LightSpeech:
 
 def fastest(model: LightSpeech, recorded: Callable[[Callable[..., Any]], Callable[..., Any]]
             ) -> FastLightSpeech | LightSpeech:
-    """Returns the fast form of a model on its device, or the model itself if that cannot run or disagrees with it.
+    """Returns the fast form of a model on a GPU; on a CPU, or if that form cannot run or disagrees, the model itself.
 
-    recorded: see FastLightSpeech; used on a GPU. Logs one line if the model itself is returned.
+    recorded: see FastLightSpeech. Logs one line if the model itself is returned on a GPU.
     """
     device = model.embedding.weight.device
     if device.type == "cpu":
-        return FastLightSpeech(model)
-
+        return model
     sizes = {model.config.encoder_dim, model.config.decoder_dim}
 
     def make() -> FastLightSpeech:
-        from lightspeech.gru_gpu import GpuInferenceGRU, check_support
         for size in sizes:
             check_support(size, device)
-        return FastLightSpeech(model, GpuInferenceGRU, recorded)
+        return FastLightSpeech(model, recorded)
 
     def problem_of(fast: FastLightSpeech) -> str:
-        from lightspeech.gru_gpu import ALLOWED_ERROR, gru_errors
         return disagreement({name: error for size in sizes for name, error in gru_errors(size, device).items()},
                             ALLOWED_ERROR)
     return first_that_agrees([make], problem_of, model, "fast student",

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hparams import UserError
+from runtime.packages import require_package
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +19,7 @@ def pick_device(name: str, local_rank: int = 0) -> "torch.device":
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,2})?", name):
         raise UserError(f"--device: found {name!r}, expected auto, cpu, cuda or cuda:N")
-    require_pytorch(f"--device {name}")
+    require_package("torch", f"--device {name}")
     import torch
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -31,12 +32,6 @@ def pick_device(name: str, local_rank: int = 0) -> "torch.device":
             raise UserError(f"--device {name}: found {torch.cuda.device_count()} GPUs, "
                             f"expected more than {device.index}")
     return device
-
-
-def require_pytorch(what: str) -> None:
-    """Raises UserError if PyTorch, which `what` needs, is not installed."""
-    if importlib.util.find_spec("torch") is None:
-        raise UserError(f"{what}: needs PyTorch, which is not installed; pip install -r requirements.txt")
 
 
 def available_cpus() -> int:

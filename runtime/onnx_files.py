@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hparams import AudioConfig, TextConfig, UserError
 from runtime.devices import cpu_threads
 from runtime.files import atomic_write, check_readable
+from runtime.packages import require_package
 from runtime.weights import check_about, parse_settings
 
 if TYPE_CHECKING:
@@ -71,11 +72,8 @@ def open_session(path: Path, data: bytes, threads: int | None = None) -> "Infere
     threads: how many CPU threads it uses; None: all that this process may use. Raises UserError if ONNX Runtime cannot
     run the content.
     """
-    try:
-        import onnxruntime
-    except ImportError:
-        raise UserError(f"{path}: needs onnxruntime, which is not installed; "
-                        "pip install -r requirements-speak.txt") from None
+    require_package("onnxruntime", str(path))
+    import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or cpu_threads()
     options.log_severity_level = 3  # errors, which are raised too; not the warnings

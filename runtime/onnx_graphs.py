@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from hparams import UserError
+from runtime.packages import require_package
 
 if TYPE_CHECKING:
     import onnx
@@ -27,10 +27,8 @@ def make_graph(module: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str,
     The graph is traced by the exporter of TorchScript. The other one, by torch.export, unrolls a GRU over the frames of
     the example, and needs another package.
     """
-    try:
-        import onnx
-    except ImportError:
-        raise UserError("exporting needs onnx, which is not installed; pip install -r requirements.txt") from None
+    require_package("onnx", "export as ONNX")
+    import onnx
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of lengths that the trace may take as constants; each graph is tried

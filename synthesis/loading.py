@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from hparams import AudioConfig
 from runtime.console import print_notice
-from runtime.devices import require_pytorch
 from runtime.onnx_files import OnnxNetwork, read_onnx
+from runtime.packages import require_package
 from runtime.weights import stored_checksum, weights_notes
 from text.symbols import symbols
 
@@ -25,7 +25,7 @@ def load_student(path: Path, audio: AudioConfig, device: str
     if found:
         from synthesis.onnx_voice import OnnxMelPredictor
         return OnnxMelPredictor(*found), found[1].notes
-    require_pytorch(str(path))
+    require_package("torch", str(path))
     import lightspeech
     from synthesis.mel_predictor import MelPredictor
     return MelPredictor(lightspeech.load(path).to(device)), weights_notes(path)
@@ -41,7 +41,7 @@ def load_vocoder(path: Path, audio: AudioConfig, device: str, generation: str | 
     if found:
         from synthesis.onnx_voice import OnnxVocoder
         return OnnxVocoder(*found, audio), found[1].notes
-    require_pytorch(str(path))
+    require_package("torch", str(path))
     import waveglow
     from synthesis.torch_vocoder import TorchVocoder
     return TorchVocoder(waveglow.load(path, generation).to(device), audio), weights_notes(path)
@@ -49,7 +49,8 @@ def load_vocoder(path: Path, audio: AudioConfig, device: str, generation: str | 
 
 def load_griffin_lim(audio: AudioConfig) -> "GriffinLim":
     """Returns Griffin-Lim in place of a vocoder. Raises UserError without PyTorch, which it needs."""
-    require_pytorch("--vocoder griffin-lim")
+    for package in ("torch", "librosa"):
+        require_package(package, "--vocoder griffin-lim")
     from synthesis.torch_vocoder import GriffinLim
     return GriffinLim(audio)
 

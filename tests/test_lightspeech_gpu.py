@@ -11,8 +11,8 @@ from distillation.batches import collate
 from distillation.dataset import DistilledDataset
 from distillation.manifest import Manifest
 from hparams import AudioConfig, LightSpeechConfig, StudentTraining, TextConfig
-from lightspeech.gru_cpu import InferenceGRU
 from lightspeech.loss import student_loss
+from lightspeech.model import BidirectionalGRU
 from lightspeech.sequences import sequence_mask
 from runtime.graphs import RecordedFunction
 from text import symbols
@@ -105,14 +105,13 @@ def test_the_kernel_computes_the_plain_steps(H: int, B: int, L: int) -> None:
     from lightspeech.gru_gpu import GpuInferenceGRU, check_support
     check_support(H, torch.device("cuda"))
     torch.manual_seed(0)
-    grus = [torch.nn.GRU(8, H) for _ in range(2)]
-    for gru in grus:
+    plain = BidirectionalGRU(8, H)
+    for gru in (plain.ahead, plain.back):
         gru.weight_hh_l0.data = gru.weight_hh_l0.data.half().float()  # as released weights are
     inputs, lengths, index = torch.randn(B, L, 8), L - torch.arange(B) % L, torch.arange(L).expand(B, -1)
     with torch.no_grad():
-        plain = InferenceGRU(*grus)
-        expected = plain.run(plain.project_inputs(inputs), lengths, index)
-        fast = GpuInferenceGRU(*(gru.cuda() for gru in grus))
+        expected = plain(inputs, lengths)
+        fast = GpuInferenceGRU(plain.ahead.cuda(), plain.back.cuda())
         found = fast.run(fast.project_inputs(inputs.cuda()), lengths.cuda(), index.cuda()).cpu()
     mask = sequence_mask(lengths, L)
     torch.testing.assert_close(found[mask], expected[mask], rtol=0, atol=1e-5)
@@ -127,8 +126,7 @@ def test_fast_inference_on_the_gpu_is_that_on_the_cpu(pitch: bool) -> None:
         model.duration_head[2].bias[0] = 1.6
     batches = [(torch.randint(1, 148, (len(lengths), 50)), torch.tensor(lengths), speed)
                for lengths, speed in (([50, 7, 31], 1.0), ([50, 7, 31], 1.2), ([44], 1.0), ([1, 50, 50], 1.0))]
-    plain = lightspeech.FastLightSpeech(model)
-    expected = [plain.infer(*batch) for batch in batches]
+    expected = [model.infer(*batch) for batch in batches]
     fast = lightspeech.fastest(model.cuda(), RecordedFunction)
     assert isinstance(fast, lightspeech.FastLightSpeech)
     results = [fast.infer(ids.cuda(), lengths.cuda(), speed) for _ in range(4)  # the later ones are recorded

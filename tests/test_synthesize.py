@@ -252,7 +252,7 @@ def test_hundred_thousand_characters(steady, monkeypatch):
         (len(mels), max(mel.shape[1] for mel in mels))) or [np.zeros(mel.shape[1] * HOP, np.float32) for mel in mels])
     text = ("A quick brown fox, " * 3 + "jumps. ") * 1500
     text = text[:100_000]
-    monkeypatch.setattr(steady.mel_predictor.fast.model, "predict_prosody", lambda features, lengths: ProsodyPrediction(
+    monkeypatch.setattr(steady.mel_predictor.fast, "predict_prosody", lambda features, lengths: ProsodyPrediction(
         torch.zeros(features.shape[:2]), torch.full((*features.shape[:2], 2), 5.0)))
     speech = steady.speak(text)
     assert len(speech.words) > 15_000 and len(speech.wave) > 30_000 * HOP

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hparams import UserError
+from runtime.packages import require_package
 from text.numbers import spell_digits
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def _dollars(match: re.Match[str]) -> str:
 @functools.cache
 def _inflect_engine() -> "inflect.engine":
     """Returns inflect's engine, imported at its first use: that takes more than a second."""
+    require_package("inflect", "numbers by a published cleaner")
     import inflect
     return inflect.engine()
 
