@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MOST_INCHES = 30.0  # 3,000 pixels: the picture of a long text is compressed, not cut
 
 
-def mel_picture(path: str | Path, mel: np.ndarray, seconds: float, title: str = "") -> None:
+def mel_picture(path: str | Path, mel: np.ndarray, seconds: float) -> None:
     """Draws a log-mel: time from left to right, bands upwards.
 
     mel: (M, T) float, natural log of magnitude; seconds: the length of the T frames. Raises UserError if the file
@@ -24,7 +24,6 @@ def mel_picture(path: str | Path, mel: np.ndarray, seconds: float, title: str = 
     image = axes.imshow(_at_most(mel), origin="lower", aspect="auto", interpolation="nearest",
                         extent=(0.0, seconds, -0.5, len(mel) - 0.5))
     axes.set(xlabel="seconds", ylabel="mel band")
-    axes.set_title(title, parse_math=False)  # a "$" is a dollar, not the start of a formula
     figure.colorbar(image, label="natural log of magnitude")
     _save(figure, path)
 
@@ -43,7 +42,7 @@ def alignment_picture(path: str | Path, alignment: np.ndarray, symbols: Sequence
         edges = np.concatenate([[0], np.cumsum(durations)]) - 0.5
         axes.stairs(np.arange(count), edges, baseline=None, color="red", linewidth=0.8)
     axes.set(xlabel="mel frame")
-    axes.set_title(title, parse_math=False)
+    axes.set_title(title, parse_math=False)  # a "$" is a dollar, not the start of a formula
     axes.set_yticks(range(count), labels=list(symbols), fontsize=6, parse_math=False)
     _save(figure, path)
 

@@ -26,7 +26,7 @@ from hparams import AudioConfig, DistillationConfig, UserError
 from lightspeech import LightSpeech
 from runtime.batching import group_by_length
 from runtime.devices import pick_device
-from runtime.files import make_folder, remove_leftovers, write_text
+from runtime.files import make_folder, write_text
 from runtime.locks import folder_lock
 from runtime.signals import catch_signals
 from runtime.weights import identity
@@ -75,8 +75,6 @@ def distil(settings: RunSettings, warn: Callable[[str], None]) -> Summary:
     start = time.monotonic()
     lock = folder_lock(make_folder(settings.out)) if processes.is_main else contextlib.nullcontext()
     with lock, barrier(processes) as wait, catch_signals() as stopped:
-        if processes.is_main:
-            remove_leftovers(settings.out)
         wait()  # no process writes before the main one has the lock
         done = finished_rows(read_records(settings.out), settings.config.limits)
         worst = WorstAlignments(PICTURES)

@@ -67,9 +67,9 @@ def _permissions(target: str) -> int | None:
     return stat.S_IMODE(mode)
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: str | Path) -> None:
     """Removes the temporary files that killed processes left in a folder. Call it only while holding its lock."""
-    for path in folder.glob(f".{'[0-9a-f]' * 12}.tmp"):
+    for path in Path(folder).glob(f".{'[0-9a-f]' * 12}.tmp"):
         with contextlib.suppress(OSError):
             path.unlink()
 

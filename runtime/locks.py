@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hparams import UserError
+from runtime.files import remove_leftovers
 
 LOCK_NAME = ".lock"  # in the folder; removed at the end, harmless if a kill leaves it
 _held: set[str] = set()  # the system's locks are those of a process: a second one in this process would be granted
@@ -13,7 +14,7 @@ _held: set[str] = set()  # the system's locks are those of a process: a second o
 
 @contextlib.contextmanager
 def folder_lock(folder: str | Path) -> Iterator[None]:
-    """Holds the lock of an existing folder for the duration of the block.
+    """Holds the lock of an existing folder for the duration of the block, free of temporary files of killed processes.
 
     Of several processes of one torchrun, only the main one takes it. Raises UserError at once if another process (or
     another block of this one) holds the lock, or if the folder cannot be written to. On a file system without locks
@@ -31,6 +32,7 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
         raise UserError(f"{folder}: cannot be written to ({error.strerror}); give another folder") from None
     _held.add(path)
     try:
+        remove_leftovers(folder)
         yield
     finally:
         _held.discard(path)

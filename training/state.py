@@ -11,7 +11,7 @@ from torch import nn
 
 from hparams import TextConfig, TrainConfig, UserError
 from runtime.console import one_line, print_notice
-from runtime.files import make_folder, remove_leftovers
+from runtime.files import make_folder
 from runtime.locks import folder_lock
 from training.checkpoint import MALFORMED, check_same_config, find_checkpoint, save_checkpoint, saved_settings
 from training.distributed import Workers, broadcast_from_main, gather_objects
@@ -69,7 +69,6 @@ def run_folder(folder: Path, resume: bool, workers: Workers) -> Iterator[None]:
             if checkpoint and not resume:
                 raise UserError(f"{folder}: already holds a run ({checkpoint.name}); go on with --resume or give "
                                 "another --out")
-            remove_leftovers(folder)
             yield
     finally:
         if not existed:
