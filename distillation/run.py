@@ -26,7 +26,7 @@ from hparams import AudioConfig, DistillationConfig, UserError
 from lightspeech import LightSpeech
 from runtime.batching import group_by_length
 from runtime.devices import pick_device
-from runtime.files import make_folder, write_text
+from runtime.files import write_text
 from runtime.locks import folder_lock
 from runtime.signals import catch_signals
 from runtime.weights import identity
@@ -73,7 +73,7 @@ def distil(settings: RunSettings, warn: Callable[[str], None]) -> Summary:
         warn = _discard  # else every notice would appear several times
     job = _load(settings, processes, warn)
     start = time.monotonic()
-    lock = folder_lock(make_folder(settings.out)) if processes.is_main else contextlib.nullcontext()
+    lock = folder_lock(settings.out) if processes.is_main else contextlib.nullcontext()
     with lock, barrier(processes) as wait, catch_signals() as stopped:
         wait()  # no process writes before the main one has the lock
         done = finished_rows(read_records(settings.out), settings.config.limits)

@@ -6,22 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hparams import UserError
-from runtime.files import remove_leftovers
+from runtime.files import make_folder, remove_leftovers
 
 LOCK_NAME = ".lock"  # in the folder; removed at the end, harmless if a kill leaves it
 _held: set[str] = set()  # the system's locks are those of a process: a second one in this process would be granted
 
 
 @contextlib.contextmanager
-def folder_lock(folder: str | Path) -> Iterator[None]:
-    """Holds the lock of an existing folder for the duration of the block, free of temporary files of killed processes.
+def folder_lock(folder: str | Path, advice: str = "give another folder") -> Iterator[None]:
+    """Holds the lock of a folder for the duration of the block. Temporary files of killed processes are removed.
 
-    Of several processes of one torchrun, only the main one takes it. Raises UserError at once if another process (or
-    another block of this one) holds the lock, or if the folder cannot be written to. On a file system without locks
-    nothing is locked.
+    A folder that does not exist is made, and removed again if nothing was written to it. Of several processes of one
+    torchrun, only the main one takes the lock. Raises UserError at once if another process (or another block of this
+    one) holds it, or if the folder cannot be made or written to. On a file system without locks nothing is locked.
     """
+    existed = os.path.exists(folder)
+    make_folder(folder, advice)
     path = os.path.join(os.path.realpath(folder), LOCK_NAME)
-    busy = UserError(f"{folder}: in use by another process, which writes there; wait for it or give another folder")
+    busy = UserError(f"{folder}: in use by another process, which writes there; wait for it or {advice}")
     if path in _held:
         raise busy
     try:
@@ -29,7 +31,7 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
     except BlockingIOError:
         raise busy from None
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written to ({error.strerror}); give another folder") from None
+        raise UserError(f"{folder}: cannot be written to ({error.strerror}); {advice}") from None
     _held.add(path)
     try:
         remove_leftovers(folder)
@@ -38,6 +40,9 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
         _held.discard(path)
         with contextlib.suppress(OSError):
             os.unlink(path)  # before the lock is released: see _open_locked
+        if not existed:
+            with contextlib.suppress(OSError):  # not empty
+                os.rmdir(folder)
         os.close(descriptor)
 
 

@@ -121,6 +121,24 @@ def test_unreadable_paths_are_one_line(tmp_path):
         read_lines("n" * 300)
 
 
+def test_a_folder_that_the_lock_made_goes_if_nothing_was_written_to_it(tmp_path):
+    for name, written in (("empty", False), ("used", True)):
+        with folder_lock(tmp_path / "new" / name):
+            assert (tmp_path / "new" / name / ".lock").exists()
+            if written:
+                write_text(tmp_path / "new" / name / "a", "text")
+    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["used", "a"]
+    with folder_lock(tmp_path / "new"):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file: the folder cannot be made .a file is there.; give another --out"):
+        with folder_lock(tmp_path / "file", "give another --out"):
+            pass
+    assert (tmp_path / "new").exists()
+    with pytest.raises(UserError, match="/proc: cannot be written to"), folder_lock("/proc"):
+        pass
+
+
 HOLD = "import sys, time; from runtime.locks import folder_lock\n" \
     "with folder_lock(sys.argv[1]): print(1, flush=True); time.sleep(60)"
 
@@ -141,8 +159,6 @@ def test_a_folder_is_locked_until_its_owner_is_killed(tmp_path):
         second = python(f"from runtime.locks import folder_lock\nwith folder_lock({str(tmp_path)!r}): pass")
         assert "in use by another process" in second.stderr  # the refused block did not release the lock
     assert not os.listdir(tmp_path)
-    with pytest.raises(UserError, match="cannot be written to"), folder_lock(tmp_path / "nowhere"):
-        pass
 
 
 SPEAK = "from runtime import console; console.open_closed_streams(); file = open('{}', 'wb')\n" \

@@ -11,7 +11,6 @@ from torch import nn
 
 from hparams import TextConfig, TrainConfig, UserError
 from runtime.console import one_line, print_notice
-from runtime.files import make_folder
 from runtime.locks import folder_lock
 from training.checkpoint import MALFORMED, check_same_config, find_checkpoint, save_checkpoint, saved_settings
 from training.distributed import Workers, broadcast_from_main, gather_objects
@@ -54,26 +53,19 @@ class TrainingState:
 
 @contextlib.contextmanager
 def run_folder(folder: Path, resume: bool, workers: Workers) -> Iterator[None]:
-    """Creates the folder of a run and holds its lock; removes it again if the run ends without having written to it.
+    """Holds the lock of a run's folder, which is made if it does not exist.
 
     Raises UserError if another process trains there, or if it has checkpoints and `resume` is False.
     """
     if not workers.is_main:
         yield
         return
-    existed = folder.exists()
-    make_folder(folder, "give another --out")
-    try:
-        with folder_lock(folder):
-            checkpoint = find_checkpoint(folder)
-            if checkpoint and not resume:
-                raise UserError(f"{folder}: already holds a run ({checkpoint.name}); go on with --resume or give "
-                                "another --out")
-            yield
-    finally:
-        if not existed:
-            with contextlib.suppress(OSError):  # not empty
-                folder.rmdir()
+    with folder_lock(folder, "give another --out"):
+        checkpoint = find_checkpoint(folder)
+        if checkpoint and not resume:
+            raise UserError(f"{folder}: already holds a run ({checkpoint.name}); go on with --resume or give another "
+                            "--out")
+        yield
 
 
 def setup(task: Task, config: TrainConfig, workers: Workers, folder: Path,
