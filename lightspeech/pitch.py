@@ -33,8 +33,9 @@ MAX_BATCH_FRAMES = 2**16  # of mels whose pitch is estimated together
 class HarmonicPattern(nn.Module):
     """Maps pitch to the pattern of its harmonics on the mel bands; has no parameters and nothing in the state_dict."""
 
-    def __init__(self, audio: AudioConfig = AudioConfig()) -> None:
+    def __init__(self) -> None:
         super().__init__()
+        audio = AudioConfig()
         corners = torch.from_numpy(mel_corners(audio.n_mels, audio.f_min, audio.f_max)).float()[:N_HARMONIC_BANDS + 2]
         self.register_buffer("centres", corners[1:-1], persistent=False)  # Hz
         self.register_buffer("quarter_widths", (corners[2:] - corners[:-2]) / 4, persistent=False)  # Hz

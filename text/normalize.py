@@ -7,7 +7,6 @@ from text.tables import GREEK, SIGNS
 
 SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+"))
 DAGGERS = "†‡"
-BULLETS = "•◦‣●▪■○–"
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₋₊", "0123456789-+"))
 _PLAIN = str.maketrans({
     **dict.fromkeys("“”„‟«»″〝〞", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ`´", "'"), **dict.fromkeys("‐‑", "-"),

@@ -69,9 +69,9 @@ def word_after(match: re.Match[str]) -> str:
     return found[1] if found else ""
 
 
-def led_by(match: re.Match[str], words: str, length: int = 24) -> bool:
+def led_by(match: re.Match[str], words: str) -> bool:
     """True if one of the words (a regular expression, any case) and a space stand right before the match."""
-    return compiled(rf"(?i)\b(?:{words})\s$").search(before(match, length)) is not None
+    return compiled(rf"(?i)\b(?:{words})\s$").search(before(match, 24)) is not None
 
 
 def near(match: re.Match[str], words: str, length: int = 60) -> bool:
