@@ -20,13 +20,17 @@ from distillation.shards import DistilledRow
 from distillation.writer import DistilledWriter
 from hparams import CONFIGS, AudioConfig, Tacotron2Config, TextConfig
 from runtime.onnx_files import read_onnx
-from text import read, read_metadata, symbols
+from text import read, read_lexicon, read_metadata, symbols
+from text.plan import make_plan
 from training.checkpoint import load_checkpoint, save_checkpoint
 
 TINY_TEACHER = Tacotron2Config(embedding_dim=8, encoder_dim=8, prenet_dim=4, attention_rnn_dim=8, decoder_rnn_dim=8,
                                attention_dim=4, location_n_filters=2, location_kernel_size=3, postnet_dim=4)
 TINY_STUDENT = dataclasses.replace(CONFIGS["lightspeech"]["tiny"][0], embedding_dim=4, encoder_dim=32, decoder_dim=4)
 TEXT = "Dr. Smith's 3rd of May, 1876: £20.50 at 10:30 p.m.! \"No [pause 300ms] {HH AH0 L OW1}\", 5 ft 10 in? 1/2.\n"
+LEXICON = "nguyen  W IH1 N\nUS  Y UW1 EH1 S\n# names\nSt. Ives  S AH0 N T AY1 V Z\nμm  M AY1 K R AA2 N\n"
+MARKUP = ("# Heading\n* [a link](http://x.org) &amp; **strong** `code` ~~no~~\n1. one\n| a | b |\n|---|---|\n| 1 | 2 |"
+          "\n<p>It <b>is</b><break time='1s'/> [pause 0.5s] &#169;</p><!-- no --><script>x</script>\n```\ny\n```\n")
 HOSTILE_VALUES: tuple[Any, ...] = (None, "", "\ud800", -1, 0, 1, 1.5, 10**9, 10**30, float("nan"), float("inf"), True,
                                    [], {}, [[]], "x" * 10_000, {"a": {"b": []}})
 
@@ -126,9 +130,13 @@ SAMPLES = {
     "wav": Sample("x.wav", _sound(".wav"), read_wav),
     "flac": Sample("x.flac", _sound(".flac"), read_wav),
     "ogg": Sample("x.ogg", _sound(".ogg"), read_wav),
+    "lexicon": Sample("x.txt", lambda _: LEXICON.encode(),
+                      lambda path: read(LEXICON, TextConfig(), read_lexicon(path))),
     "metadata": Sample("x.csv", lambda _: f"a|{TEXT}b|No|{{N OW1}}\n".encode(), read_metadata),
     "text": Sample("x.txt", lambda _: TEXT.encode(),
                    lambda path: read(path.read_text(encoding="utf-8", errors="replace"), TextConfig())),
+    "markup": Sample("x.md", lambda _: MARKUP.encode(),
+                     lambda path: make_plan(path.read_text(encoding="utf-8", errors="replace"), TextConfig(), 0.2)),
 }
 
 

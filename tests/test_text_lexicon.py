@@ -23,6 +23,12 @@ def test_a_word_with_capitals_is_only_what_is_written_so():
     assert said("the US") == "{DH AH0} {Y UW1 EH1 S}" and said("us") == "{AH2 S}"
 
 
+@pytest.mark.parametrize("word, written", [("μm", "µm"), ("ς", "σ"), ("us", "uſ"), ("ini", "İNI")])
+def test_letters_that_differ_from_their_small_form_alone_match_too(word, written):
+    assert Lexicon({word: "W IH1 N"}).match(f"a {written}'s", 2) == ("{W IH1 N Z}", 4 + len(written))
+    assert "{W IH1 N}" in said("the μm scale", Lexicon({"μm": "W IH1 N"}))
+
+
 def test_letters_mode_and_plans_use_it_too():
     ids = read("Nguyen", TextConfig(phonemes=False), LEXICON).ids
     assert sequence_to_text(ids) == "{W IH1 N}"

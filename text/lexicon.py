@@ -7,6 +7,7 @@ from text.phonemes import is_arpabet, sibilant_ending
 from text.symbols import symbol_to_id
 
 _COLUMNS = re.compile(r"(.+?)(?:\s{2,}|\t)(.+)")  # what a word of several parts needs: "St. Ives  S AH0 N T AY1 V Z"
+_GENITIVE = re.compile(r"['’]s(?![A-Za-z0-9])")
 _ONE_SPACE = re.compile(r"(\S+)\s(.+)")
 
 
@@ -22,10 +23,11 @@ class Lexicon:
         for word, phonemes in entries.items():
             _check(word, phonemes, f"lexicon, {word!r}")
         self.entries = dict(entries)
-        words = sorted(entries, key=len, reverse=True)
-        exact = [re.escape(word) for word in words if word != word.lower()]
-        any_case = [f"(?i:{re.escape(word)})" for word in words if word == word.lower()]
-        self._pattern = re.compile(rf"({'|'.join(exact + any_case)})('s|’s)?(?![A-Za-z0-9])") if words else None
+        # Those with a capital first, then the longest. Each is a group of the pattern, which says which one it was.
+        words = sorted(entries, key=lambda word: (word == word.lower(), -len(word)))
+        self._phonemes = [entries[word] for word in words]
+        groups = [f"({re.escape(word)})" if word != word.lower() else f"((?i:{re.escape(word)}))" for word in words]
+        self._pattern = re.compile(rf"(?:{'|'.join(groups)})(?![A-Za-z0-9])") if words else None
 
     def match(self, text: str, position: int) -> tuple[str, int] | None:
         """Returns (`{ARPAbet}`, its end) if one of the words stands at text[position], else None."""
@@ -34,10 +36,11 @@ class Lexicon:
         found = self._pattern.match(text, position)
         if not found:
             return None
-        phonemes = self.entries.get(found[1]) or self.entries[found[1].lower()]
-        if found[2]:
+        assert found.lastindex
+        phonemes, genitive = self._phonemes[found.lastindex - 1], _GENITIVE.match(text, found.end())
+        if genitive:
             phonemes += " " + sibilant_ending(phonemes.split()[-1])
-        return "{" + phonemes + "}", found.end()
+        return "{" + phonemes + "}", (genitive or found).end()
 
 
 def read_lexicon(path: Path) -> Lexicon:
