@@ -270,3 +270,26 @@ CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
         "tiny": (LightSpeechConfig(embedding_dim=32, encoder_dim=32, decoder_dim=32, pitch=True),
                  StudentTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200, feature_weight=0.0))},
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class VoiceConfig:
+    """A voice made of recordings: how they are prepared, and the steps of each training. See voice/."""
+    trim: bool = True  # cut long silence from the ends of the recordings
+    phoneme_share: float = 1.0  # of the rows that are read as phonemes in training; 0: all in letters
+    samples: int = 1  # versions of each text that the student learns: the recording, and samples - 1 readings of it
+    teacher_steps: int = 2500
+    student_steps: int = 5000
+    vocoder_steps: int = 15000
+    networks: str = "default"  # named settings of the three trainings, and of the networks that begin from nothing
+    limits: ReadingLimits = ReadingLimits()  # of readings and alignments
+
+    def __post_init__(self) -> None:
+        _check_numbers(self)
+        _one_of("networks", self.networks, tuple(CONFIGS["tacotron2"]))
+
+
+VOICE_CONFIGS = {
+    "default": VoiceConfig(),
+    "tiny": VoiceConfig(teacher_steps=40, student_steps=40, vocoder_steps=40, networks="tiny", limits=ReadingLimits(
+        max_steps=200, min_focus=0, min_coverage=0, max_jump=1000, max_stay=1000))}

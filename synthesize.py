@@ -56,6 +56,8 @@ def get_parser() -> argparse.ArgumentParser:
                         help="take away WaveGlow's constant noise, 0 (default) to 1; 0.01 to 0.1 is usual")
     parser.add_argument("--seed", type=int, default=0, help="of the vocoder's noise; the vocoder that ships uses none")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--voice", metavar="NAME", help="a folder made by train.py --model voice, or the name of one "
+                        "in voices/; default: the voice of the two packages' weights")
     parser.add_argument("--weights", metavar="PATH", help="the student's; default: the newest in "
                         "lightspeech/pre_trained_model/")
     parser.add_argument("--vocoder-weights", metavar="PATH", help="WaveGlow's; default: the newest in "
@@ -148,7 +150,7 @@ def run(options: argparse.Namespace) -> None:
         require_package("matplotlib", "--picture")
     lexicon = read_lexicon(options.lexicon) if options.lexicon is not None else None
     synthesizer = Synthesizer(options.weights, options.vocoder, options.vocoder_weights, options.device,
-                              options.vocoder_generation)
+                              options.vocoder_generation, options.voice)
     for line in synthesizer.preliminary:
         _notify(f"preliminary weights: {line}")
     for number, text in enumerate(texts, 1):

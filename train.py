@@ -1,5 +1,6 @@
-"""Trains the student, or with --model the teacher or the vocoder.
+"""Trains the student, or with --model the teacher or the vocoder; with --model voice all three, one after the other.
 
+    python train.py --model voice --data my-recordings --out voices/mine
     python train.py --data distilled --out runs/student
     python train.py --model tacotron2 --data LJSpeech-1.1 --out runs/teacher
     torchrun --nproc-per-node 4 train.py --model waveglow --data LJSpeech-1.1 --out runs/vocoder
@@ -8,7 +9,7 @@
 
 Every setting of the model and of its training is an option: --help lists those of --model and --config, hparams.py
 explains them. SIGINT and SIGTERM stop the training after a checkpoint; --resume continues from it, also with other
---steps, intervals or a smaller --batch-size.
+--steps, intervals or a smaller --batch-size. --model voice goes on when the same command is given again.
 """
 import argparse
 import dataclasses
@@ -16,20 +17,51 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hparams import CONFIGS, UserError
+from hparams import CONFIGS, UserError, VoiceConfig
 from runtime.console import one_line, open_closed_streams, print_notice
 from runtime.files import check_readable
-from runtime.settings import named_config, override
+from runtime.settings import named_config, override, voice_config
 
 USAGE = "train.py [--model NAME] [--config NAME] --data FOLDER --out FOLDER [options; see --help]"
 
 
+def new_parser(**options: Any) -> argparse.ArgumentParser:
+    """Returns a parser with the options of all models."""
+    parser = argparse.ArgumentParser(prog="train.py", usage=USAGE, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+    parser.add_argument("--model", choices=[*sorted(CONFIGS), "voice"], default="lightspeech",
+                        help="default: lightspeech")
+    parser.add_argument("--config", default="default", help="named settings: default or tiny; waveglow: published")
+    return parser
+
+
+def add_settings(parser: argparse.ArgumentParser, *configs: Any) -> None:
+    """Adds an option for each number, text or truth value of the settings, whose values are the defaults."""
+    for settings in configs:
+        group = parser.add_argument_group(type(settings).__name__, type(settings).__doc__)
+        for field in dataclasses.fields(settings):
+            if field.type in (int, float, str, bool):
+                group.add_argument(f"--{field.name.replace('_', '-')}", dest=f"set_{field.name}", metavar="VALUE",
+                                   help=f"default {getattr(settings, field.name)}")
+
+
+def get_voice_parser(config: VoiceConfig) -> argparse.ArgumentParser:
+    """Returns the parser of the options for a whole voice."""
+    parser = new_parser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="the recordings, a folder in LJSpeech's layout")
+    parser.add_argument("--out", type=Path, help="the voice's folder, for synthesize.py --voice")
+    parser.add_argument("--init", metavar="FOLDER", help="start from the weights in this folder (tacotron2, "
+                        "lightspeech and waveglow.safetensors), or from nothing: none; default: those that ship")
+    parser.add_argument("--texts", type=Path, nargs="+", default=[], metavar="FILE", help="more texts, which the "
+                        "teacher reads for the student; as for preprocess.py")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add_settings(parser, config)
+    return parser
+
+
 def get_parser(model: str, config: str) -> argparse.ArgumentParser:
     """Returns the parser of the options for a model and a named configuration, whose values are the defaults."""
-    parser = argparse.ArgumentParser(prog="train.py", usage=USAGE, description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=sorted(CONFIGS), default="lightspeech", help="default: lightspeech")
-    parser.add_argument("--config", default="default", help=f"named settings: {', '.join(CONFIGS[model])}")
+    parser = new_parser(description=__doc__)
     parser.add_argument("--data", type=Path, help="a distilled dataset (lightspeech), or a folder in LJSpeech's layout")
     parser.add_argument("--mels", type=Path, metavar="FOLDER", help="for waveglow: the student's mels of --data, by "
                         "preprocess.py --student; they are the input of half of each batch")
@@ -49,27 +81,41 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
                         "is the checkpoint with the highest one")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--plain", action="store_true", help="do not use the fast paths (fused kernels, CUDA graphs)")
-    for settings in named_config(model, config):
-        group = parser.add_argument_group(type(settings).__name__, type(settings).__doc__)
-        for field in dataclasses.fields(settings):
-            group.add_argument(f"--{field.name.replace('_', '-')}", dest=f"set_{field.name}", metavar="VALUE",
-                               help=f"default {getattr(settings, field.name)}")
+    add_settings(parser, *named_config(model, config))
     return parser
 
 
-def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Any, Any]:
-    """Returns (options, model config, training config). Raises UserError for a value of the wrong type."""
-    first = argparse.ArgumentParser(prog="train.py", usage=USAGE, add_help=False, allow_abbrev=False)
-    first.add_argument("--model", choices=sorted(CONFIGS), default="lightspeech")
-    first.add_argument("--config", default="default")
-    chosen = first.parse_known_args(argv)[0]
-    options = get_parser(chosen.model, chosen.config).parse_args(argv)
+def parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[Any]]:
+    """Returns (options, [model config, training config] or [voice config]).
+
+    Raises UserError for a value of the wrong type.
+    """
+    chosen = new_parser(add_help=False).parse_known_args(argv)[0]
+    if chosen.model == "voice":
+        configs: tuple[Any, ...] = (voice_config(chosen.config),)
+        options = get_voice_parser(*configs).parse_args(argv)
+    else:
+        configs = named_config(chosen.model, chosen.config)
+        options = get_parser(chosen.model, chosen.config).parse_args(argv)
     changes = {name.removeprefix("set_"): value for name, value in vars(options).items()
                if name.startswith("set_") and value is not None}
-    model_config, config = (
-        override(settings, {field.name: changes[field.name] for field in dataclasses.fields(settings)
-                            if field.name in changes}) for settings in named_config(chosen.model, chosen.config))
-    return options, model_config, config
+    return options, [override(settings, {field.name: changes[field.name] for field in dataclasses.fields(settings)
+                                         if field.name in changes}) for settings in configs]
+
+
+def check_folders(options: argparse.Namespace) -> None:
+    """Raises UserError if a folder that every training needs is not given."""
+    for name, what in (("data", "the folder to train on"), ("out", "the folder of the run")):
+        if getattr(options, name) is None:
+            raise UserError(f"--{name}: not given; name {what}")
+
+
+def run_voice(options: argparse.Namespace, config: VoiceConfig) -> bool:
+    """Makes a voice as the options say. Returns False if a signal stopped it before its end."""
+    from voice import Job, make_voice, starting_weights
+    check_folders(options)
+    return make_voice(Job(options.data, options.out, config, starting_weights(options.init), tuple(options.texts),
+                          options.device))
 
 
 def run(options: argparse.Namespace, model_config: Any, config: Any) -> bool:
@@ -81,9 +127,7 @@ def run(options: argparse.Namespace, model_config: Any, config: Any) -> bool:
         raise UserError(f"--mels: is for waveglow, found --model {options.model}; leave it out")
     if options.judge and options.model == "tacotron2":
         raise UserError("--judge: is for lightspeech and waveglow; leave it out")
-    for name, what in (("data", "the folder to train on"), ("out", "the folder of the run")):
-        if getattr(options, name) is None:
-            raise UserError(f"--{name}: not given; name {what}")
+    check_folders(options)
     return train(options.model, model_config, config, options.data, options.out, device=options.device,
                  fast=not options.plain, mels=options.mels, init=options.init, resume=options.resume,
                  judge=options.judge)
@@ -108,11 +152,13 @@ def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 1 stopped before the last step, 2 a user's mistake, 130 interrupted."""
     open_closed_streams()
     try:
-        options, model_config, config = parse(argv)
+        options, configs = parse(argv)
+        if options.model == "voice":
+            return 0 if run_voice(options, *configs) else 1
         if options.export:
             export_weights(options)
             return 0
-        return 0 if run(options, model_config, config) else 1
+        return 0 if run(options, *configs) else 1
     except (UserError, OSError) as error:
         print_notice(f"train.py: error: {one_line(error)}")
         return 2

@@ -16,6 +16,7 @@ CLIPPED_SHARE = 5e-4  # of the samples
 LETTERS_PER_SECOND = (4.0, 30.0)  # of text; LJSpeech has about 12
 MOST_NAMED = 5
 LEFT_OUT, USED = "left out", "used as they are"
+UNFIT = "whose text is too long or too short for the recording"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +76,7 @@ def examine(lines: Sequence[Line], recordings: Sequence[Recording], rate: int) -
                  (r.level >= SILENT and abs(r.level - median) > LEVEL_RANGE for r in recordings)),
         _finding(f"longer than {LONGEST_SECONDS:.0f} s", "used if --max-frames allows it",
                  (length > LONGEST_SECONDS for length in seconds)),
-        _finding("whose text is too long or too short for the recording", USED, map(_is_suspicious, lines, seconds)),
+        _finding(UNFIT, USED, map(_is_suspicious, lines, seconds)),
         *_changes(recordings)]
     levels = (min(sounding), median, max(sounding)) if sounding else (-math.inf,) * 3
     rates = dict(collections.Counter(recording.rate for recording in recordings))

@@ -2,7 +2,7 @@
 import dataclasses
 from typing import Any, TypeVar
 
-from hparams import CONFIGS, TrainConfig, UserError
+from hparams import CONFIGS, VOICE_CONFIGS, TrainConfig, UserError, VoiceConfig
 
 Config = TypeVar("Config")
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
@@ -13,6 +13,13 @@ def named_config(model: str, name: str) -> tuple[Any, TrainConfig]:
     if name not in CONFIGS[model]:
         raise UserError(f"--config: found {name!r}, expected one of {', '.join(CONFIGS[model])} for {model}")
     return CONFIGS[model][name]
+
+
+def voice_config(name: str) -> VoiceConfig:
+    """Returns the settings of a voice called `name`. Raises UserError for an unknown name."""
+    if name not in VOICE_CONFIGS:
+        raise UserError(f"--config: found {name!r}, expected one of {', '.join(VOICE_CONFIGS)} for voice")
+    return VOICE_CONFIGS[name]
 
 
 def override(config: Config, changes: dict[str, str]) -> Config:

@@ -13,6 +13,7 @@ from synthesis.loading import load_griffin_lim, load_student, load_vocoder
 from synthesis.speech import SENTENCE_PAUSE, Speech, SpeechSettings, Stream
 from synthesis.timeline import join_mels, join_waves, lay_out, time_words
 from synthesis.vocoder_runner import VocoderRunner
+from synthesis.voices import find_voice
 
 if TYPE_CHECKING:
     from text import Lexicon
@@ -23,9 +24,10 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 
 class Synthesizer:
-    """Speaks with the given weights, or with the newest in the packages' pre_trained_model/ folders.
+    """Speaks with the given voice or weights, or with the newest in the packages' pre_trained_model/ folders.
 
-    weights: the student's file. vocoder: "waveglow", or "griffin-lim", which needs no weights and sounds worse.
+    voice: a folder with the weights of student and vocoder, or a name in voices/. weights: the student's file.
+    vocoder: "waveglow", or "griffin-lim", which needs no weights and sounds worse.
     vocoder_weights: WaveGlow's file. device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
     generation: "old" for a WaveGlow that was published before November 2018; the file does not say so.
     Raises UserError for weights that are missing or of another kind, and for a GPU that does not exist.
@@ -33,9 +35,13 @@ class Synthesizer:
 
     def __init__(self, weights: str | Path | None = None, vocoder: str = "waveglow",
                  vocoder_weights: str | Path | None = None, device: str = "auto",
-                 generation: str | None = None) -> None:
+                 generation: str | None = None, voice: str | Path | None = None) -> None:
         if vocoder not in VOCODERS:
             raise UserError(f"vocoder: found {vocoder!r}, expected one of {', '.join(VOCODERS)}")
+        if voice is not None:
+            if weights is not None or vocoder_weights is not None:
+                raise UserError(f"voice {voice}: has weights of its own, found other weights too; leave one out")
+            weights, vocoder_weights = find_voice(voice)
         self.audio = AudioConfig()
         self.device = find_device(device)  # "cpu" or "cuda:N"
         self.on_gpu = self.device != "cpu"

@@ -12,7 +12,8 @@ GROUND = {"hparams", "runtime", "text", "audio"}
 MAY_IMPORT = {"hparams": set(), "runtime": {"hparams"}, "text": {"hparams", "runtime"},
               "audio": {"hparams", "runtime", "text"}, **{model: GROUND for model in MODELS},
               "distillation": GROUND | {"tacotron2", "lightspeech"}, "training": GROUND | MODELS | {"distillation"},
-              "synthesis": GROUND | MODELS}
+              "synthesis": GROUND | MODELS,
+              "voice": GROUND | MODELS | {"distillation", "training", "synthesis"}}
 PACKAGES = set(MAY_IMPORT) - {"hparams"}
 SCRIPTS = {"preprocess", "synthesize", "train"}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 350, 60

@@ -66,7 +66,7 @@ def _from_run(model: str, run: Path) -> tuple[nn.Module, TextConfig | None, dict
     network = build_network(path, config, NETWORKS[model][1], saved["average"])
     load_tensors(path, network, saved["average"], model)
     text = from_dict(TextConfig, saved["text"], f"{path}: text") if saved["text"] else None
-    return network, text, {"steps": saved["step"], "score": saved["best"], "training": saved["train_config"]}
+    return network.eval(), text, {"steps": saved["step"], "score": saved["best"], "training": saved["train_config"]}
 
 
 def start_from(path: Path, model: str, network: nn.Module) -> None:

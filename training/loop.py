@@ -6,6 +6,7 @@ deterministic (all are on a CPU) and as many processes go on as had stopped.
 import collections
 import contextlib
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -47,11 +48,12 @@ class LossMeter:
         return means, bad_steps[0] if bad_steps else None
 
 
-def fit(state: TrainingState) -> bool:
+def fit(state: TrainingState, watch: Callable[[int], None] | None = None) -> bool:
     """Trains to the last step, or until SIGINT or SIGTERM. Returns True if the last step was reached.
 
     Every config.log_every steps the losses are read and logged; one that is not finite raises UserError and writes no
     checkpoint. latest.pt is written every config.checkpoint_seconds and at the end, best.pt after each best validation.
+    watch: called with the number of finished steps after each reading of the losses.
     """
     config, workers = state.config, state.workers
     samples = make_folder(state.folder / "samples") if state.judge and workers.is_main else None
@@ -64,6 +66,8 @@ def fit(state: TrainingState) -> bool:
             if not regular and not (signals and workers.count == 1):
                 continue
             clock = _log_losses(state, meter, log, clock)
+            if watch:
+                watch(state.step)
             if regular and (state.step % config.validate_every < config.log_every or state.step == config.steps):
                 validate(state, log)
                 clock = None

@@ -1,6 +1,7 @@
 """A training from its first file to its last: what train.py calls."""
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from training.tasks import make_task
 
 def train(model: str, model_config: Any, config: TrainConfig, data: Path, folder: Path, *, device: str = "auto",
           fast: bool = True, mels: Path | None = None, init: Path | None = None, resume: bool = False,
-          judge: str | None = None) -> bool:
+          judge: str | None = None, watch: Callable[[int], None] | None = None) -> bool:
     """Trains `model` on `data`, and writes checkpoints and logs to `folder`. Returns False if a signal stopped it.
 
     device: see pick_device; fast, mels: see make_task; init: released weights to start from; resume: continue from the
-    checkpoint in `folder`; judge: a command that scores each validation, see judge.py. Raises UserError for data,
-    settings or a folder that cannot be used.
+    checkpoint in `folder`; judge: a command that scores each validation, see judge.py; watch: called with the number
+    of finished steps when losses are logged. Raises UserError for data, settings or a folder that cannot be used.
     """
     if judge is not None:
         check_judge(judge)
@@ -42,7 +43,7 @@ def train(model: str, model_config: Any, config: TrainConfig, data: Path, folder
         if workers.is_main:
             settings = {"model": dataclasses.asdict(model_config), "training": dataclasses.asdict(config)}
             write_text(folder / "config.json", json.dumps(settings, indent=1))
-        return fit(state)
+        return fit(state, watch)
 
 
 def _print_changes(saved: dict[str, Any], config: TrainConfig, workers: Workers) -> None:

@@ -23,7 +23,8 @@ from training.student_mels import report_left_out
 class TeacherTask:
     """See state.Task. Validates on letters only and on phonemes only; the score is the mean of both losses.
 
-    With discriminators, the newest checkpoint is the best one.
+    If it learns only one of them, the score is the loss on that one. With discriminators, the newest checkpoint is the
+    best one.
     """
     model_name = "tacotron2"
 
@@ -109,7 +110,8 @@ class TeacherTask:
                     key = f"{mode} {name}"
                     figures[key] = figures.get(key, 0.0) + found[name].item() * len(chunk) / len(rows)
             self._draw(model, self._batch(self.validation, rows[-1:], share, "validation"), mode, step, log)
-        score = (figures["letters mel_postnet"] + figures["phonemes mel_postnet"]) / 2
+        learned = {0.0: ("letters",), 1.0: ("phonemes",)}.get(self.settings.phoneme_share, ("letters", "phonemes"))
+        score = sum(figures[f"{mode} mel_postnet"] for mode in learned) / len(learned)
         return {**figures, "score": self.adversarial.score(step) if self.adversarial else score}
 
     def _draw(self, model: nn.Module, batch: TeacherBatch, mode: str, step: int, log: TrainingLog) -> None:

@@ -1,0 +1,64 @@
+"""Recordings as rows of a distilled dataset: their own mels, with the durations of the teacher's alignment."""
+from pathlib import Path
+from typing import NamedTuple
+
+import tacotron2
+from audio import read_corpus
+from audio.recordings import split_lines
+from distillation.dataset import finished_rows, read_records
+from distillation.inference import TeacherInference
+from distillation.manifest import Manifest
+from distillation.run import FLUSH_SECONDS, add_utterance
+from distillation.writer import DistilledWriter
+from hparams import AudioConfig, DistillationConfig, UserError
+from runtime.batching import group_by_length
+from runtime.devices import pick_device
+from runtime.files import make_folder
+from runtime.locks import folder_lock
+from runtime.weights import identity
+from tacotron2.data import TeacherDataset, mels_from_waves
+from text import symbols
+
+FRAMES_PER_BATCH = {"cpu": 6000, "cuda": 100_000}  # including padding
+
+
+class Aligned(NamedTuple):
+    """The result of `add_recordings`: numbers of rows in the folder."""
+    kept: int
+    rejected: int  # whose alignment misses a limit: the text is not what is said, or the teacher has not learned it
+
+
+def add_recordings(corpus: Path, out: Path, weights: Path, config: DistillationConfig, device: str) -> Aligned:
+    """Adds the training recordings of a folder in LJSpeech's layout to a distilled dataset, as sample 0 of their texts.
+
+    Each row has the mel of the recording, and the durations and encoder features of a teacher-forced reading of it.
+    Rows that are there already are not made again. `distil` with the same config and texts then adds the other samples.
+    device: see pick_device. Raises UserError like `distil`.
+    """
+    where = pick_device(device)
+    model = tacotron2.load(weights)
+    manifest = Manifest(AudioConfig(), model.text, symbols, identity(weights), config.samples, config.seed,
+                        config.features, config.durations, config.limits)
+    with folder_lock(make_folder(out)):
+        done = finished_rows(read_records(out), config.limits)
+        lines = [line for line in split_lines(corpus)[0] if (line.name, 0) not in done]
+        with DistilledWriter(out, manifest, seconds_per_shard=FLUSH_SECONDS) as writer:
+            if lines:
+                teacher = TeacherInference(model, config, where)
+                waves = read_corpus(corpus, [line.name for line in lines], AudioConfig().sample_rate)
+                _add(TeacherDataset(lines, mels_from_waves(waves, where)), teacher, writer)
+        records = [record for record in read_records(out).rows.values() if record.sample == 0]
+    rejected = sum(bool(record.reason) for record in records)
+    if rejected == len(records):
+        raise UserError(f"{corpus}: none of the {rejected} recordings could be aligned with its text "
+                        f"({records[0].reason}); train the teacher longer or check the texts")
+    return Aligned(len(records) - rejected, rejected)
+
+
+def _add(dataset: TeacherDataset, teacher: TeacherInference, writer: DistilledWriter) -> None:
+    """Adds a row for each recording of a dataset, or the reason why its alignment is rejected."""
+    requests = teacher.recorded_requests(dataset, 0)
+    for rows in group_by_length(dataset.mels.lengths.tolist(), FRAMES_PER_BATCH[teacher.device.type]):
+        batch = [requests[row] for row in rows]
+        for row, utterance in zip(rows, teacher.infer_teacher_forced(dataset, rows, batch, 0), strict=True):
+            add_utterance(utterance._replace(mel=dataset.mels.row(row).t().half().cpu()), writer)

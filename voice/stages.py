@@ -1,0 +1,110 @@
+"""The stages of making a voice, in order. Each training is one of train.py's, from the weights that ship."""
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from distillation.recordings import add_recordings
+from distillation.run import RunSettings, distil
+from hparams import CONFIGS, DistillationConfig, TrainConfig
+from runtime.console import print_notice
+from training.checkpoint import find_checkpoint
+from training.export import NETWORKS, export
+from training.run import train
+from voice.page import write_voice
+from voice.recordings import prepare
+from voice.stage import Job, Stage, Watch
+
+# From released weights: smaller learning rates and a short warm-up. From nothing the models' own defaults are used.
+FINE_TUNING: dict[str, dict[str, Any]] = {
+    "tacotron2": {"learning_rate": 3e-4, "batch_size": 48, "warmup_steps": 100},
+    "lightspeech": {"learning_rate": 5e-4, "warmup_steps": 200},
+    "waveglow": {"learning_rate": 2e-4, "warmup_steps": 300}}
+STEPS_PER_SECOND = {"tacotron2": 28.0, "lightspeech": 29.0, "waveglow": 50.0}  # on an H100
+START_SECONDS = 30.0  # of a training: reading recordings, compiling, validations
+VALIDATIONS = 10  # of a training
+SPECTRAL_SHARE = 50  # the vocoder's discriminators join after this part of the steps
+TEACHER_SHARPENING = 1.15  # see training/sharpening.py; only for readings
+
+
+def all_stages(job: Job) -> list[Stage]:
+    """Returns the stages of a job in order. A later one may use all that earlier ones have written to job.work."""
+    start = "from the weights that ship" if job.init else "from nothing"
+    reads = job.config.samples > 1 or job.texts
+
+    def training(name: str, model: str, steps: int, what: str) -> Stage:
+        """Returns the stage of a training."""
+        return Stage(name, f"{what}, {start}: {steps} steps", START_SECONDS + steps / STEPS_PER_SECOND[model],
+                     lambda job, watch: _train(job, name, model, watch), steps, model)
+
+    config = job.config
+    return [
+        Stage("recordings", "look at the recordings, leave out what does not fit, "
+              f"{'trim the ends, ' if config.trim else ''}even the loudness", 30, _prepare),
+        training("teacher", "tacotron2", config.teacher_steps, "the teacher learns text and voice"),
+        Stage("align", "the teacher finds how long each sound of the recordings lasts", 30, _align),
+        *([Stage("read", "the teacher reads texts", 120, _read)] if reads else []),
+        training("student", "lightspeech", config.student_steps, "the student learns the recordings' mels"
+                 + (" and the readings" if reads else "")),
+        training("vocoder", "waveglow", config.vocoder_steps, "the vocoder learns the recordings' sound"),
+        Stage("voice", "write the voice, its listening page and its report", 30,
+              lambda job, watch: write_voice(job, {"lightspeech": "student", "waveglow": "vocoder"}))]
+
+
+def settings_of(job: Job, model: str) -> tuple[Any, TrainConfig]:
+    """Returns the settings of the network, those of the weights that it starts from, and of its training."""
+    network, training = CONFIGS[model][job.config.networks]
+    if job.init:
+        network = NETWORKS[model][0].load(job.init[model]).config
+    config = job.config
+    steps = {"tacotron2": config.teacher_steps, "lightspeech": config.student_steps,
+             "waveglow": config.vocoder_steps}[model]
+    changes: dict[str, Any] = {"steps": steps, "validate_every": max(1, steps // VALIDATIONS)}
+    if model == "tacotron2":
+        changes["phoneme_share"] = config.phoneme_share
+    if model == "waveglow":
+        changes["spectral_steps"] = steps // SPECTRAL_SHARE
+    return network, dataclasses.replace(training, **changes, **(FINE_TUNING[model] if job.init else {}))
+
+
+def _prepare(job: Job, watch: Watch) -> bool:
+    """Prepares the recordings."""
+    prepare(job.data, job.recordings, job.config.trim, print_notice)
+    return True
+
+
+def _train(job: Job, name: str, model: str, watch: Watch) -> bool:
+    """Trains a model to its last step, from its checkpoint if there is one, and exports its weights."""
+    network, settings = settings_of(job, model)
+    folder = job.work / name
+    data = job.distilled if model == "lightspeech" else job.recordings
+    if not train(model, network, settings, data, folder, device=job.device, init=job.init.get(model),
+                 resume=find_checkpoint(folder) is not None, watch=watch):
+        return False
+    sharpened = model == "tacotron2" and (job.config.samples > 1 or job.texts)
+    export(model, folder, job.weights(name), sharpening=(job.recordings, TEACHER_SHARPENING) if sharpened else None)
+    return True
+
+
+def distillation_config(job: Job) -> DistillationConfig:
+    """Returns the settings of the rows that the student learns from."""
+    return DistillationConfig(job.config.samples, limits=job.config.limits)
+
+
+def _align(job: Job, watch: Watch) -> bool:
+    """Makes rows of the recordings, with the durations of the teacher's alignment."""
+    aligned = add_recordings(job.recordings, job.distilled, job.weights("teacher"), distillation_config(job),
+                             job.device)
+    print_notice(f"{aligned.kept} recordings aligned; {aligned.rejected} left out, whose alignment is not in order")
+    return True
+
+
+def _read(job: Job, watch: Watch) -> bool:
+    """Adds the teacher's readings of the recordings' texts and of more texts."""
+    texts = [job.recordings, *job.texts]
+    settings = RunSettings(texts, job.distilled, job.weights("teacher"), distillation_config(job), device=job.device)
+    return distil(settings, print_notice).finished
+
+
+def inputs(job: Job) -> list[Path]:
+    """Returns the files whose content decides what is made, besides the recordings themselves."""
+    return [path for path in (job.data / "metadata.csv", job.data / "heldout.csv", *job.texts) if path.exists()]
