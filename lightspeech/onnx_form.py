@@ -17,7 +17,7 @@ from lightspeech.durations import MAX_DURATION, FrameAlignment
 from lightspeech.model import BidirectionalGRU, LightSpeech
 from lightspeech.pitch import pitch_contour
 from runtime.onnx_files import open_session, write_onnx
-from runtime.onnx_graphs import make_graph
+from runtime.onnx_graphs import serialize, trace
 from runtime.weights import release, stored_checksum
 from text import symbols
 
@@ -93,8 +93,8 @@ def save_onnx(path: Path, model: LightSpeech, text: TextConfig, notes: dict[str,
     released = copy.deepcopy(model).cpu().float().eval()
     released.load_state_dict(tensors)
     example = torch.arange(1, 8), torch.tensor(1.0, dtype=torch.float64), torch.zeros(7, dtype=torch.bool)
-    graph = make_graph(OnnxLightSpeech(released), dict(zip(INPUTS, example)), OUTPUTS,
-                       {"ids": {0: "N"}, "pauses": {0: "N"}, "mel": {1: "T"}, "durations": {0: "N"}})
+    graph = serialize(trace(OnnxLightSpeech(released), dict(zip(INPUTS, example)), OUTPUTS, {
+        "ids": {0: "N"}, "pauses": {0: "N"}, "mel": {1: "T"}, "durations": {0: "N"}}))
     _check(path, graph, released)
     write_onnx(path, graph, about | {"checksum": stored_checksum(source)} if source else about)
 

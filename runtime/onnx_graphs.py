@@ -16,13 +16,12 @@ HALF_FROM = 1024  # elements: smaller tensors stay as they are, which costs noth
 
 
 @torch.no_grad()
-def make_graph(module: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...],
-               dynamic: dict[str, dict[int, str]]) -> bytes:
-    """Returns a module as a serialized onnx.ModelProto.
+def trace(module: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...],
+          dynamic: dict[str, dict[int, str]]) -> "onnx.ModelProto":
+    """Returns a module as a graph.
 
     inputs: an example of each argument of `forward`, in order; outputs: names of what it returns; dynamic: names of the
-    axes of inputs and outputs whose lengths vary. Weights that half precision holds exactly, as it does those of a
-    released file, are stored in it. Raises UserError if the package onnx is not installed.
+    axes of inputs and outputs whose lengths vary. Raises UserError if the package onnx is not installed.
 
     The graph is traced by the exporter of TorchScript. The other one, by torch.export, unrolls a GRU over the frames of
     the example, and needs another package.
@@ -34,7 +33,14 @@ def make_graph(module: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str,
         warnings.simplefilter("ignore")  # of lengths that the trace may take as constants; each graph is tried
         torch.onnx.export(module.eval(), tuple(inputs.values()), buffer, input_names=list(inputs),
                           output_names=list(outputs), dynamic_axes=dynamic, opset_version=OPSET, dynamo=False)
-    model = onnx.load_from_string(buffer.getvalue())
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def serialize(model: "onnx.ModelProto") -> bytes:
+    """Returns a graph as bytes. Weights that half precision holds exactly, as it does released ones, are stored in it.
+
+    The graph is changed by this.
+    """
     _store_in_half(model)
     return model.SerializeToString(deterministic=True)
 

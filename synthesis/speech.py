@@ -50,7 +50,17 @@ class Speech(NamedTuple):
     dropped: str  # characters of the text that cannot be said, each once
 
 
-class Stream(NamedTuple):
-    """Result of Synthesizer.stream."""
-    chunks: Iterator[np.ndarray]  # each (S,) float32 in [-1, 1], computed when it is requested
-    dropped: str  # as in Speech
+class Stream:
+    """Result of Synthesizer.stream.
+
+    chunks: each (S,) float32 in [-1, 1], computed when it is requested. found: characters that cannot be said, which
+    the chunks add to.
+    """
+
+    def __init__(self, chunks: Iterator[np.ndarray], found: list[str]) -> None:
+        self.chunks, self._found = chunks, found
+
+    @property
+    def dropped(self) -> str:
+        """Returns what Speech.dropped is, of the chunks so far; all of it after the last chunk."""
+        return "".join(dict.fromkeys("".join(self._found)))

@@ -1,11 +1,12 @@
 """Text to speech: a text becomes a plan, the student makes mels of it, and a vocoder makes the wave."""
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hparams import AudioConfig, UserError
+from hparams import AudioConfig, TextConfig, UserError
 from runtime.batching import row_seed
 from runtime.devices import describe_device, find_device
 from runtime.weights import newest_weights
@@ -17,7 +18,7 @@ from synthesis.voices import find_voice
 
 if TYPE_CHECKING:
     from text import Lexicon
-    from text.plan import Plan
+    from text.plan import Piece
 GPU_PIECES_PER_CHUNK = 16  # of a stream, after its first piece; one on a CPU
 VOCODERS = ("waveglow", "griffin-lim")
 _ROOT = Path(__file__).resolve().parents[1]
@@ -70,8 +71,9 @@ class Synthesizer:
         read from a file by text.read_lexicon. markup: what the text is written in: "plain", "markdown", "html", or
         "auto". Raises UserError for values out of range, and for a text in which nothing can be said.
         """
+        from text.plan import make_plan
         settings = SpeechSettings(speed, pause, seed, sigma, denoise)
-        plan = self._plan(text, pause, lexicon, markup)
+        plan = make_plan(text, self._text_settings(), pause, lexicon, markup)
         pieces = self.mel_predictor.predict(plan.readings, speed)
         timeline = lay_out(pieces, plan.silences, self.audio)
         # Starts the first batch. On a GPU it runs while the words are computed here.
@@ -89,31 +91,37 @@ class Synthesizer:
         See `speak` for the arguments. The first chunk takes a fraction of a second. Raises UserError at once for
         whatever `speak` refuses.
         """
-        settings = SpeechSettings(speed, pause, seed, sigma, denoise)
-        plan = self._plan(text, pause, lexicon, markup)
-        return Stream(self._chunks(plan, settings), plan.dropped)
+        from text.plan import read_pieces
+        settings, dropped = SpeechSettings(speed, pause, seed, sigma, denoise), []
+        pieces = read_pieces(text, self._text_settings(), pause, dropped, lexicon, markup)
+        return Stream(self._chunks(next(pieces), pieces, settings), dropped)
 
-    def _plan(self, text: str, pause: float, lexicon: "Lexicon | None", markup: str) -> "Plan":
-        """Returns the readings and silences of a text."""
-        from text.plan import make_plan
+    def _text_settings(self) -> TextConfig:
+        """Returns how texts become ids for this student."""
         assert self.mel_predictor.text is not None  # weights from a file have their text settings
-        return make_plan(text, self.mel_predictor.text, pause, lexicon, markup)
+        return self.mel_predictor.text
 
-    def _chunks(self, plan: "Plan", settings: SpeechSettings) -> Iterator[np.ndarray]:
+    def _chunks(self, first: "Piece", pieces: Iterator["Piece"], settings: SpeechSettings) -> Iterator[np.ndarray]:
         """Yields the silences and the pieces in order: the first piece in parts, each later one whole."""
-        yield self._silence(plan.silences[0])
-        first_piece, = self.mel_predictor.predict(plan.readings[:1], settings.speed)
+        yield self._silence(first.silence)
+        mel, = self._predict([first], settings.speed)
         seed, = _seeds(settings, 0, 1)
-        for part in self.vocoder.stream(first_piece.mel, seed, settings.sigma, settings.denoise):
+        for part in self.vocoder.stream(mel, seed, settings.sigma, settings.denoise):
             yield np.clip(part, -1.0, 1.0)
-        count = GPU_PIECES_PER_CHUNK if self.on_gpu else 1
-        for first in range(1, len(plan.readings), count):
-            pieces = self.mel_predictor.predict(plan.readings[first:first + count], settings.speed)
-            waves = dict(self.vocoder.synthesize([piece.mel for piece in pieces], _seeds(settings, first, len(pieces)),
-                                                 settings.sigma, settings.denoise))
-            for row in range(len(pieces)):
-                yield np.concatenate((self._silence(plan.silences[first + row]), np.clip(waves[row], -1.0, 1.0)))
-        yield self._silence(plan.silences[-1])
+        count, done = GPU_PIECES_PER_CHUNK if self.on_gpu else 1, 1
+        while batch := list(itertools.islice(pieces, count)):
+            mels = self._predict(batch, settings.speed)
+            waves = dict(self.vocoder.synthesize(mels, _seeds(settings, done, len(mels)), settings.sigma,
+                                                 settings.denoise))
+            for row, piece in enumerate(batch):  # the last one is a silence alone
+                wave = np.clip(waves[row], -1.0, 1.0) if piece.reading else np.zeros(0, np.float32)
+                yield np.concatenate((self._silence(piece.silence), wave))
+            done += len(mels)
+
+    def _predict(self, pieces: Sequence["Piece"], speed: float) -> list[Any]:
+        """Returns the mel (M, T) of each piece that has a reading."""
+        predicted = self.mel_predictor.predict([piece.reading for piece in pieces if piece.reading], speed)
+        return [piece.mel for piece in predicted]
 
     def _silence(self, seconds: float) -> np.ndarray:
         """Returns zeros (S,) of this length in seconds."""

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,8 @@ import waveglow
 from hparams import CONFIGS, AudioConfig, LightSpeechConfig, TextConfig, UserError, WaveGlowConfig
 from runtime import onnx_files
 from runtime.onnx_files import onnx_about, open_session, read_onnx, write_onnx
+from runtime.onnx_graphs import serialize, trace
+from runtime.onnx_int8 import quantize_products
 from runtime.weights import newest_weights, stored_checksum
 from synthesis import onnx_voice
 from synthesis.denoiser import Denoiser
@@ -22,7 +25,7 @@ from synthesis.export import shipped_weights
 from synthesize import Synthesizer
 from text import symbols
 from waveglow.mel_rate import EDGE, MelRateWaveGlow
-from waveglow.onnx_form import InverseStft
+from waveglow.onnx_form import InverseStft, trace_vocoder
 
 TINY_VOCODER = WaveGlowConfig(squeeze="mdct", n_flows=2, n_blocks=2, block_channels=16, block_hidden=32,
                               flow_channels=8)
@@ -84,13 +87,13 @@ def test_a_student_without_any_frame_gives_one(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("n_flows", [0, 2])
-def test_the_vocoder_computes_what_pytorch_computes(tmp_path, n_flows) -> None:
+def test_the_vocoder_computes_what_pytorch_computes(n_flows) -> None:
     torch.manual_seed(4)
-    model, path = waveglow.build(dataclasses.replace(TINY_VOCODER, n_flows=n_flows)).eval(), tmp_path / "vocoder.onnx"
+    model = waveglow.build(dataclasses.replace(TINY_VOCODER, n_flows=n_flows)).eval()
+    assert isinstance(model, MelRateWaveGlow)
     for weight in model.parameters():
         weight.data = weight.data.half().float()
-    waveglow.save_onnx(path, model)
-    session = open_session(path, path.read_bytes())
+    session = open_session(Path("vocoder"), serialize(trace_vocoder(model)))
     assert [value.name for value in session.get_inputs()] == ["mel", "noise"][:1 + bool(n_flows)]
     for frames in (1, 5, 40):
         mel, noise = torch.randn(80, frames) - 4, torch.randn(model.noise_shape(frames))
@@ -109,6 +112,33 @@ def test_the_real_inverse_stft_is_the_complex_one() -> None:
     expected = model._overlap_add(torch.fft.irfft(spectrum, n=1024, dim=2))
     found = inverse(spectrum.real[..., inverse.order], spectrum.imag[..., inverse.order])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("lowest", [None, -0.2])
+def test_products_in_8_bits_are_close_and_their_rows_independent(lowest) -> None:
+    torch.manual_seed(5)
+    linear, ending = torch.nn.Linear(64, 32, bias=False), "/MatMul"
+    graph = trace(torch.nn.Sequential(linear), {"x": torch.zeros(3, 64)}, ("y",), {"x": {0: "T"}, "y": {0: "T"}})
+    quantize_products(graph, {ending: lowest})
+    session = open_session(Path("product"), serialize(graph))
+    x = torch.randn(9, 64) * torch.logspace(-3, 3, 9)[:, None]
+    if lowest is not None:
+        x = x.clamp(min=lowest)
+    x[4] = 0
+    found, expected = session.run(None, {"x": x.numpy()})[0], linear(x).detach().numpy()
+    scale = x.numpy().max(1).clip(1) if lowest is not None else np.abs(x.numpy()).max(1)
+    assert (np.abs(found - expected).max(1) <= 0.05 * scale).all() and (found != expected).any()
+    for row in range(len(x)):
+        assert (session.run(None, {"x": x[row:row + 1].numpy()})[0] == found[row]).all()
+    with pytest.raises(ValueError, match="no product called /project"):
+        quantize_products(graph, {"/project": None})
+
+
+def test_the_vocoders_blocks_are_in_8_bits(tiny_vocoder, tmp_path) -> None:
+    path = tmp_path / "vocoder.onnx"
+    waveglow.save_onnx(path, waveglow.load(tiny_vocoder))
+    nodes = onnx.load(path).graph.node
+    assert sum(node.op_type == "QuantizeLinear" for node in nodes) == 2 * TINY_VOCODER.n_blocks
 
 
 def test_a_graph_that_computes_something_else_is_not_written(tmp_path, monkeypatch) -> None:
@@ -237,7 +267,7 @@ def test_speech_is_that_of_pytorch_whole_and_in_parts(voice, monkeypatch, settin
     assert type(speaker.mel_predictor).__name__ == "MelPredictor"
     assert plain.shape == wave.shape and words == speaker.speak(TEXT, **settings).words
     if settings:  # without noise: its numbers are drawn by another generator
-        np.testing.assert_allclose(wave, plain, atol=1e-3 * np.abs(plain).max())
+        np.testing.assert_allclose(wave, plain, atol=2e-2 * np.abs(plain).max())  # 8 bits
 
 
 def test_the_seed_decides_the_noise(voice) -> None:
@@ -250,7 +280,7 @@ def test_either_network_can_be_run_by_the_other_program(voice) -> None:
     _, wave, _ = spoken(*voice, sigma=0.0)
     for path in voice:
         (beside := path.with_suffix(".onnx")).rename(path.parent / "kept")
-        np.testing.assert_allclose(spoken(*voice, sigma=0.0)[1], wave, atol=1e-3)
+        np.testing.assert_allclose(spoken(*voice, sigma=0.0)[1], wave, atol=2e-2 * np.abs(wave).max())
         (path.parent / "kept").rename(beside)
     speech = Synthesizer(voice[0], "griffin-lim", device="cpu").speak("Hello.")
     assert len(speech.wave) and np.isfinite(speech.wave).all()
@@ -312,4 +342,4 @@ def test_the_shipped_voice_speaks_as_pytorch_does(tmp_path) -> None:
     plain = Synthesizer(paths[0], vocoder_weights=paths[1], device="cpu").speak(TEXT, sigma=0.0)
     assert speech.words == plain.words
     np.testing.assert_allclose(speech.mel, plain.mel, atol=2e-3)
-    assert np.linalg.norm(speech.wave - plain.wave) < 1e-3 * np.linalg.norm(plain.wave)
+    assert np.linalg.norm(speech.wave - plain.wave) < 0.07 * np.linalg.norm(plain.wave)  # 8 bits

@@ -15,6 +15,7 @@ from runtime import devices, packages
 from runtime.devices import cpu_threads, describe_device, find_device
 from synthesis.vocoder_runner import FIRST_CHUNK, TAIL_FRAMES
 from synthesize import Synthesizer
+from text import plan
 from text.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,6 +69,19 @@ def test_a_stream_is_the_wave_in_parts(speaker) -> None:
         chunks = list(stream.chunks)
         assert len(chunks[0]) == 2205 and len(chunks[1]) == FIRST_CHUNK * HOP and len(chunks) > 4
         np.testing.assert_allclose(np.concatenate(chunks), speech.wave, atol=2e-5)
+
+
+def test_a_long_text_is_read_while_it_is_spoken(speaker, monkeypatch) -> None:
+    read, texts = plan.read, []
+    monkeypatch.setattr(plan, "read", lambda text, *rest: texts.append(text) or read(text, *rest))
+    stream = speaker.stream("One \u2603. " + "Two. " * 50 + "Three \u2602. [pause 1s]")
+    assert len(next(stream.chunks)) == 0 and len(next(stream.chunks)) and texts == ["One \u2603."]
+    assert stream.dropped == "\u2603"
+    rest = list(stream.chunks)
+    assert len(texts) == len(rest) == 52 and stream.dropped == "\u2603\u2602" and len(rest[-1]) == RATE
+    for text in ("Hello. [pause 9]", "... \u2603"):
+        with pytest.raises(UserError):
+            speaker.stream(text)
 
 
 def test_speed_is_exact_and_leaves_pauses_alone(speaker) -> None:

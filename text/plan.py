@@ -2,6 +2,7 @@
 import math
 import re
 import string
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from hparams import TextConfig, UserError
@@ -36,28 +37,46 @@ def make_plan(text: str, settings: TextConfig, pause: float, lexicon: Lexicon | 
     mark. For example "One. Two. [pause 2s] Three." has the silences [0, pause, 2, 0]. Raises UserError if there is
     nothing to say, and for a mark without a length or with one of more than LONGEST_PAUSE.
     """
+    dropped: list[str] = []
+    pieces = list(read_pieces(text, settings, pause, dropped, lexicon, markup))
+    return Plan([piece.reading for piece in pieces if piece.reading], [piece.silence for piece in pieces],
+                "".join(dict.fromkeys("".join(dropped))))
+
+
+class Piece(NamedTuple):
+    """A piece of a plan as `read_pieces` yields it."""
+    silence: float  # seconds before it
+    reading: Reading | None  # None after the last one
+
+
+def read_pieces(text: str, settings: TextConfig, pause: float, dropped: list[str], lexicon: Lexicon | None = None,
+                markup: str = "auto") -> Iterator[Piece]:
+    """Yields the pieces of a plan, each read when it is requested, and at last a silence without a reading.
+
+    See `make_plan` for the other arguments and the errors, which come with the first piece. dropped: gets the
+    characters that cannot be said as they are found.
+    """
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # bytes of argv that are not UTF-8
-    text = plain(text, markup)
-    readings, silences, dropped, reason, marked = [], [0.0], "", None, False
-    for number, part in enumerate(_PAUSE_MARK.split(text)):
-        if number % 2:  # the odd ones are what stood between "[pause" and "]"
-            silences[-1] = _mark_seconds(part) + (silences[-1] if marked else 0.0)
-            marked = True
+    parts = _PAUSE_MARK.split(plain(text, markup))  # the odd ones are what stood between "[pause" and "]"
+    marks = [_mark_seconds(part) for part in parts[1::2]]
+    silence, marked, is_first, reason = 0.0, False, True, None
+    for number, part in enumerate(parts):
+        if number % 2:
+            silence, marked = marks[number // 2] + (silence if marked else 0.0), True
             continue
         for sentence in split_sentences(part):
             try:
-                readings.append(_with_ending_mark(read(sentence, settings, lexicon)))
+                reading = _with_ending_mark(read(sentence, settings, lexicon))
             except UserError as error:
                 reason = reason or error
-                dropped += "".join(sign for sign in sentence if sign not in string.punctuation + string.whitespace)
+                dropped.append("".join(sign for sign in sentence if sign not in string.punctuation + string.whitespace))
                 continue
-            silences.append(0.0 if sentence.endswith(_CUT_AFTER) else pause)
-            dropped, marked = dropped + readings[-1].dropped, False
-    if not readings:
+            dropped.append(reading.dropped)
+            yield Piece(silence, reading)
+            silence, marked, is_first = 0.0 if sentence.endswith(_CUT_AFTER) else pause, False, False
+    if is_first:
         raise reason or UserError("the text is empty; give at least one word")
-    if not marked:
-        silences[-1] = 0.0
-    return Plan(readings, silences, "".join(dict.fromkeys(dropped)))
+    yield Piece(silence if marked else 0.0, None)
 
 
 def _with_ending_mark(reading: Reading) -> Reading:
