@@ -213,7 +213,7 @@ class TeacherTraining(MelTraining):
 class StudentTraining(MelTraining):
     """Training of LightSpeech."""
     mel_loss: str = "l1"  # "l1" or "l2" (the published recipe)
-    duration_weight: float = 1.0  # L1 on log(frames + 1)
+    duration_weight: float = 1.0
     pitch_weight: float = 1.0  # L1 on log Hz, if the model predicts pitch
     feature_weight: float = 1.0  # L1 to the teacher's encoder output; 0: not used
 
@@ -247,6 +247,33 @@ class VocoderTraining(TrainConfig):
             raise ValueError(f"segment: found {self.segment}, expected at least 2048, a window of the spectral losses")
 
 
+@dataclasses.dataclass(frozen=True)
+class JointConfig:
+    """Student and vocoder, trained as one network. Their sizes are those of the weights that a training starts from."""
+    student: LightSpeechConfig = LightSpeechConfig(pitch=True)
+    vocoder: WaveGlowConfig = WaveGlowConfig(squeeze="mdct", n_flows=0, sigma=1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class JointTraining(StudentTraining):
+    """Training of student and vocoder together. The losses of waves are weighted as in the vocoder's training."""
+    steps: int = 15000
+    batch_size: int = 16  # recordings
+    distilled_batch_size: int = 16  # rows of --distilled beside them, for the student alone
+    segment: int = 8192  # samples of each recording that the vocoder speaks
+    wave_weight: float = 2.0  # norm of the waves' gradient at the student's mels, relative to that of the mels' losses
+    learning_rate: float = 2e-4
+    warmup_steps: int = 300
+    adversarial_weight: float = 0.2
+    matching_weight: float = 0.5
+    adversarial_from: float = 0.0
+    discriminator_rate: float = 0.5  # of the discriminators of mels; that of the waves' is the same
+    feature_weight: float = 0.0
+    beta1: float = 0.8
+    beta2: float = 0.99
+    decay_start: float = 0.0
+
+
 # model -> name of a configuration -> (the model's, its training's)
 CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
     "tacotron2": {
@@ -263,6 +290,12 @@ CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
         "tiny": (WaveGlowConfig(n_flows=4, n_early_every=2, n_layers=3, n_channels=16, sigma=1.0),
                  VocoderTraining(steps=400, batch_size=4, segment=4096, warmup_steps=20, spectral_steps=200,
                                  validate_every=200))},
+    "joint": {
+        "default": (JointConfig(), JointTraining()),
+        "tiny": (JointConfig(LightSpeechConfig(embedding_dim=32, encoder_dim=32, decoder_dim=32, pitch=True),
+                             WaveGlowConfig(squeeze="mdct", n_flows=0, n_blocks=1, block_channels=16, block_hidden=32)),
+                 JointTraining(steps=100, batch_size=4, distilled_batch_size=4, segment=4096, warmup_steps=20,
+                               validate_every=50))},
     "lightspeech": {
         "default": (LightSpeechConfig(pitch=True),
                     StudentTraining(steps=14000, adversarial_weight=0.2, matching_weight=0.5, adversarial_from=0.1,

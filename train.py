@@ -5,6 +5,7 @@
     python train.py --model tacotron2 --data LJSpeech-1.1 --out runs/teacher
     torchrun --nproc-per-node 4 train.py --model waveglow --data LJSpeech-1.1 --out runs/vocoder
     python train.py --model waveglow --data LJSpeech-1.1 --mels student-mels --init vocoder.safetensors --out runs/tuned
+    python train.py --model joint --data LJSpeech-1.1 --mels student-mels --init voice --out runs/joint
     python train.py --model waveglow --out runs/vocoder --export waveglow/pre_trained_model/mine.safetensors
 
 Every setting of the model and of its training is an option: --help lists those of --model and --config, hparams.py
@@ -63,8 +64,9 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
     """Returns the parser of the options for a model and a named configuration, whose values are the defaults."""
     parser = new_parser(description=__doc__)
     parser.add_argument("--data", type=Path, help="a distilled dataset (lightspeech), or a folder in LJSpeech's layout")
-    parser.add_argument("--mels", type=Path, metavar="FOLDER", help="for waveglow: the student's mels of --data, by "
-                        "preprocess.py --student; they are the input of half of each batch")
+    parser.add_argument("--mels", type=Path, metavar="FOLDER", help="the student's mels of --data, by preprocess.py "
+                        "--student; waveglow: the input of half of each batch; joint: only their durations are used")
+    parser.add_argument("--distilled", type=Path, metavar="FOLDER", help="for joint: a distilled dataset of more texts")
     parser.add_argument("--out", type=Path, help="the run's folder: checkpoints, log, TensorBoard files")
     parser.add_argument("--resume", action="store_true", help="continue the run in OUT from its last checkpoint")
     parser.add_argument("--init", type=Path, metavar="FILE", help="start from released or published weights, such as "
@@ -77,8 +79,8 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
     parser.add_argument("--preliminary", metavar="TEXT", help="with --export: why these weights are not final; "
                         "synthesize.py prints it")
     parser.add_argument("--judge", metavar="COMMAND", help="run this at each validation with a folder of samples (.npy "
-                        "mels of lightspeech, .wav of waveglow); the number that it prints last is logged, and best.pt "
-                        "is the checkpoint with the highest one")
+                        "mels of lightspeech, .wav of the others); the number that it prints last is logged, and "
+                        "best.pt is the checkpoint with the highest one")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--plain", action="store_true", help="do not use the fast paths (fused kernels, CUDA graphs)")
     add_settings(parser, *named_config(model, config))
@@ -123,20 +125,29 @@ def run(options: argparse.Namespace, model_config: Any, config: Any) -> bool:
     from training.run import train
     if options.sharpen is not None:
         raise UserError("--sharpen: is for finished weights; give --export too")
-    if options.mels and options.model != "waveglow":
-        raise UserError(f"--mels: is for waveglow, found --model {options.model}; leave it out")
+    if options.mels and options.model not in ("waveglow", "joint"):
+        raise UserError(f"--mels: is for waveglow and joint, found --model {options.model}; leave it out")
+    if options.distilled and options.model != "joint":
+        raise UserError(f"--distilled: is for joint, found --model {options.model}; leave it out")
+    if options.model == "joint":
+        for name, what in (("mels", "what preprocess.py --student made of --data"),
+                           ("init", "a folder with lightspeech.safetensors and waveglow.safetensors")):
+            if getattr(options, name) is None and not (name == "init" and options.resume):
+                raise UserError(f"--{name}: not given; joint training needs {what}")
     if options.judge and options.model == "tacotron2":
         raise UserError("--judge: is for lightspeech and waveglow; leave it out")
     check_folders(options)
     return train(options.model, model_config, config, options.data, options.out, device=options.device,
-                 fast=not options.plain, mels=options.mels, init=options.init, resume=options.resume,
-                 judge=options.judge)
+                 fast=not options.plain, mels=options.mels, distilled=options.distilled, init=options.init,
+                 resume=options.resume, judge=options.judge)
 
 
 def export_weights(options: argparse.Namespace) -> None:
     """Exports the weights of a finished run (--export)."""
     from training.export import export
     source, sharpening = options.init or options.out, None
+    if options.init and options.model == "joint":
+        raise UserError("--init: joint exports runs only; name the run's folder by --out")
     if options.init:
         check_readable(options.init, "--init takes released weights")
     if source is None:

@@ -64,6 +64,8 @@ def from_dict(kind: type[Config], values: Any, where: str) -> Config:
     for name, value in values.items():
         if name not in types:
             raise UserError(f"{where}: unknown setting {_shortened(name)}; the file is of a newer version, use that")
+        if dataclasses.is_dataclass(types[name]):
+            value = from_dict(types[name], value, f"{where}: {name}")
         if types[name] is float and type(value) is int and abs(value) < 2 ** 53:
             value = float(value)
         if types[name] in _KINDS and type(value) is not types[name]:

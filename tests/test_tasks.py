@@ -32,7 +32,8 @@ CPU = Workers(0, 1, torch.device("cpu"))
 TEXTS = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense."]
 FEW = {"steps": "4", "batch_size": "2", "log_every": "2", "validate_every": "2"}
 SETTINGS = {"tacotron2": {**FEW, "adversarial_weight": "0.1"}, "lightspeech": {**FEW, "adversarial_weight": "0.1"},
-            "waveglow": {**FEW, "spectral_steps": "2", "segment": "2048"}}  # discriminators join half-way in all three
+            "waveglow": {**FEW, "spectral_steps": "2", "segment": "2048"},
+            "joint": {**FEW, "distilled_batch_size": "2", "segment": "2048"}}  # discriminators join half-way in all three
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +75,10 @@ def said(corpus, tmp_path_factory) -> Path:
     return folder
 
 
-def task_of(model: str, data: Path, mels: Path | None = None, **changes: str) -> Task:
+def task_of(model: str, data: Path, mels: Path | None = None, distilled: Path | None = None, **changes: str) -> Task:
     config, settings = named_config(model, "tiny")
     return make_task(model, config, override(settings, {**SETTINGS[model], **changes}), data, AudioConfig(), CPU, True,
-                     mels)
+                     mels, distilled)
 
 
 def train(task: Task, folder: Path, resume: bool = False) -> bool:
@@ -96,9 +97,9 @@ def leaves(value: object, path: str = "") -> dict[str, object]:
 @pytest.mark.parametrize("model, tuned", [*((model, False) for model in CONFIGS), ("waveglow", True)])
 def test_resume_equals_no_interruption(model, tuned, corpus, distilled, said, tmp_path):
     data = distilled if model == "lightspeech" else corpus
-    mels = said if tuned else None
-    assert train(task_of(model, data, mels), tmp_path / "whole")
-    task = task_of(model, data, mels)
+    inputs = data, said if tuned or model == "joint" else None, distilled if model == "joint" else None
+    assert train(task_of(model, *inputs), tmp_path / "whole")
+    task = task_of(model, *inputs)
     step = task.train_step
 
     def stopped(number: int) -> dict[str, torch.Tensor]:
@@ -108,7 +109,7 @@ def test_resume_equals_no_interruption(model, tuned, corpus, distilled, said, tm
     task.train_step = stopped
     assert not train(task, tmp_path / "parts")
     torch.rand(5)  # whatever the new process drew before
-    assert train(task_of(model, data, mels), tmp_path / "parts", resume=True)
+    assert train(task_of(model, *inputs), tmp_path / "parts", resume=True)
     for name in ("latest.pt", "best.pt"):
         whole, parts = (leaves(torch.load(tmp_path / run / name, weights_only=True)) for run in ("whole", "parts"))
         assert whole.keys() == parts.keys() and len(whole) > 50

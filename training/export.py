@@ -11,23 +11,26 @@ from torch import nn
 import lightspeech
 import tacotron2
 import waveglow
-from hparams import CONFIGS, TextConfig, UserError
+from hparams import CONFIGS, JointConfig, TextConfig, UserError
 from runtime.files import make_folder
 from runtime.networks import build_network, load_tensors
 from runtime.settings import from_dict
 from runtime.weights import notify_unchecked, weights_notes
 from training.checkpoint import BEST, LATEST, check_same_config, find_checkpoint, load_checkpoint, saved_settings
+from training.joint import SpeechModel
 from training.sharpening import sharpen
 
 NETWORKS: dict[str, tuple[ModuleType, Callable[[Any], nn.Module]]] = {
     "lightspeech": (lightspeech, lightspeech.LightSpeech), "tacotron2": (tacotron2, tacotron2.Tacotron2),
     "waveglow": (waveglow, waveglow.build)}
+STUDENT, VOCODER = "lightspeech.safetensors", "waveglow.safetensors"  # in the folder of a voice
 
 
 def export(model: str, source: Path, target: Path, preliminary: str | None = None,
            sharpening: tuple[Path, float] | None = None) -> None:
     """Writes a released weights file: the averaged weights of a run's best.pt, or of latest.pt if there is no best.pt.
 
+    For "joint", `target` is a folder that gets two files, STUDENT and VOCODER, and the source is a run.
     source: the run's folder, or a released file that is rewritten; target: a name ending in .safetensors, or for
     student and vocoder in .onnx; preliminary: a note why the weights are not final, in place of that of a released
     file; sharpening: the training data and the factor, see `sharpen`.
@@ -49,6 +52,30 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
     save(target, network, *([text] if text else []), notes)
 
 
+def _export_joint(run: Path, folder: Path, preliminary: str | None) -> None:
+    """Writes student and vocoder of a joint run to a folder."""
+    if folder.suffix == ".safetensors":
+        raise UserError(f"--export: found {folder.name!r}, expected a folder, which gets {STUDENT} and {VOCODER}")
+    network, text, notes = _from_run("joint", run)
+    assert isinstance(network, SpeechModel) and text is not None
+    if preliminary:
+        notes["preliminary"] = preliminary
+    make_folder(folder, "give --export another path")
+    lightspeech.save(folder / STUDENT, network.student, text, notes)
+    waveglow.save(folder / VOCODER, network.vocoder, notes)
+
+
+def joint_config(folder: Path) -> JointConfig:
+    """Returns the sizes of the student and the vocoder in a folder. Raises UserError if they are not there."""
+    if not folder.is_dir():
+        raise UserError(f"--init {folder}: no such folder; joint training starts from a folder with {STUDENT} and "
+                        f"{VOCODER}")
+    vocoder = waveglow.load(folder / VOCODER).config
+    if vocoder.squeeze != "mdct":
+        raise UserError(f"{folder / VOCODER}: a WaveGlow of samples, expected a vocoder at the mel rate")
+    return JointConfig(lightspeech.load(folder / STUDENT).config, vocoder)
+
+
 def _from_file(model: str, path: Path) -> tuple[nn.Module, TextConfig | None, dict[str, Any]]:
     """Returns the network of a released or published file, its text settings and its notes."""
     network = NETWORKS[model][0].load(path)
@@ -63,7 +90,8 @@ def _from_run(model: str, run: Path) -> tuple[nn.Module, TextConfig | None, dict
         raise UserError(f"--out {run}: no checkpoint found there; give the folder of a run")
     saved = load_checkpoint(path, model)
     config = saved_settings(path, saved["model_config"], type(CONFIGS[model]["default"][0]))
-    network = build_network(path, config, NETWORKS[model][1], saved["average"])
+    build = SpeechModel if model == "joint" else NETWORKS[model][1]
+    network = build_network(path, config, build, saved["average"])
     load_tensors(path, network, saved["average"], model)
     text = from_dict(TextConfig, saved["text"], f"{path}: text") if saved["text"] else None
     return network.eval(), text, {"steps": saved["step"], "score": saved["best"], "training": saved["train_config"]}
@@ -72,8 +100,13 @@ def _from_run(model: str, run: Path) -> tuple[nn.Module, TextConfig | None, dict
 def start_from(path: Path, model: str, network: nn.Module) -> None:
     """Copies the weights of a released or published file into a network of the same sizes, in place.
 
+    For "joint", `path` is a folder with STUDENT and VOCODER.
     Raises UserError for a file of another model or of other sizes.
     """
+    if isinstance(network, SpeechModel):
+        start_from(path / STUDENT, "lightspeech", network.student)
+        start_from(path / VOCODER, "waveglow", network.vocoder)
+        return
     package, _ = NETWORKS[model]
     released = package.load(path)
     notify_unchecked(path)

@@ -1,6 +1,7 @@
 """Recordings together with the mels that the student made of their texts: training data of the vocoder."""
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from audio import Ragged
@@ -13,11 +14,12 @@ from training.distributed import Workers
 _MAKE_MELS = "make the mels of this corpus with preprocess.py --student"
 
 
-def read_with_mels(folder: Path, mels: Path, audio: AudioConfig, workers: Workers) -> tuple[Corpus, Corpus]:
-    """Returns (training, validation) like read_folder, with the student's mels of each recording.
+def read_aligned(folder: Path, mels: Path, audio: AudioConfig, workers: Workers
+                 ) -> tuple[DistilledDataset, tuple[Corpus, Corpus]]:
+    """Returns what preprocess.py --student made of `folder`, and the recordings in it: (training, validation).
 
-    mels: a folder that preprocess.py --student made of `folder`. Recordings without a mel are left out, and their
-    number is printed. Raises UserError also if the mels are not those of these recordings.
+    The dataset is on the CPU and has a row for each recording; names are unique. Recordings without a row are left
+    out, and their number is printed. Raises UserError also if the rows are not those of these recordings.
     """
     if not mels.is_dir():
         raise UserError(f"--mels {mels}: no such folder; {_MAKE_MELS}")
@@ -30,19 +32,30 @@ def read_with_mels(folder: Path, mels: Path, audio: AudioConfig, workers: Worker
             raise UserError(f"--mels {mels}: found none of the {what} lines of {folder}, expected most; {_MAKE_MELS}")
     total = sum(map(len, parts))
     report_left_out(total - sum(map(len, kept)), total, f"no mel in {mels}, see its rejected.csv", workers)
-    training, validation = (
-        _with_mels(corpus, audio.hop_length, mels, [dataset.mels.row(row_of[line.name]) for line in corpus.lines])
-        for corpus in read_parts(folder, kept, audio, print_notice if workers.is_main else None))
-    return training, validation
+    training, validation = read_parts(folder, kept, audio, print_notice if workers.is_main else None)
+    for corpus in (training, validation):
+        rows = [row_of[line.name] for line in corpus.lines]
+        _check_lengths(corpus, dataset.mels.lengths[rows], audio.hop_length, mels)
+    return dataset, (training, validation)
 
 
-def _with_mels(corpus: Corpus, hop_length: int, folder: Path, rows: list[Tensor]) -> Corpus:
-    """Returns a corpus with the student's mels. Raises UserError if one does not fit its recording."""
-    for line, row, samples in zip(corpus.lines, rows, corpus.waves.lengths.tolist(), strict=True):
-        if len(row) != samples // hop_length + 1:
-            raise UserError(f"--mels {folder}: found {len(row)} mel frames of {line.name}, expected the "
-                            f"{samples // hop_length + 1} of its recording; {_MAKE_MELS}")
-    return corpus._replace(mels=Ragged.from_rows(rows))
+def read_with_mels(folder: Path, mels: Path, audio: AudioConfig, workers: Workers) -> tuple[Corpus, Corpus]:
+    """Returns (training, validation) like read_folder, with the student's mels of each recording. See read_aligned."""
+    dataset, (training, validation) = read_aligned(folder, mels, audio, workers)
+    row_of = {name: row for row, name in enumerate(dataset.names)}
+
+    def with_mels(corpus: Corpus) -> Corpus:
+        return corpus._replace(mels=Ragged.from_rows([dataset.mels.row(row_of[line.name]) for line in corpus.lines]))
+    return with_mels(training), with_mels(validation)
+
+
+def _check_lengths(corpus: Corpus, frames: Tensor, hop_length: int, folder: Path) -> None:
+    """Raises UserError if a recording has not as many samples as its mel, with frames (R,) int64, says."""
+    expected = corpus.waves.lengths // hop_length + 1
+    wrong = torch.nonzero(frames != expected)[:, 0].tolist()
+    if wrong:
+        raise UserError(f"--mels {folder}: found {int(frames[wrong[0]])} mel frames of {corpus.lines[wrong[0]].name}, "
+                        f"expected the {int(expected[wrong[0]])} of its recording; {_MAKE_MELS}")
 
 
 def report_left_out(count: int, total: int, why: str, workers: Workers) -> None:

@@ -15,11 +15,9 @@ from hparams import AudioConfig, TextConfig, UserError, VocoderTraining, WaveGlo
 from runtime.console import print_notice
 from runtime.graphs import Step, record_graph
 from training.distributed import Workers
-from training.gan_loss import discriminator_loss, generator_losses
 from training.log import TrainingLog
-from training.spectral_loss import SpectralLoss
 from training.student_mels import read_with_mels, report_left_out
-from training.wave_discriminators import Discriminators
+from training.wave_loss import WaveLoss, autocast, write_gradients
 from waveglow import WaveGlow, build
 from waveglow.coupling import coupling_network
 from waveglow.data import SegmentSampler
@@ -46,8 +44,9 @@ class VocoderTask:
             raise UserError("--objective: found likelihood, expected adversarial for a vocoder at the mel rate")
         self.model = build(config, audio).to(self.device)
         self.networks, self.rates = {"model": self.model}, {"model": 1.0}
+        self.wave_loss = WaveLoss(settings, audio, self.device)
         if settings.objective == "adversarial":
-            self.networks["discriminators"] = Discriminators().to(self.device)
+            self.networks["discriminators"] = self.wave_loss.discriminators
             self.rates["discriminators"] = settings.discriminator_rate
         notify = print_notice if workers.is_main else None
         training, self.validation = (read_with_mels(data, mels, audio, workers) if mels
@@ -56,7 +55,6 @@ class VocoderTask:
         self.sampler = SegmentSampler(training.waves.to(self.device), settings.segment, self.model.context, audio,
                                       training.mels and training.mels.to(self.device))
         report_left_out(self.sampler.skipped, len(self.recordings), "too short, see --segment", workers)
-        self.spectral = SpectralLoss(audio).to(self.device)
         self.mel = MelSpectrogram(audio).to(self.device)
         self.positions = torch.zeros(settings.batch_size, dtype=torch.int64, device=self.device)
         noise_shape = self.model.noise_shape(settings.segment // audio.hop_length, self.model.context)
@@ -93,59 +91,33 @@ class VocoderTask:
             self.ready[step.__name__] = record_graph(step) if self.fast else step
         return self.ready[step.__name__]
 
-    def _autocast(self) -> torch.autocast:
-        """Returns bfloat16 autocast on a GPU; does nothing on the CPU."""
-        # Without the cache of cast weights, which would outlive a capture.
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda", cache_enabled=False)
-
-    def _backward_into(self, loss: torch.Tensor, network: str, retain: bool = False) -> None:
-        """Writes the gradients of a loss with respect to the parameters of one network into their .grad."""
-        parameters = list(self.networks[network].parameters())
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, retain_graph=retain)):
-            parameter.grad.copy_(gradient)
-
     def _likelihood_step(self) -> dict[str, torch.Tensor]:
         """Computes the gradients of the likelihood loss. Returns the losses."""
         segments = self.sampler.cut(self.positions)
-        with self._autocast():
+        with autocast(self.device):
             output = self.model(segments.mel, segments.wave, crop=self.model.context)
         loss = likelihood_loss(output)
-        self._backward_into(loss, "model")
+        write_gradients(loss, self.model.parameters())
         return {"loss": loss.detach()}
 
     def _generated(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns the generated and the recorded waves of the batch, each (B, segment)."""
         segments = self.sampler.cut(self.positions)
-        with self._autocast():
+        with autocast(self.device):
             wave = self.model.infer(segments.mel, noise=self.noise, crop=self.model.context)
         return wave, segments.wave
 
-    def _weighted(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Returns the sum of losses with the weights of the settings."""
-        settings = self.settings
-        weights = {"mel": settings.mel_weight, "stft": settings.stft_weight,
-                   "feature_matching": settings.feature_weight, "adversarial": 1.0}
-        return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
-
     def _spectral_step(self) -> dict[str, torch.Tensor]:
         """Computes the gradients of the spectral losses, without discriminators. Returns the losses."""
-        losses = self.spectral(*self._generated())
-        loss = self._weighted(losses)
-        self._backward_into(loss, "model")
-        return {"loss": loss.detach(), **{name: value.detach() for name, value in losses.items()}}
+        loss, parts = self.wave_loss.without_discriminators(*self._generated())
+        write_gradients(loss, self.model.parameters())
+        return {"loss": loss.detach(), **parts}
 
     def _adversarial_step(self) -> dict[str, torch.Tensor]:
-        """Computes the gradients of both sides in one pass of the discriminators. Returns the losses."""
-        fake, real = self._generated()
-        with self._autocast():
-            judged_real, judged_fake = self.networks["discriminators"](real), self.networks["discriminators"](fake)
-        theirs = discriminator_loss(judged_real, judged_fake)
-        self._backward_into(theirs, "discriminators", retain=True)
-        losses = {**generator_losses(judged_real, judged_fake), **self.spectral(fake, real)}
-        loss = self._weighted(losses)
-        self._backward_into(loss, "model")
-        return {"loss": loss.detach(), "discriminators": theirs.detach(),
-                **{name: value.detach() for name, value in losses.items()}}
+        """Computes the gradients of both sides. Returns the losses."""
+        loss, parts = self.wave_loss.with_discriminators(*self._generated())
+        write_gradients(loss, self.model.parameters())
+        return {"loss": loss.detach(), **parts}
 
     def names(self, step: int) -> list[str]:
         """Returns the names of the recordings that the batch's segments are cut from."""
@@ -168,7 +140,7 @@ class VocoderTask:
                 heard["student "] = self.validation.mels.row(row).to(self.device).float().t()[None]
             for kind, mel in heard.items():
                 spoken = model.infer(mel, generator=torch.Generator().manual_seed(row))[:, :wave.shape[1]]
-                for name, value in self.spectral(spoken, wave[:, :spoken.shape[1]]).items():
+                for name, value in self.wave_loss.spectral(spoken, wave[:, :spoken.shape[1]]).items():
                     figures[kind + name] = figures.get(kind + name, 0.0) + value.item() / rows
                 if row < log.most_samples:
                     log.add_audio(step, f"{kind}validation {row}", spoken[0], self.audio.sample_rate)
