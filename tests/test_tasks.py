@@ -33,7 +33,7 @@ TEXTS = ["Hello.", "One two three.", "It was good.", "Printing, in the only sens
 FEW = {"steps": "4", "batch_size": "2", "log_every": "2", "validate_every": "2"}
 SETTINGS = {"tacotron2": {**FEW, "adversarial_weight": "0.1"}, "lightspeech": {**FEW, "adversarial_weight": "0.1"},
             "waveglow": {**FEW, "spectral_steps": "2", "segment": "2048"},
-            "joint": {**FEW, "distilled_batch_size": "2", "segment": "2048"}}  # discriminators join half-way in all three
+            "joint": {**FEW, "distilled_batch_size": "2", "segment": "2048"}}  # discriminators join half-way
 
 
 @pytest.fixture(scope="module")
