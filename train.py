@@ -135,7 +135,7 @@ def run(options: argparse.Namespace, model_config: Any, config: Any) -> bool:
             if getattr(options, name) is None and not (name == "init" and options.resume):
                 raise UserError(f"--{name}: not given; joint training needs {what}")
     if options.judge and options.model == "tacotron2":
-        raise UserError("--judge: is for lightspeech and waveglow; leave it out")
+        raise UserError("--judge: is not for tacotron2; leave it out")
     check_folders(options)
     return train(options.model, model_config, config, options.data, options.out, device=options.device,
                  fast=not options.plain, mels=options.mels, distilled=options.distilled, init=options.init,
@@ -144,10 +144,13 @@ def run(options: argparse.Namespace, model_config: Any, config: Any) -> bool:
 
 def export_weights(options: argparse.Namespace) -> None:
     """Exports the weights of a finished run (--export)."""
-    from training.export import export
+    from training.export import export, export_joint
+    if options.model == "joint":
+        if options.out is None or options.init or options.sharpen is not None:
+            raise UserError("--export: joint exports the run in --out, without --init and --sharpen")
+        export_joint(options.out, options.export, options.preliminary)
+        return
     source, sharpening = options.init or options.out, None
-    if options.init and options.model == "joint":
-        raise UserError("--init: joint exports runs only; name the run's folder by --out")
     if options.init:
         check_readable(options.init, "--init takes released weights")
     if source is None:

@@ -30,7 +30,6 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
            sharpening: tuple[Path, float] | None = None) -> None:
     """Writes a released weights file: the averaged weights of a run's best.pt, or of latest.pt if there is no best.pt.
 
-    For "joint", `target` is a folder that gets two files, STUDENT and VOCODER, and the source is a run.
     source: the run's folder, or a released file that is rewritten; target: a name ending in .safetensors, or for
     student and vocoder in .onnx; preliminary: a note why the weights are not final, in place of that of a released
     file; sharpening: the training data and the factor, see `sharpen`.
@@ -52,9 +51,9 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
     save(target, network, *([text] if text else []), notes)
 
 
-def _export_joint(run: Path, folder: Path, preliminary: str | None) -> None:
-    """Writes student and vocoder of a joint run to a folder."""
-    if folder.suffix == ".safetensors":
+def export_joint(run: Path, folder: Path, preliminary: str | None = None) -> None:
+    """Writes student and vocoder of a joint run to a folder, as STUDENT and VOCODER. See `export`."""
+    if folder.suffix in (".safetensors", ".onnx"):
         raise UserError(f"--export: found {folder.name!r}, expected a folder, which gets {STUDENT} and {VOCODER}")
     network, text, notes = _from_run("joint", run)
     assert isinstance(network, SpeechModel) and text is not None
