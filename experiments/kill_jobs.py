@@ -2,6 +2,7 @@
 import csv
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -87,6 +88,11 @@ def _train(*options: object) -> Callable[[Path, Path], list[object]]:
 
 def _export(inputs: Path, folder: Path) -> list[object]:
     return ["train.py", "--out", inputs / "student" / "out", "--export", folder / "weights.safetensors"]
+
+
+def _export_onnx(inputs: Path, folder: Path) -> list[object]:
+    shutil.copy(inputs / "student.safetensors", folder)
+    return ["-m", "synthesis.export", folder / "student.safetensors"]
 
 
 def _synthesize(inputs: Path, folder: Path) -> list[object]:
@@ -180,5 +186,6 @@ JOBS = {
     "train teacher": Job(_train("--model", "tacotron2", "--data", "corpus", "--steps", 15, "--batch-size", 2),
                          _check_training("tacotron2"), _training("tacotron2")),
     "export": Job(_export, lambda _: 0, _files, ("weights.safetensors",)),
+    "export to ONNX": Job(_export_onnx, lambda _: 0, _files, ("student.onnx",)),
     "synthesize": Job(_synthesize, lambda _: 0, _files, _SPOKEN),
 }

@@ -3,10 +3,11 @@
     python experiments/kills.py --minutes 10 --json results/kills.json
 
 Each trial is one run of a script in a folder of its own, at tiny sizes on the CPU: preprocess.py, train.py for the
-three models, its --export, and synthesize.py. It is killed up to four times by SIGKILL, SIGTERM or SIGINT, at a random
-time or right after a random change in its folder, and the same command is given again. A trial fails if after a kill a
-file is not whole, finished work is lost or an older file is damaged; if the command cannot go on; or if at the end a
-temporary file or a lock is left, or the result is not equal to the bit to that of an undisturbed run.
+three models, its --export, the export to ONNX and synthesize.py. It is killed up to four times by SIGKILL, SIGTERM or
+SIGINT, at a random time or right after a random change in its folder, and the same command is given again. A trial
+fails if after a kill a file is not whole, finished work is lost or an older file is damaged; if the command cannot go
+on; or if at the end a temporary file or a lock is left, or the result is not equal to the bit to that of an undisturbed
+run. Before the trials, one undisturbed run of each takes about a minute.
 """
 import argparse
 import collections
@@ -221,7 +222,7 @@ class Campaign:
 def get_arguments() -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=1.0, help="for all together (default %(default)s)")
+    parser.add_argument("--minutes", type=float, default=1.0, help="in which trials are started (default %(default)s)")
     parser.add_argument("--jobs", nargs="+", choices=sorted(JOBS), default=list(JOBS), help="default: all")
     parser.add_argument("--processes", type=int, default=available_cpus(), metavar="N",
                         help="trials at the same time (default: the CPUs, %(default)s here)")
@@ -234,11 +235,11 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # a forked process must not wait for threads of this one
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores SIGINT, and so would the runs
     about = {**describe_machine(torch.device("cpu")), "date": time.strftime("%Y-%m-%d"), "processes": options.processes}
-    begin = reported = time.monotonic()
     with (tempfile.TemporaryDirectory() as inputs,
           ProcessPoolExecutor(options.processes, multiprocessing.get_context("fork")) as pool):
         make_inputs(Path(inputs))
         campaign = Campaign(options.jobs, Path(inputs), pool)
+        begin = reported = time.monotonic()
         while True:
             while len(campaign.running) < options.processes and time.monotonic() - begin < 60 * options.minutes:
                 campaign.start_trial()
