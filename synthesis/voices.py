@@ -20,12 +20,18 @@ def find_voice(voice: str | Path) -> VoiceFiles:
     """
     folder = next((path for path in (Path(voice), SHIPPED / voice) if path.is_dir()), None)
     if folder is None:
-        names = ", ".join(sorted(path.parent.name for path in SHIPPED.glob("*/lightspeech.safetensors")))
+        names = ", ".join(sorted({path.parent.name for path in SHIPPED.glob("*/lightspeech.*")}))
         raise UserError(f"voice {voice}: no such folder, and {SHIPPED} has {names or 'no voice'}; make one with "
                         "train.py --model voice")
-    files = VoiceFiles(folder / "lightspeech.safetensors", folder / "waveglow.safetensors")
+    files = VoiceFiles(*(_weights(folder, model) for model in ("lightspeech", "waveglow")))
     missing = [path.name for path in files if not path.is_file()]
     if missing:
         raise UserError(f"voice {folder}: {' and '.join(missing)} not found there; a finished voice has "
                         f"{' and '.join(path.name for path in files)}")
     return files
+
+
+def _weights(folder: Path, model: str) -> Path:
+    """Returns the weights of a model: the .onnx file if it is there alone, else the .safetensors file."""
+    path = folder / f"{model}.safetensors"
+    return path if path.exists() or not path.with_suffix(".onnx").exists() else path.with_suffix(".onnx")

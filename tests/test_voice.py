@@ -26,6 +26,7 @@ from experiments.clock import add_clock
 from hparams import VOICE_CONFIGS, UserError
 from runtime.weights import weights_notes
 from synthesis import Synthesizer
+from synthesis.voices import find_voice
 from text import read_metadata
 from training.state import TrainingState
 from voice.progress import Progress, duration
@@ -266,6 +267,10 @@ def test_a_missing_recording_is_named_and_can_be_mended(corpus, tmp_path, capsys
 def test_voices_are_found_by_folder_and_by_name(voice, tmp_path, monkeypatch):
     monkeypatch.setattr("synthesis.voices.SHIPPED", voice.parent)
     assert Synthesizer(voice="mine", device="cpu").speak("Hello.").wave.any()
+    (tmp_path / "small").mkdir()
+    for model in ("lightspeech", "waveglow"):
+        (tmp_path / "small" / f"{model}.onnx").write_text("")
+    assert [path.name for path in find_voice(tmp_path / "small")] == ["lightspeech.onnx", "waveglow.onnx"]
     with pytest.raises(UserError, match="voice nobody: no such folder, and .* has mine; make one with"):
         Synthesizer(voice="nobody")
     with pytest.raises(UserError, match="lightspeech.safetensors and waveglow.safetensors not found there"):

@@ -56,7 +56,7 @@ def prepare(data: Path, out: Path, trimmed: bool, notify: Callable[[str], None])
     for row in (row for part in kept for row in part):
         write_wav(out / "wavs" / f"{names[row]}.wav", made[row].wave / np.float32(32768), rate)
     for part, file in zip(reversed(kept), ("heldout.csv", "metadata.csv")):
-        write_text(out / file, "".join(_metadata_line(names[row], lines[row]) for row in part))
+        write_text(out / file, "".join(metadata_line(names[row], lines[row]) for row in part))
     hours = sum(len(made[row].wave) for row in kept[0]) / rate / 3600
     if 60 * hours < FEW_MINUTES:
         notify(f"{60 * hours:.1f} minutes of speech are little; the voice will be rough")
@@ -72,22 +72,22 @@ def split_by_sentence(folder: Path) -> tuple[list[Line], list[Line]]:
     """
     if (folder / "heldout.csv").exists():
         training, held_out = split_lines(folder)
-        spoken = {_sentence(line) for line in held_out}
-        training = [line for line in training if _sentence(line) not in spoken]
+        spoken = {sentence_of(line) for line in held_out}
+        training = [line for line in training if sentence_of(line) not in spoken]
     else:
         lines = read_metadata(folder / "metadata.csv")
-        order = {sentence: zlib.crc32(sentence.encode()) for sentence in map(_sentence, lines)}
+        order = {sentence: zlib.crc32(sentence.encode()) for sentence in map(sentence_of, lines)}
         spoken = {sentence for sentence, number in order.items() if number % HELD_OUT_ONE_IN == 0}
         spoken = spoken or {min(order, key=lambda sentence: (order[sentence], sentence))}
-        training = [line for line in lines if _sentence(line) not in spoken]
-        held_out = [line for line in lines if _sentence(line) in spoken]
+        training = [line for line in lines if sentence_of(line) not in spoken]
+        held_out = [line for line in lines if sentence_of(line) in spoken]
     if not training:
         raise UserError(f"{folder / 'metadata.csv'}: all lines say the sentences of the held-out ones; "
                         "record other sentences too")
     return training, held_out
 
 
-def _sentence(line: Line) -> str:
+def sentence_of(line: Line) -> str:
     """Returns the letters and digits of a line's text, by which takes of one sentence are recognised."""
     return "".join(letter for letter in line.text.casefold() if letter.isalnum())
 
@@ -100,7 +100,7 @@ def _made_alike(recording: Recording, rate: int, trimmed: bool) -> Recording:
 
 def _what_was_found(data: Path, report: CorpusReport, parts: Sequence[list[Line]]) -> list[str]:
     """Returns the notes on the corpus as it is."""
-    sentences = [len({_sentence(line) for line in part}) for part in parts]
+    sentences = [len({sentence_of(line) for line in part}) for part in parts]
     return [*(f"{data}: {line}" for line in report.describe()),
             f"{len(parts[0])} recordings of {sentences[0]} sentences to learn from, {len(parts[1])} of {sentences[1]} "
             "other sentences held out"]
@@ -132,6 +132,6 @@ def _file_names(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _metadata_line(name: str, line: Line) -> str:
+def metadata_line(name: str, line: Line) -> str:
     """Returns a line of metadata.csv."""
     return "|".join([name, line.text, *([line.phonemes] if line.phonemes else [])]) + "\n"
