@@ -9,6 +9,8 @@ from text.heteronyms import choose, readings
 from text.phonemes import is_arpabet, pronounce
 
 SENTENCES = [  # the word between stars, and how it is said
+    ("*Live* from Chicago, it is the late show.", "L AY1 V"),
+    ("*Live* in the present.", "L IH1 V"),
     ("I *read* it in 1996, and still think of it every day.", "R EH1 D"),
     ("I still *read* it every day, though I bought it in 1996.", "R IY1 D"),
     ("We *read* the paper this morning.", "R EH1 D"),

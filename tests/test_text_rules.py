@@ -63,6 +63,9 @@ CASES = {
         "PIN: 8080": "pin: eight zero eight zero", "invoice no. 30418": "invoice number three zero four one eight",
         "order 20000 of them": "order twenty thousand of them", "order 1200 chairs": "order twelve hundred chairs",
         "ticket #K-40127": "ticket number k four zero one two seven", "#winter": "hashtag winter",
+        "a card ending in 5530": "a card ending in five five three zero",
+        "ext. 306": "extension three oh six", "We are 10-2 this season.": "we are ten and two this season.",
+        "a 10-2 win": "a ten to two win",
         "Room 204 or 210": "room two oh four or two hundred ten", "Suite 300": "suite three hundred",
         "Chemistry 101": "chemistry one oh one", "in 101 ways": "in one hundred one ways"},
     "lengths of time": {
@@ -92,7 +95,8 @@ CASES = {
         "Ph.D.s": "p h d's", "UPS came": "u p s came", "IT IS AN UPS AND DOWNS STORY": "it is an ups and downs story",
         "I said NO": "i said no", "idk why": "i don't know why"},
     "roman numerals": {
-        "Edward VII's son": "edward the seventh's son", "World War I began": "world war one began",
+        "Edward VII's son": "edward the seventh's son",
+        "Elizabeth I never left": "elizabeth the first never left", "World War I began": "world war one began",
         "MCMLXIX": "nineteen sixty-nine", "the XXV Olympiad": "the twenty-fifth olympiad",
         "the XVth century": "the fifteenth century", "An IV drip": "an i v drip", "vitamin C": "vitamin c",
         "MIX it": "mix it", "Wars I and II": "wars one and two", "Part II of III": "part two of three"},

@@ -117,11 +117,12 @@ def isbn_alone(match: re.Match[str]) -> str:
 
 @rule(DIGIT, r"\d{4,12}(?![\d,.:/-]*\d|\w)")
 def code_or_key(match: re.Match[str]) -> str | None:
-    """'the code is 4471, not 4417', 'PIN: 9020', 'invoice no. 20394', digit by digit."""
+    """'the code is 4471, not 4417', 'PIN: 9020', 'a card ending in 1192', 'invoice no. 20394', digit by digit."""
     words = _SECRETS if len(match[0]) == 4 else f"{_SECRETS}|{_NUMBERED_PAPERS}"
     led = compiled(rf"(?i)\b(?:{words})\b(?: no\.?| number)?(?: is| was|:)?(?: now| still)?(?: \d+, not)? #?$")
     is_count = len(match[0]) > 4 and match[0].endswith("000")  # "order 10000 of them"
-    return spell_digits(match[0]) if led.search(before(match, 48)) and not is_count else None
+    is_end = len(match[0]) == 4 and led_by(match, "ends in|ending in")
+    return spell_digits(match[0]) if led.search(before(match, 48)) and not is_count or is_end else None
 
 
 @rule(DIGIT, r"0[xX]([0-9A-Fa-f]{1,32})(?!\w)")
@@ -208,6 +209,12 @@ def record_of_games(match: re.Match[str]) -> str | None:
     return f"{cardinal(match[1])} {cardinal(match[2])} and {cardinal(match[3])}"
 
 
+@rule(DIGIT, r"(\d{1,3})-(\d{1,3})(?= (?:(?:this|last) (?:year|season)|on the (?:year|season)|overall|at home)\b)")
+def record_of_season(match: re.Match[str]) -> str:
+    """'The team is 9-3 this year' -> nine and three."""
+    return f"{cardinal(match[1])} and {cardinal(match[2])}"
+
+
 @rule(CAPITAL, r"([A-Z])-?(\d{3})(?![\d,.]\d|\w)(?!-\d)")
 def model_with_letter(match: re.Match[str]) -> str:
     """F-150 -> F one fifty, A320 -> A three twenty."""
@@ -224,5 +231,5 @@ def house_number(match: re.Match[str]) -> str:
 @rule(DIGIT, r"(\d{3})(?!\d)")
 def road_number(match: re.Match[str]) -> str | None:
     """'Highway 101', 'room 101', 'Biology 101' -> one oh one."""
-    led = led_by(match, f"highway|route|interstate|hwy|rte|flight|room|suite|{_SUBJECTS}")
+    led = led_by(match, f"highway|route|interstate|hwy|rte|flight|room|suite|ext\\.?|extension|{_SUBJECTS}")
     return hundreds(match[0]) if led else None

@@ -190,6 +190,8 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return {"K L OW1 S": 4.0}
         case "present" if following in ("in", "at") and "plural" in before:
             return {"P R EH1 Z AH0 N T": 4.0}
+        case "live" if not index and following == "from":
+            return {"L AY1 V": 12.0}
         case "lead" if following in _LED:
             return {"L IY1 D": 8.0}
         case "content" if before & {"object", "possessive"} and words[max(0, index - 2):index - 1] in _MADE:

@@ -10,7 +10,7 @@ _VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 _VALID = re.compile(r"(?=.)m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})$")
 _AFTER_MONARCH_I = re.compile(
     r"'s|[,;:.!?)]|\s*$|\s(?:of|was|is|and|had|who|became|in|died|ruled|reigned|took|came|made|did|has|gave|won|built|"
-    r"wrote|married|left|sent|ascended|defeated|signed|[a-z]+ed)\b")
+    r"never|wrote|married|left|sent|ascended|defeated|signed|[a-z]+ed)\b")
 _I_THE_SPEAKER = re.compile(
     r"'(?!s)|\s+(?:am|was|have|had|do|did|don't|didn't|will|won't|would|can|can't|could|think|thought|know|knew|saw"
     r"|said|"

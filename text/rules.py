@@ -71,6 +71,7 @@ RULES: tuple[Rule, ...] = (
     money.european_money_sign_last,
     # Figures with something around them
     codes.record_of_games,
+    codes.record_of_season,
     figures.scientific,
     figures.dotted_thousands,
     codes.version,
