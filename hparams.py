@@ -20,7 +20,7 @@ def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
 
 # Ranges: whole numbers are at least 1 and other numbers finite and at least 0, with these exceptions.
 _FROM_ZERO = ("seed", "phase_steps", "warmup_steps", "spectral_steps", "n_flows", "retries", "max_jump",
-              "max_stay")
+              "max_stay", "joint_steps")
 _ABOVE_ZERO = ("clip_factor", "sigma")
 _AT_MOST_1 = ("decay_start", "ema_decay", "phoneme_share", "guided_until", "adversarial_from")
 _BELOW_1 = ("beta1", "beta2", "attention_dropout", "decoder_dropout")
@@ -313,7 +313,8 @@ class VoiceConfig:
     samples: int = 1  # versions of each text that the student learns: the recording, and samples - 1 readings of it
     teacher_steps: int = 2500
     student_steps: int = 5000
-    vocoder_steps: int = 15000
+    vocoder_steps: int = 10000
+    joint_steps: int = 8000  # of student and vocoder as one network, at the end; 0: this training is left out
     networks: str = "default"  # named settings of the three trainings, and of the networks that begin from nothing
     limits: ReadingLimits = ReadingLimits()  # of readings and alignments
 
@@ -324,5 +325,6 @@ class VoiceConfig:
 
 VOICE_CONFIGS = {
     "default": VoiceConfig(),
-    "tiny": VoiceConfig(teacher_steps=40, student_steps=40, vocoder_steps=40, networks="tiny", limits=ReadingLimits(
-        max_steps=200, min_focus=0, min_coverage=0, max_jump=1000, max_stay=1000))}
+    "tiny": VoiceConfig(teacher_steps=40, student_steps=40, vocoder_steps=40, joint_steps=40, networks="tiny",
+                        limits=ReadingLimits(max_steps=200, min_focus=0, min_coverage=0, max_jump=1000,
+                                             max_stay=1000))}

@@ -28,12 +28,13 @@ class Aligned(NamedTuple):
     rejected: int  # whose alignment misses a limit: the text is not what is said, or the teacher has not learned it
 
 
-def add_recordings(corpus: Path, out: Path, weights: Path, config: DistillationConfig, device: str) -> Aligned:
+def add_recordings(corpus: Path, out: Path, weights: Path, config: DistillationConfig, device: str,
+                   held_out: bool = False) -> Aligned:
     """Adds the training recordings of a folder in LJSpeech's layout to a distilled dataset, as sample 0 of their texts.
 
     Each row has the mel of the recording, and the durations and encoder features of a teacher-forced reading of it.
     Rows that are there already are not made again. `distil` with the same config and texts then adds the other samples.
-    device: see pick_device. Raises UserError like `distil`.
+    device: see pick_device; held_out: add the held-out recordings too. Raises UserError like `distil`.
     """
     where = pick_device(device)
     model = tacotron2.load(weights)
@@ -41,7 +42,7 @@ def add_recordings(corpus: Path, out: Path, weights: Path, config: DistillationC
                         config.features, config.durations, config.limits)
     with folder_lock(make_folder(out)):
         done = finished_rows(read_records(out), config.limits)
-        lines = [line for line in split_lines(corpus)[0] if (line.name, 0) not in done]
+        lines = [line for part in split_lines(corpus)[:1 + held_out] for line in part if (line.name, 0) not in done]
         with DistilledWriter(out, manifest, seconds_per_shard=FLUSH_SECONDS) as writer:
             if lines:
                 teacher = TeacherInference(model, config, where)

@@ -2,6 +2,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -78,6 +79,13 @@ def write_text(path: str | Path, text: str) -> None:
     """Writes a UTF-8 file atomically. Raises UserError if that fails."""
     with atomic_write(path, "w") as file:
         file.write(text)
+
+
+def copy_file(source: str | Path, target: str | Path) -> None:
+    """Copies a file, whole or not at all. Raises UserError if that fails."""
+    check_readable(source)
+    with open(source, "rb") as file, atomic_write(target) as copy:
+        shutil.copyfileobj(file, copy)
 
 
 def read_lines(path: str | Path) -> list[str]:

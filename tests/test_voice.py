@@ -39,7 +39,7 @@ RATE = 22050
 TEXTS = ["Hello there.", "One two three.", "It was good.", "Printing, in the only sense.", "Two four six.",
          "hello there", "A red fox and a very long text that nobody could ever say in the short time of a recording."]
 FEW = ["--model", "voice", "--config", "tiny", "--device", "cpu", "--teacher-steps", "4", "--student-steps", "4",
-       "--vocoder-steps", "2"]
+       "--vocoder-steps", "2", "--joint-steps", "2"]
 
 
 def speechlike(rng: np.random.Generator, seconds: float, level: float) -> np.ndarray:
@@ -158,7 +158,7 @@ def test_a_voice_speaks_and_reports(voice, corpus, tmp_path, capsys):
     assert np.abs(read_wav(out) - speech.wave).max() < 1e-3
     report, page = (voice / "README.md").read_text(), (voice / "index.html").read_text()
     assert "[LICENSE](LICENSE)" in report and (voice / "LICENSE").read_text() == "CC0"
-    for name in ("recordings", "teacher", "align", "student", "vocoder"):
+    for name in ("recordings", "teacher", "align", "student", "vocoder", "joint"):
         assert f"| {name} |" in report
     for line in read_metadata(voice / "work" / "recordings" / "heldout.csv"):
         assert line.text in page
@@ -178,7 +178,7 @@ def test_the_student_learns_the_recordings_mels(voice):
 
 
 def test_stopped_anywhere_it_goes_on_to_the_same_voice(voice, corpus, tmp_path, monkeypatch, capsys):
-    ends = {"tacotron2": "signal", "lightspeech": "kill", "waveglow": "signal"}  # how the first attempt at each ends
+    ends = {"tacotron2": "signal", "lightspeech": "kill", "waveglow": "signal", "joint": "signal"}  # the first attempts
     real = training.loop.train_step
 
     def train_step(state: TrainingState) -> dict:
@@ -199,7 +199,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_voice(voice, corpus, tmp_path, 
             statuses.append(run(corpus, out, *more))
         except MemoryError:
             statuses.append("killed")
-    assert statuses == [1, "killed", 1] and "the same command goes on" in capsys.readouterr().err
+    assert statuses == [1, "killed", 1, 1] and "the same command goes on" in capsys.readouterr().err
     assert not (out / "lightspeech.safetensors").exists()
     assert run(corpus, out, *more) == 0
     for package in (lightspeech, waveglow):

@@ -2,7 +2,6 @@
 import datetime
 import html
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from audio import read_wav, write_wav
 from audio.recordings import split_lines
 from hparams import AudioConfig, UserError
 from runtime.console import one_line, print_notice
-from runtime.files import atomic_write, make_folder, write_text
+from runtime.files import copy_file, make_folder, write_text
 from runtime.weights import weights_notes
 from synthesis import Synthesizer
 from synthesis.export import export
@@ -23,12 +22,12 @@ STYLE = ("body{font:16px/1.5 sans-serif;max-width:50rem;margin:2rem auto;padding
          "audio{width:100%}td{vertical-align:top;padding:.3rem}")
 
 
-def write_voice(job: Job, stages: dict[str, str]) -> bool:
+def write_voice(job: Job, weights: dict[str, Path]) -> bool:
     """Writes the voice into job.out: weights, index.html with samples/, README.md; and licences of the recordings.
 
-    The weights' ONNX forms come last. stages: model -> the stage whose weights are the voice's. Returns True.
+    The weights' ONNX forms come last. weights: model -> the finished file. Returns True.
     """
-    files = {model: _copy(job.weights(stage), job.out / f"{model}.safetensors") for model, stage in stages.items()}
+    files = {model: _copy(path, job.out / f"{model}.safetensors") for model, path in weights.items()}
     held_out = split_lines(job.recordings)[1]
     shown = held_out[::max(1, len(held_out) // SENTENCES)][:SENTENCES]
     synthesizer = Synthesizer(files["lightspeech"], vocoder_weights=files["waveglow"], device="cpu")
@@ -47,9 +46,8 @@ def write_voice(job: Job, stages: dict[str, str]) -> bool:
 
 
 def _copy(source: Path, target: Path) -> Path:
-    """Copies a file, whole or not at all, and returns its new path."""
-    with open(source, "rb") as file, atomic_write(target, advice="free some space") as copy:
-        shutil.copyfileobj(file, copy)
+    """Copies a file and returns its new path."""
+    copy_file(source, target)
     return target
 
 
@@ -88,8 +86,11 @@ def _report(job: Job, files: dict[str, Path], licences: list[Path]) -> str:
              "| stage | seconds |", "|---|---|",
              *(f"| {name} | {seconds:.0f} |" for name, seconds in state["finished"].items()), "",
              "| training | best step | score on held-out rows | figures of the last validation |", "|---|---|---|---|"]
-    for stage in ("teacher", "student", "vocoder"):
-        notes = weights_notes(job.weights(stage))
+    trained = {stage: job.weights(stage) for stage in ("teacher", "student", "vocoder")}
+    if job.joint_weights.exists():
+        trained["joint"] = job.joint_weights / "waveglow.safetensors"
+    for stage, path in trained.items():
+        notes = weights_notes(path)
         lines.append(f"| {stage} | {notes.get('steps')} | {_number(notes.get('score'))} "
                      f"| {_last_figures(job, stage)} |")
     init = [f"{model}: {name}" for model, name in state["settings"]["init"].items()] or ["nothing"]

@@ -34,8 +34,13 @@ class Job:
         return self.work / "distilled"
 
     def weights(self, stage: str) -> Path:
-        """Returns the released file of a finished training."""
+        """Returns the released file of a finished training of one network."""
         return self.work / f"{stage}.safetensors"
+
+    @property
+    def joint_weights(self) -> Path:
+        """The folder of student and vocoder after their training as one network."""
+        return self.work / "joint-weights"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,9 @@ from distillation.recordings import add_recordings
 from distillation.run import RunSettings, distil
 from hparams import CONFIGS, DistillationConfig, TrainConfig
 from runtime.console import print_notice
+from runtime.files import copy_file, make_folder
 from training.checkpoint import find_checkpoint
-from training.export import NETWORKS, export
+from training.export import NETWORKS, export, export_joint
 from training.run import train
 from voice.page import write_voice
 from voice.recordings import prepare
@@ -19,7 +20,8 @@ FINE_TUNING: dict[str, dict[str, Any]] = {
     "tacotron2": {"learning_rate": 3e-4, "batch_size": 48, "warmup_steps": 100},
     "lightspeech": {"learning_rate": 5e-4, "warmup_steps": 200},
     "waveglow": {"learning_rate": 2e-4, "warmup_steps": 300}}
-STEPS_PER_SECOND = {"tacotron2": 28.0, "lightspeech": 29.0, "waveglow": 50.0}  # on an H100
+# On an H100; of the joint training not measured but estimated from its parts.
+STEPS_PER_SECOND = {"tacotron2": 28.0, "lightspeech": 29.0, "waveglow": 50.0, "joint": 20.0}
 START_SECONDS = 30.0  # of a training: reading recordings, compiling, validations
 VALIDATIONS = 10  # of a training
 SPECTRAL_SHARE = 50  # the vocoder's discriminators join after this part of the steps
@@ -29,7 +31,6 @@ TEACHER_SHARPENING = 1.15  # see training/sharpening.py; only for readings
 def all_stages(job: Job) -> list[Stage]:
     """Returns the stages of a job in order. A later one may use all that earlier ones have written to job.work."""
     start = "from the weights that ship" if job.init else "from nothing"
-    reads = job.config.samples > 1 or job.texts
 
     def training(name: str, model: str, steps: int, what: str) -> Stage:
         """Returns the stage of a training."""
@@ -42,17 +43,35 @@ def all_stages(job: Job) -> list[Stage]:
               f"{'trim the ends, ' if config.trim else ''}even the loudness", 30, _prepare),
         training("teacher", "tacotron2", config.teacher_steps, "the teacher learns text and voice"),
         Stage("align", "the teacher finds how long each sound of the recordings lasts", 30, _align),
-        *([Stage("read", "the teacher reads texts", 120, _read)] if reads else []),
+        *([Stage("read", "the teacher reads texts", 120, _read)] if _reads(job) else []),
         training("student", "lightspeech", config.student_steps, "the student learns the recordings' mels"
-                 + (" and the readings" if reads else "")),
+                 + (" and the readings" if _reads(job) else "")),
         training("vocoder", "waveglow", config.vocoder_steps, "the vocoder learns the recordings' sound"),
+        *([Stage("joint", f"student and vocoder learn the recordings as one network: {config.joint_steps} steps",
+                 START_SECONDS + config.joint_steps / STEPS_PER_SECOND["joint"], _train_joint, config.joint_steps,
+                 "joint")] if _has_joint(job) else []),
         Stage("voice", "write the voice, its listening page and its report", 30,
-              lambda job, watch: write_voice(job, {"lightspeech": "student", "waveglow": "vocoder"}))]
+              lambda job, watch: write_voice(job, _finished_weights(job)))]
+
+
+def _has_joint(job: Job) -> bool:
+    """Returns whether student and vocoder are trained as one network too: only a vocoder at the mel rate can be."""
+    return job.config.joint_steps > 0 and settings_of(job, "waveglow")[0].squeeze == "mdct"
+
+
+def _finished_weights(job: Job) -> dict[str, Path]:
+    """Returns model -> the weights of the voice: those of the last training that changed them."""
+    if _has_joint(job):
+        return {model: job.joint_weights / f"{model}.safetensors" for model in ("lightspeech", "waveglow")}
+    return {"lightspeech": job.weights("student"), "waveglow": job.weights("vocoder")}
 
 
 def settings_of(job: Job, model: str) -> tuple[Any, TrainConfig]:
     """Returns the settings of the network, those of the weights that it starts from, and of its training."""
-    network, training = CONFIGS[model][job.config.networks]
+    joint = CONFIGS["joint"][job.config.networks][0]
+    network = {"lightspeech": joint.student, "waveglow": joint.vocoder}.get(
+        model, CONFIGS[model][job.config.networks][0])
+    training = CONFIGS[model][job.config.networks][1]
     if job.init:
         network = NETWORKS[model][0].load(job.init[model]).config
     config = job.config
@@ -80,9 +99,32 @@ def _train(job: Job, name: str, model: str, watch: Watch) -> bool:
     if not train(model, network, settings, data, folder, device=job.device, init=job.init.get(model),
                  resume=find_checkpoint(folder) is not None, watch=watch):
         return False
-    sharpened = model == "tacotron2" and (job.config.samples > 1 or job.texts)
+    sharpened = model == "tacotron2" and _reads(job)
     export(model, folder, job.weights(name), sharpening=(job.recordings, TEACHER_SHARPENING) if sharpened else None)
     return True
+
+
+def _train_joint(job: Job, watch: Watch) -> bool:
+    """Trains student and vocoder as one network, on the recordings with the durations of the teacher's alignment."""
+    start, aligned, folder = (make_folder(job.work / name) for name in ("joint-start", "aligned", "joint"))
+    for model, stage in (("lightspeech", "student"), ("waveglow", "vocoder")):
+        copy_file(job.weights(stage), start / f"{model}.safetensors")
+    rows = DistillationConfig(features=False, limits=job.config.limits)
+    add_recordings(job.recordings, aligned, job.weights("teacher"), rows, job.device, held_out=True)
+    network, settings = CONFIGS["joint"][job.config.networks]
+    settings = dataclasses.replace(settings, steps=job.config.joint_steps,
+                                   validate_every=max(1, job.config.joint_steps // VALIDATIONS))
+    if not train("joint", network, settings, job.recordings, folder, device=job.device, mels=aligned,
+                 distilled=job.distilled if _reads(job) else None, init=start,
+                 resume=find_checkpoint(folder) is not None, watch=watch):
+        return False
+    export_joint(folder, job.joint_weights)
+    return True
+
+
+def _reads(job: Job) -> bool:
+    """Returns whether the teacher reads texts for the student."""
+    return job.config.samples > 1 or bool(job.texts)
 
 
 def distillation_config(job: Job) -> DistillationConfig:

@@ -12,7 +12,7 @@ from audio.recordings import split_lines
 from distillation.manifest import Manifest
 from distillation.shards import DistilledRow
 from distillation.writer import DistilledWriter
-from hparams import AudioConfig, TextConfig
+from hparams import CONFIGS, AudioConfig, TextConfig
 from tacotron2.data import TeacherDataset, mels_from_waves
 from text import symbols
 from training.distributed import Workers
@@ -27,9 +27,17 @@ FEW_LINES = 16  # recordings that the student's trial learns from
 
 
 def measured(job: Job, stages: list[Stage]) -> list[Stage]:
-    """Returns the stages with the times of the trainings as measured by two steps of each on the CPU."""
-    return [dataclasses.replace(stage, seconds=stage.steps * _seconds_per_step(job, stage.model)) if stage.steps
-            else stage for stage in stages]
+    """Returns the stages with the times of the trainings as measured by two steps of each on the CPU.
+
+    A step of the joint training is taken to last as long as one of the vocoder and the student's for as many rows.
+    """
+    seconds: dict[str, float] = {stage.model: _seconds_per_step(job, stage.model) for stage in stages
+                                 if stage.steps and stage.model != "joint"}
+    if "lightspeech" in seconds and "waveglow" in seconds:
+        rows = CONFIGS["joint"][job.config.networks][1].batch_size / settings_of(job, "lightspeech")[1].batch_size
+        seconds["joint"] = seconds["waveglow"] + seconds["lightspeech"] * rows
+    return [dataclasses.replace(stage, seconds=stage.steps * seconds[stage.model]) if stage.steps else stage
+            for stage in stages]
 
 
 def _seconds_per_step(job: Job, model: str) -> float:
