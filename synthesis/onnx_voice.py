@@ -23,7 +23,8 @@ class OnnxMelPredictor:
 
     def __init__(self, path: Path, network: OnnxNetwork) -> None:
         self.path, self.text = path, network.text
-        self.session = open_session(path, network.data)
+        # Each step of a GRU is so short that several threads would mostly wait for each other.
+        self.session = open_session(path, network.data, threads=1)
 
     def predict(self, readings: Sequence["Reading"], speed: float) -> list[PredictedMel]:
         """Returns the mel and the durations of each reading, in the same order. speed: 0.25 to 4, times as fast."""

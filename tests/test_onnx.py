@@ -293,6 +293,17 @@ def test_onnx_files_alone_are_enough(voice) -> None:
     assert (spoken(*(path.with_suffix(".onnx") for path in voice))[1] == wave).all()
 
 
+def test_a_voice_of_onnx_files_alone(voice, tmp_path) -> None:
+    folder = tmp_path / "voice"
+    folder.mkdir()
+    for path, name in zip(voice, ("lightspeech", "waveglow")):
+        shutil.copy(path.with_suffix(".onnx"), folder / f"{name}.onnx")
+    assert (Synthesizer(voice=folder, device="cpu").speak(TEXT).wave == spoken(*voice)[1]).all()
+    (folder / "waveglow.onnx").unlink()
+    with pytest.raises(UserError, match="waveglow.safetensors not found there"):
+        Synthesizer(voice=folder, device="cpu")
+
+
 def test_an_onnx_file_of_other_weights_is_not_used(voice, capsys) -> None:
     model = lightspeech.load(voice[0])
     assert model.text
