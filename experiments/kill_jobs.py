@@ -20,6 +20,7 @@ from distillation.dataset import DistilledDataset, read_records
 from experiments.clock import add_clock
 from hparams import CONFIGS, TextConfig
 from training.checkpoint import BEST, LATEST, find_checkpoint, load_checkpoint
+from training.export import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = ("Hello.", "One two three.", "It was good.", "In the only sense.", "Not so fast!", "What is it?",
@@ -86,6 +87,12 @@ def _train(*options: object) -> Callable[[Path, Path], list[object]]:
     return command
 
 
+def _voice(inputs: Path, folder: Path) -> list[object]:
+    steps = ["--teacher-steps", 6, "--student-steps", 6, "--vocoder-steps", 4]
+    return ["train.py", "--model", "voice", "--config", "tiny", "--device", "cpu", "--init", "none", "--data",
+            inputs / "corpus", "--out", folder / "out", *steps]
+
+
 def _export(inputs: Path, folder: Path) -> list[object]:
     return ["train.py", "--out", inputs / "student" / "out", "--export", folder / "weights.safetensors"]
 
@@ -119,6 +126,21 @@ def _check_training(model: str) -> Callable[[Path], int]:
     return check
 
 
+def _check_voice(folder: Path) -> int:
+    """Returns the number of finished stages. Raises UserError or ValueError for a broken file of any stage."""
+    work = folder / "out" / "work"
+    for stage, model in (("teacher", "tacotron2"), ("student", "lightspeech"), ("vocoder", "waveglow")):
+        for name in (LATEST, BEST):
+            if (work / stage / name).exists():
+                load_checkpoint(work / stage / name, model)
+        for path in (work / f"{stage}.safetensors", folder / "out" / f"{model}.safetensors"):
+            if path.exists():
+                NETWORKS[model][0].load(path)
+    if read_records(work / "distilled").rows:
+        DistilledDataset.read(work / "distilled")
+    return len(json.loads((work / "voice.json").read_text())["finished"]) if (work / "voice.json").exists() else 0
+
+
 def _dataset(folder: Path) -> dict[str, str]:
     """Returns a digest of each row, and of rejected.csv."""
     rows = DistilledDataset.read(folder / "out")
@@ -143,6 +165,13 @@ def _training(model: str) -> Callable[[Path], dict[str, str]]:
         return {**found, "config.json": digest(json.loads((folder / "out" / "config.json").read_text())),
                 "validations": digest([line for line in log if line["kind"] == "validation"])}
     return result
+
+
+def _finished_voice(folder: Path) -> dict[str, str]:
+    """Returns a digest of each network of a voice and of its page, and the names of all files."""
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if "tfevents" not in path.name)
+    return {"names": digest(names), **{name: digest((folder / "out" / name).read_bytes()) for name in (
+        "lightspeech.safetensors", "waveglow.safetensors", "index.html")}}
 
 
 def _files(folder: Path) -> dict[str, str]:
@@ -185,6 +214,7 @@ JOBS = {
                          _check_training("waveglow"), _training("waveglow")),
     "train teacher": Job(_train("--model", "tacotron2", "--data", "corpus", "--steps", 15, "--batch-size", 2),
                          _check_training("tacotron2"), _training("tacotron2")),
+    "make a voice": Job(_voice, _check_voice, _finished_voice),
     "export": Job(_export, lambda _: 0, _files, ("weights.safetensors",)),
     "export to ONNX": Job(_export_onnx, lambda _: 0, _files, ("student.onnx",)),
     "synthesize": Job(_synthesize, lambda _: 0, _files, _SPOKEN),

@@ -2,9 +2,9 @@
 
     python experiments/kills.py --minutes 10 --json results/kills.json
 
-Each trial is one run of a script in a folder of its own, at tiny sizes on the CPU: preprocess.py, train.py for the
-three models, its --export, the export to ONNX and synthesize.py. It is killed up to four times by SIGKILL, SIGTERM or
-SIGINT, at a random time or right after a random change in its folder, and the same command is given again. A trial
+Each trial is one run in a folder of its own, at tiny sizes on the CPU: preprocess.py, train.py for the three models and
+for a whole voice, its --export, the export to ONNX and synthesize.py. It is killed up to four times by SIGKILL, SIGTERM
+or SIGINT, at a random time or right after a random change in its folder, and the same command is given again. A trial
 fails if after a kill a file is not whole, finished work is lost or an older file is damaged; if the command cannot go
 on; or if at the end a temporary file or a lock is left, or the result is not equal to the bit to that of an undisturbed
 run. Before the trials, one undisturbed run of each takes about a minute.
