@@ -30,9 +30,9 @@ from synthesis.voices import find_voice
 from text import read_metadata
 from training.state import TrainingState
 from voice.progress import Progress, duration
-from voice.recordings import prepare, split_by_sentence
+from voice.recordings import metadata_line, prepare, split_by_sentence
 from voice.stage import Job, Stage
-from voice.stages import all_stages
+from voice.stages import _align_with_held_out, all_stages
 from voice.trial import measured
 
 RATE = 22050
@@ -231,6 +231,25 @@ def test_it_starts_from_the_weights_of_a_folder_and_reads_more_texts(voice, corp
     assert sorted(rows) == sorted([*((name, sample) for name in [*recorded, "more-000001"] for sample in (0, 1))])
     assert not DistilledDataset.read(out / "work" / "distilled", with_features=False).manifest.text.phonemes
     assert "starts from" in capsys.readouterr().err
+
+
+def test_the_joint_training_has_a_held_out_recording(voice, tmp_path, capsys):
+    """If the limits reject the held-out recording, all recordings are used; a second call finds the rows again."""
+    job = Job(tmp_path, tmp_path, VOICE_CONFIGS["tiny"], {}, device="cpu")
+    shutil.copytree(voice / "work" / "recordings", job.recordings)
+    shutil.copy(voice / "work" / "teacher.safetensors", job.work)
+    lines = [line for part in split_lines(job.recordings) for line in part]
+    frames = {line: len(read_wav(job.recordings / "wavs" / f"{line.name}.wav")) // 256 + 1 for line in lines}
+    *shorter, longest = sorted(lines, key=frames.__getitem__)
+    (job.recordings / "metadata.csv").write_text("".join(metadata_line(line.name, line) for line in shorter))
+    (job.recordings / "heldout.csv").write_text(metadata_line(longest.name, longest))
+    limits = dataclasses.replace(job.config.limits, max_steps=frames[longest] - 1)
+    job = dataclasses.replace(job, config=dataclasses.replace(job.config, limits=limits))
+    for _ in range(2):
+        _align_with_held_out(job, tmp_path / "aligned")
+        rows = read_records(tmp_path / "aligned").rows
+        assert not any(row.reason for row in rows.values()) and len(rows) == len(lines)
+    assert capsys.readouterr().err.count("now all recordings are used") == 1
 
 
 @pytest.mark.parametrize("more, expected", [

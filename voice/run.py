@@ -140,7 +140,8 @@ def _settings(job: Job) -> dict[str, Any]:
     """Returns what decides the result, as JSON holds it."""
     about = {"config": dataclasses.asdict(job.config),
              "init": {model: identity(path) for model, path in job.init.items()},
-             "texts": {path.name: f"{zlib.crc32(path.read_bytes()):08x}" for path in inputs(job)}}
+             "texts": {f"{number} {path.name}": f"{zlib.crc32(path.read_bytes()):08x}"
+                       for number, path in enumerate(inputs(job), 1)}}
     return json.loads(json.dumps(about))
 
 

@@ -3,9 +3,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from audio.recordings import split_lines
+from distillation.dataset import read_records
+from distillation.manifest import MANIFEST_NAME, read_manifest
 from distillation.recordings import add_recordings
 from distillation.run import RunSettings, distil
-from hparams import CONFIGS, DistillationConfig, TrainConfig
+from hparams import CONFIGS, DistillationConfig, ReadingLimits, TrainConfig
 from runtime.console import print_notice
 from runtime.files import copy_file, make_folder
 from training.checkpoint import find_checkpoint
@@ -23,6 +26,7 @@ FINE_TUNING: dict[str, dict[str, Any]] = {
 # On an H100; of the joint training not measured but estimated from its parts.
 STEPS_PER_SECOND = {"tacotron2": 28.0, "lightspeech": 29.0, "waveglow": 50.0, "joint": 20.0}
 START_SECONDS = 30.0  # of a training: reading recordings, compiling, validations
+NO_LIMITS = ReadingLimits(max_steps=10**6, min_focus=0, min_coverage=0, max_jump=10**6, max_stay=10**6)
 VALIDATIONS = 10  # of a training
 SPECTRAL_SHARE = 50  # the vocoder's discriminators join after this part of the steps
 TEACHER_SHARPENING = 1.15  # see training/sharpening.py; only for readings
@@ -109,8 +113,7 @@ def _train_joint(job: Job, watch: Watch) -> bool:
     start, aligned, folder = (make_folder(job.work / name) for name in ("joint-start", "aligned", "joint"))
     for model, stage in (("lightspeech", "student"), ("waveglow", "vocoder")):
         copy_file(job.weights(stage), start / f"{model}.safetensors")
-    rows = DistillationConfig(features=False, limits=job.config.limits)
-    add_recordings(job.recordings, aligned, job.weights("teacher"), rows, job.device, held_out=True)
+    _align_with_held_out(job, aligned)
     network, settings = CONFIGS["joint"][job.config.networks]
     settings = dataclasses.replace(settings, steps=job.config.joint_steps,
                                    validate_every=max(1, job.config.joint_steps // VALIDATIONS))
@@ -120,6 +123,21 @@ def _train_joint(job: Job, watch: Watch) -> bool:
         return False
     export_joint(folder, job.joint_weights)
     return True
+
+
+def _align_with_held_out(job: Job, folder: Path) -> None:
+    """Aligns all recordings, under the limits of the job; without limits if these leave no held-out recording."""
+    def align(limits: ReadingLimits) -> bool:
+        """Returns whether a held-out recording was aligned under these limits."""
+        add_recordings(job.recordings, folder, job.weights("teacher"), DistillationConfig(
+            features=False, limits=limits), job.device, held_out=True)
+        records = read_records(folder).rows
+        return any(not records[line.name, 0].reason for line in split_lines(job.recordings)[1])
+
+    used = read_manifest(folder).limits if (folder / MANIFEST_NAME).exists() else None  # of a run that was stopped
+    if not align(used or job.config.limits) and used != NO_LIMITS:
+        print_notice("no held-out recording is aligned in order; now all recordings are used")
+        align(NO_LIMITS)
 
 
 def _reads(job: Job) -> bool:
