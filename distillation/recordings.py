@@ -13,7 +13,6 @@ from distillation.writer import DistilledWriter
 from hparams import AudioConfig, DistillationConfig, UserError
 from runtime.batching import group_by_length
 from runtime.devices import pick_device
-from runtime.files import make_folder
 from runtime.locks import folder_lock
 from runtime.weights import identity
 from tacotron2.data import TeacherDataset, mels_from_waves
@@ -40,7 +39,7 @@ def add_recordings(corpus: Path, out: Path, weights: Path, config: DistillationC
     model = tacotron2.load(weights)
     manifest = Manifest(AudioConfig(), model.text, symbols, identity(weights), config.samples, config.seed,
                         config.features, config.durations, config.limits)
-    with folder_lock(make_folder(out)):
+    with folder_lock(out):
         done = finished_rows(read_records(out), config.limits)
         lines = [line for part in split_lines(corpus)[:1 + held_out] for line in part if (line.name, 0) not in done]
         with DistilledWriter(out, manifest, seconds_per_shard=FLUSH_SECONDS) as writer:

@@ -88,10 +88,11 @@ def copy_file(source: str | Path, target: str | Path) -> None:
         shutil.copyfileobj(file, copy)
 
 
-def read_lines(path: str | Path) -> list[str]:
+def read_lines(path: str | Path, content: str = "texts, one a line") -> list[str]:
     """Returns the stripped lines of a UTF-8 text file, or of standard input for "-". Blank lines become "".
 
-    Raises UserError for a file that cannot be read, is not UTF-8 text or contains only white space.
+    content: what the file should hold, for the messages. Raises UserError for a file that cannot be read, is not UTF-8
+    text or contains only white space.
     """
     name = "standard input" if str(path) == "-" else str(path)
     if name == "standard input" and sys.stdin is None:
@@ -99,11 +100,11 @@ def read_lines(path: str | Path) -> list[str]:
     try:
         text = (sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()).decode("utf-8-sig")
     except OSError as error:
-        raise UserError(f"{name}: cannot be read ({error.strerror or error}); name a text file") from None
+        raise UserError(f"{name}: cannot be read ({error.strerror or error}); expected a file of {content}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     if not text.strip():
-        raise UserError(f"{name}: empty; expected a text a line")
+        raise UserError(f"{name}: empty; expected {content}")
     return [line.strip() for line in text.split("\n")]
 
 

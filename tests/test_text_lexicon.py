@@ -58,7 +58,7 @@ def test_mistakes_are_named_by_file_and_line(tmp_path, content, message):
 
 
 def test_missing_and_binary_files_and_wrong_entries(tmp_path):
-    with pytest.raises(UserError, match="none.txt: No such file"):
+    with pytest.raises(UserError, match="none.txt: cannot be read .No such file"):
         read_lexicon(tmp_path / "none.txt")
     (tmp_path / "binary.txt").write_bytes(b"a\xff")
     with pytest.raises(UserError, match="not UTF-8"):

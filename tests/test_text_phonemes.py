@@ -121,7 +121,7 @@ def test_bad_metadata_is_named_by_file_and_line(tmp_path, content, message):
 
 
 def test_missing_and_binary_metadata(tmp_path):
-    with pytest.raises(UserError, match="none.csv: No such file"):
+    with pytest.raises(UserError, match="none.csv: cannot be read .No such file"):
         read_metadata(tmp_path / "none.csv")
     (tmp_path / "binary.csv").write_bytes(b"a|\xff\xfe")
     with pytest.raises(UserError, match="not UTF-8"):

@@ -215,7 +215,7 @@ def test_explanation_names_the_rule_of_each_piece(capsys):
 
 def test_explanation_of_a_missing_lexicon_is_one_line(capsys):
     assert main(["Hi.", "--lexicon", "none.txt"]) == 2
-    assert capsys.readouterr().err.startswith("python -m text: error: none.txt: No such file")
+    assert capsys.readouterr().err.startswith("python -m text: error: none.txt: cannot be read (No such file")
 
 
 def test_pieces_cover_the_text_they_come_from():

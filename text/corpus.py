@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hparams import UserError
+from runtime.files import read_lines
 from text.cleaners import to_ascii
 from text.reader import pause_between
 from text.sequence import encode, encode_plain
@@ -30,23 +31,16 @@ def read_metadata(path: Path) -> list[Line]:
     a missing or empty file, a line without `|`, an empty id or text, an id that came before, phonemes that do not have
     as many words as the text, a third column of speakers, and a file that is not UTF-8.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; expected a file of lines id|text") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    lines = read_lines(path, "lines id|text")
     rows, seen = [], {}
     for number, line in enumerate(lines, 1):
-        if line.strip():
-            row = _parse(f"{path}, line {number}", line.rstrip("\r"))
+        if line:
+            row = _parse(f"{path}, line {number}", line)
             if row.name in seen:
                 raise UserError(f"{path}, line {number}: id {row.name!r} came before, in line {seen[row.name]}; "
                                 "give every line its own")
             seen[row.name] = number
             rows.append(row)
-    if not rows:
-        raise UserError(f"{path}: empty, expected lines id|text")
     _check_third_column(path, [line.split("|")[1:3] for line in lines if line.count("|") > 1])
     return rows
 

@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 from hparams import UserError
+from runtime.files import read_lines
 from text.phonemes import is_arpabet, sibilant_ending
 from text.symbols import symbol_to_id
 
@@ -47,19 +48,13 @@ def read_lexicon(path: Path) -> Lexicon:
     """Reads a lexicon: lines `word  ARPAbet`, as in `nguyen  W IH1 N`; blank lines and comments (# ...) do not count.
 
     Raises UserError with the file and the line for a line without phonemes, a name that is no phoneme, a word that
-    came before, a missing file and one that is not UTF-8.
+    came before, and a file that is missing, empty or not UTF-8.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; expected a file of lines `word  ARPAbet`") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     entries: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip() and line.lstrip()[0] != "#":
+    for number, line in enumerate(read_lines(path, "lines `word  ARPAbet`"), 1):
+        if line and line[0] != "#":
             where = f"{path}, line {number}"
-            word, phonemes = _parse(line.strip(), where)
+            word, phonemes = _parse(line, where)
             if word in entries:
                 raise UserError(f"{where}: {word!r} came before; keep one of the two lines")
             entries[word] = phonemes
