@@ -88,7 +88,7 @@ def _train(*options: object) -> Callable[[Path, Path], list[object]]:
 
 
 def _voice(inputs: Path, folder: Path) -> list[object]:
-    steps = ["--teacher-steps", 6, "--student-steps", 6, "--vocoder-steps", 4]
+    steps = ["--teacher-steps", 6, "--student-steps", 6, "--vocoder-steps", 4, "--joint-steps", 4]
     return ["train.py", "--model", "voice", "--config", "tiny", "--device", "cpu", "--init", "none", "--data",
             inputs / "corpus", "--out", folder / "out", *steps]
 
@@ -129,11 +129,12 @@ def _check_training(model: str) -> Callable[[Path], int]:
 def _check_voice(folder: Path) -> int:
     """Returns the number of finished stages. Raises UserError or ValueError for a broken file of any stage."""
     work = folder / "out" / "work"
-    for stage, model in (("teacher", "tacotron2"), ("student", "lightspeech"), ("vocoder", "waveglow")):
+    for stage, model in (("teacher", "tacotron2"), ("student", "lightspeech"), ("vocoder", "waveglow"),
+                         ("joint", "joint")):
         for name in (LATEST, BEST):
             if (work / stage / name).exists():
                 load_checkpoint(work / stage / name, model)
-        for path in (work / f"{stage}.safetensors", folder / "out" / f"{model}.safetensors"):
+        for path in (work / f"{stage}.safetensors", *folder.rglob(f"{model}.safetensors")):
             if path.exists():
                 NETWORKS[model][0].load(path)
     if read_records(work / "distilled").rows:

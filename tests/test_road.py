@@ -119,7 +119,7 @@ def one_line_error(capsys):
     (["--data", "/nowhere"], "/nowhere: no such folder"),
     (["--model", "waveglow", "--objective", "magic"], "expected one of adversarial, likelihood"),
     (["--export", "/dev/null/x.safetensors"], "no checkpoint found there; give the folder of a run"),
-    (["--mels", "."], "--mels: is for waveglow, found --model lightspeech"),
+    (["--mels", "."], "--mels: is for waveglow and joint, found --model lightspeech"),
     (["--sharpen", "1.2", "--export", "x.safetensors"], "--sharpen: is for teacher and student"),
     (["--sharpen", "1.2", "--data", "."], "--sharpen: is for finished weights"),
     (["--init", "/nowhere.safetensors", "--export", "x.safetensors"], "/nowhere.safetensors: no such file; --init"),
