@@ -8,7 +8,8 @@ from audio.recordings import split_lines
 from distillation.dataset import finished_rows, read_records
 from distillation.inference import TeacherInference
 from distillation.manifest import Manifest
-from distillation.run import FLUSH_SECONDS, add_utterance
+from distillation.run import FLUSH_SECONDS, add_utterance, write_rejected
+from distillation.texts import Text
 from distillation.writer import DistilledWriter
 from hparams import AudioConfig, DistillationConfig, UserError
 from runtime.batching import group_by_length
@@ -32,7 +33,8 @@ def add_recordings(corpus: Path, out: Path, weights: Path, config: DistillationC
     """Adds the training recordings of a folder in LJSpeech's layout to a distilled dataset, as sample 0 of their texts.
 
     Each row has the mel of the recording, and the durations and encoder features of a teacher-forced reading of it.
-    Rows that are there already are not made again. `distil` with the same config and texts then adds the other samples.
+    Rows that are there already are not made again; rejected.csv lists those that miss a limit, as after `distil`, which
+    with the same config and texts then adds the other samples.
     device: see pick_device; held_out: add the held-out recordings too. Raises UserError like `distil`.
     """
     where = pick_device(device)
@@ -41,13 +43,16 @@ def add_recordings(corpus: Path, out: Path, weights: Path, config: DistillationC
                         config.features, config.durations, config.limits)
     with folder_lock(out):
         done = finished_rows(read_records(out), config.limits)
-        lines = [line for part in split_lines(corpus)[:1 + held_out] for line in part if (line.name, 0) not in done]
+        wanted = [line for part in split_lines(corpus)[:1 + held_out] for line in part]
+        lines = [line for line in wanted if (line.name, 0) not in done]
         with DistilledWriter(out, manifest, seconds_per_shard=FLUSH_SECONDS) as writer:
             if lines:
                 teacher = TeacherInference(model, config, where)
                 waves = read_corpus(corpus, [line.name for line in lines], AudioConfig().sample_rate)
                 _add(TeacherDataset(lines, mels_from_waves(waves, where)), teacher, writer)
-        records = [record for record in read_records(out).rows.values() if record.sample == 0]
+        found = read_records(out)
+        write_rejected(out, found, [Text(line.name, line.text) for line in wanted])
+    records = [record for record in found.rows.values() if record.sample == 0]
     rejected = sum(bool(record.reason) for record in records)
     if rejected == len(records):
         raise UserError(f"{corpus}: none of the {rejected} recordings could be aligned with its text "

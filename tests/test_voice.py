@@ -22,8 +22,9 @@ from audio import read_wav
 from audio.preparation import LEVEL, even_level, level_of, trim
 from audio.recordings import split_lines
 from distillation.dataset import DistilledDataset, read_records
+from distillation.recordings import add_recordings
 from experiments.clock import add_clock
-from hparams import VOICE_CONFIGS, UserError
+from hparams import VOICE_CONFIGS, DistillationConfig, UserError
 from runtime.weights import weights_notes
 from synthesis import Synthesizer
 from synthesis.voices import find_voice
@@ -245,6 +246,9 @@ def test_the_joint_training_has_a_held_out_recording(voice, tmp_path, capsys):
     (job.recordings / "heldout.csv").write_text(metadata_line(longest.name, longest))
     limits = dataclasses.replace(job.config.limits, max_steps=frames[longest] - 1)
     job = dataclasses.replace(job, config=dataclasses.replace(job.config, limits=limits))
+    assert add_recordings(job.recordings, tmp_path / "few", job.weights("teacher"), DistillationConfig(limits=limits),
+                          "cpu", held_out=True) == (len(lines) - 1, 1)
+    assert f"{longest.name},0,did not stop within" in (tmp_path / "few" / "rejected.csv").read_text()
     for _ in range(2):
         _align_with_held_out(job, tmp_path / "aligned")
         rows = read_records(tmp_path / "aligned").rows
