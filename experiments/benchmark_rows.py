@@ -26,7 +26,7 @@ from waveglow import WaveGlow
 
 SYMBOLS, FRAMES = 101, 577  # of SENTENCE
 FRAME_SECONDS = 256 / 22050
-BATCHES = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (1, 4, 16, 64, 128, 256)}  # texts at once
+BATCHES = {"cpu": (1, 4, 16), "cuda": (1, 4, 16, 64, 128, 256)}  # texts at once
 LENGTHS = (12, 25, 50, 101, 200, 400)  # symbols
 SENTENCES = {"cpu": 8, "cuda": 64}  # in the long text
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,5 +118,7 @@ def measure_ours(device: torch.device, tiny: bool) -> list[Row]:
              first_sound_row(speaker, few_runs)]
     if not tiny:
         rows.append(speech_row(speaker, f"our vocoder, {count} sentences", " ".join([SENTENCE] * count), few_runs))
-    speaker.vocoder = published_vocoder(speaker, tiny)
-    return [*rows, speech_row(speaker, "a WaveGlow of the published size", SENTENCE, max_runs, speed)]
+    if device.type == "cuda" or tiny:  # on a CPU it takes a minute
+        speaker.vocoder = published_vocoder(speaker, tiny)
+        rows.append(speech_row(speaker, "a WaveGlow of the published size", SENTENCE, max_runs, speed))
+    return rows
