@@ -4,8 +4,9 @@
     python experiments/benchmark.py --device cpu     # with two threads and with one
     python experiments/benchmark.py --piper piper/bin/python   # Piper in the same run, see piper_voice.py
 
-Times are medians of 50 runs after 5 that are not counted, of fewer if 50 would take more than 20 s. benchmark_rows.py
-says what is measured inside this process, benchmark_process.py what is measured of whole processes.
+Times are medians of 50 runs after 5 that are not counted, of fewer if 50 would take more than 20 s. On a CPU the least
+CPU time of 10 more runs is measured too: on a busy machine, it is close to the time of one thread on a quiet one.
+benchmark_rows.py says what is measured inside this process, benchmark_process.py what is measured of whole processes.
 """
 import argparse
 import json
@@ -77,18 +78,19 @@ def measure(device: torch.device, piper: str | None, tiny: bool) -> dict[str, li
 
 def table(runs: dict[str, list[Row]]) -> str:
     """Returns all rows, and those of the published code, as a table in Markdown."""
-    lines = ["| where | what | batch | symbols | ms | times real time | peak memory, MB |",
-             "|---|---|---|---|---|---|---|"]
+    lines = ["| where | what | batch | symbols | ms | times real time | least CPU time, ms | peak memory, MB |",
+             "|---|---|---|---|---|---|---|---|"]
     for where, rows in runs.items():
         for row in rows:
             speed = f"{row['times_real_time']:,.1f}" if "times_real_time" in row else ""
+            cpu = f"{row['cpu_ms']:,.1f}" if "cpu_ms" in row else ""
             memory = f"{row['peak_memory_mb']:.0f}" if "peak_memory_mb" in row else ""
             lines.append(f"| {where} | {row['row']} | {row.get('batch') or ''} | {row.get('symbols') or ''} | "
-                         f"{row['ms']:,.2f} | {speed} | {memory} |")
+                         f"{row['ms']:,.2f} | {speed} | {cpu} | {memory} |")
     for what, figures in PUBLISHED.items():
         for where, spent in figures.items():
             lines.append(f"| {where} | published code: {what} | 1 | {SYMBOLS} | {spent:,} | "
-                         f"{1e3 * FRAMES * FRAME_SECONDS / spent:,.1f} | |")
+                         f"{1e3 * FRAMES * FRAME_SECONDS / spent:,.1f} | | |")
     return "\n".join(lines)
 
 

@@ -30,6 +30,7 @@ class ProcessRun(NamedTuple):
     seconds: float  # from start to exit
     first_byte: float  # seconds from the start to its first byte on standard output
     output_bytes: int  # on standard output
+    cpu_seconds: float  # of all its threads
     peak_mb: float  # resident memory
     messages: str  # its standard error
 
@@ -51,7 +52,8 @@ def run_process(command: list[str]) -> ProcessRun:
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, stderr=messages)
     unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss: bytes on macOS, elsewhere KiB
-    return ProcessRun(seconds, first_byte, len(output), usage.ru_maxrss / unit, messages)
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return ProcessRun(seconds, first_byte, len(output), cpu_seconds, usage.ru_maxrss / unit, messages)
 
 
 def commands(device: str, piper: str | None, folder: str) -> dict[str, tuple[list[str], list[str]]]:
@@ -79,11 +81,11 @@ def in_turn(systems: dict[str, list[str]], repeats: int) -> dict[str, list[Proce
 
 
 def median_row(name: str, runs: list[ProcessRun], first_byte: bool = False) -> dict[str, Any]:
-    """Returns the row of the median time of processes, or of their first byte, and of their highest memory."""
+    """Returns the row of the median time of processes, or of their first byte; of least CPU time and highest memory."""
     if first_byte:
         return {"row": name, "ms": 1e3 * statistics.median(run.first_byte for run in runs)}
     return {"row": name, "ms": 1e3 * statistics.median(run.seconds for run in runs),
-            "peak_memory_mb": max(run.peak_mb for run in runs)}
+            "cpu_ms": 1e3 * min(run.cpu_seconds for run in runs), "peak_memory_mb": max(run.peak_mb for run in runs)}
 
 
 def measure(device: str, piper: str | None, repeats: int) -> list[dict[str, Any]]:

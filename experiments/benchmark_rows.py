@@ -13,7 +13,7 @@ import torch
 
 import lightspeech
 from experiments.benchmark_process import MINUTE, SENTENCE
-from experiments.machine import median_seconds, synchronize
+from experiments.machine import least_cpu_seconds, median_seconds, synchronize
 from experiments.piper_voice import WORD
 from hparams import CONFIGS, WaveGlowConfig
 from runtime.weights import newest_weights
@@ -31,7 +31,7 @@ LENGTHS = (12, 25, 50, 101, 200, 400)  # symbols
 SENTENCES = {"cpu": 8, "cuda": 64}  # in the long text
 ROOT = Path(__file__).resolve().parents[1]
 Predict = Callable[[Sequence[Reading], float], list[PredictedMel]]
-Row = dict[str, Any]  # "row": what was measured, "ms"; maybe "batch", "symbols", "times_real_time", "peak_memory_mb"
+Row = dict[str, Any]  # "row": what was measured, "ms"; maybe "cpu_ms", "batch", "symbols", ...
 
 
 def readings_of(batch: int, symbols: int) -> list[Reading]:
@@ -51,6 +51,8 @@ def timed_row(name: str, run: Callable[[], Any], device: torch.device, max_runs:
     """Returns the row of something that is run repeatedly; seconds: of speech that one run makes."""
     spent = median_seconds(run, device, max_runs)
     row: Row = {"row": name, "batch": batch, "symbols": symbols, "ms": 1e3 * spent}
+    if device.type == "cpu":
+        row["cpu_ms"] = 1e3 * least_cpu_seconds(run, min(10, max_runs))
     return {**row, "times_real_time": seconds / spent} if seconds else row
 
 

@@ -17,7 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.benchmark_process import SENTENCE
-from experiments.machine import median_seconds
+from experiments.machine import least_cpu_seconds, median_seconds
 
 WORD = "button"
 
@@ -51,8 +51,10 @@ def measure(threads: int, max_runs: int) -> list[dict[str, Any]]:
     piper, rows = Piper(threads), []
     for name, text in (("Piper", SENTENCE), (f'Piper, "{WORD}"', WORD)):
         wave, sample_rate = piper.speak(text)
-        spent = median_seconds(functools.partial(piper.speak, text), None, max_runs)
+        run = functools.partial(piper.speak, text)
+        spent = median_seconds(run, None, max_runs)
         rows.append({"row": f"text -> wav, {name}", "batch": 1, "symbols": None, "ms": 1e3 * spent,
+                     "cpu_ms": 1e3 * least_cpu_seconds(run, min(10, max_runs)),
                      "times_real_time": len(wave) / sample_rate / spent})
     return rows
 

@@ -29,6 +29,12 @@ def test_the_median_is_of_the_runs_after_the_warmup(monkeypatch: pytest.MonkeyPa
     assert (seconds, len(runs)) == (3, 5)
 
 
+def test_the_least_cpu_time_is_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(time for spent in (4, 2, 3) for time in (10, 10 + spent))
+    monkeypatch.setattr(machine.time, "process_time", lambda: next(clock))
+    assert machine.least_cpu_seconds(lambda: None, runs=3) == 2
+
+
 def test_without_time_one_run_is_measured() -> None:
     runs: list[int] = []
     machine.median_seconds(lambda: runs.append(1), torch.device("cpu"), max_runs=7, budget=0.0)
@@ -39,7 +45,7 @@ def test_a_process_is_measured_apart_from_the_one_that_starts_it() -> None:
     code = "import sys; block = bytearray(60 * 2**20); print('x' * 9999); print('ready', file=sys.stderr)"
     run = run_process([sys.executable, "-c", code])
     assert run.output_bytes == 10_000 and run.messages == "ready\n" and 0 < run.first_byte <= run.seconds
-    assert run.peak_mb >= 60
+    assert run.peak_mb >= 60 and 0 < run.cpu_seconds
     with pytest.raises(subprocess.CalledProcessError, match="exit status 3"):
         run_process([sys.executable, "-c", "raise SystemExit(3)"])
 
@@ -47,9 +53,9 @@ def test_a_process_is_measured_apart_from_the_one_that_starts_it() -> None:
 def test_table_and_plot_hold_every_row(tmp_path) -> None:
     rows = [{"row": "ids -> mel", "batch": batch, "symbols": symbols, "ms": 1234.5, "times_real_time": 2.0}
             for batch, symbols in ((1, 101), (4, 101), (1, 50))]
-    runs = {"CPU, 1 thread": rows, "process, CPU": [{"row": "cold", "ms": 2.0, "peak_memory_mb": 360.4}]}
+    runs = {"CPU, 1 thread": rows, "process, CPU": [{"row": "cold", "ms": 2.0, "cpu_ms": 1.5, "peak_memory_mb": 360.4}]}
     table = benchmark.table(runs)
-    assert "| CPU, 1 thread | ids -> mel | 4 | 101 | 1,234.50 | 2.0 |  |" in table and "published code" in table
-    assert "| process, CPU | cold |  |  | 2.00 |  | 360 |" in table
+    assert "| CPU, 1 thread | ids -> mel | 4 | 101 | 1,234.50 | 2.0 |  |  |" in table and "published code" in table
+    assert "| process, CPU | cold |  |  | 2.00 |  | 1.5 | 360 |" in table
     benchmark.draw(runs, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"

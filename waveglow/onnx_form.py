@@ -64,10 +64,10 @@ class OnnxMelRate(nn.Module):
 class InverseStft(nn.Module):
     """The inverse STFT of MelRateWaveGlow by real matrix products, a quarter of the work of one full product.
 
-    ONNX has no complex numbers, and ONNX Runtime's DFT takes three times as long. A spectrum's real part gives the even
-    part of a frame and the imaginary part the odd one. Of each, the even bins and the odd bins are symmetric about a
-    quarter of the frame, one with the same sign and one with the opposite. So four products of the first quarter of the
-    frame, n_fft / 4 + 1 samples, give the whole.
+    ONNX has no complex numbers, and ONNX Runtime's DFT takes more than twice as long. A spectrum's real part gives the
+    even part of a frame and the imaginary part the odd one. Of each, the even bins and the odd bins are symmetric about
+    a quarter of the frame, one with the same sign and one with the opposite. So four products of the first quarter of
+    the frame, n_fft / 4 + 1 samples, give the whole.
     """
 
     def __init__(self, n_fft: int) -> None:
