@@ -134,9 +134,10 @@ def _run_to_the_end(job: Job, inputs: Path, folder: Path, reference: Reference, 
                 raise Fault(f"a run did not end in {SECONDS_PER_RUN} s") from None
             errors.seek(0)
             lines = errors.read().decode(errors="replace").strip().splitlines()
-        # Python itself prints one of KeyboardInterrupt when it is interrupted while it starts or ends
-        traceback = any("Traceback" in line for line in lines) and "KeyboardInterrupt" not in lines[-1]
-        if traceback or status not in (STOPPED if kill < KILLS else {0}):
+        # Python prints one itself when it is interrupted while it starts, ends or imports a library's C code.
+        traceback = any("Traceback" in line for line in lines)
+        interrupted = any("KeyboardInterrupt" in line for line in lines)
+        if traceback and not interrupted or status not in (STOPPED if kill < KILLS else {0}):
             raise Fault(f"exit status {status}: {' / '.join(lines[-3:])}")
         before, finished = finished, job.check(folder)
         if finished < before:
