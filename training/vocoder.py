@@ -127,8 +127,9 @@ class VocoderTask:
     def validate(self, model: nn.Module, step: int, log: TrainingLog) -> dict[str, float]:
         """Returns the figures of waves from held-out recordings' mels, and from the student's mels if there are any.
 
-        The score is the multi-resolution mel distance, the mean of both. It is infinite before the discriminators are
-        used, because a small distance then means a blurred voice.
+        With discriminators the newest network is the best one, and none is before they take part: no distance says how
+        it sounds. (Two trainings of 35,000 steps had their least mel distance at 12,000, at a high learning rate.)
+        Else the score is the multi-resolution mel distance, the mean of both.
         """
         figures, rows = {}, min(MOST_VALIDATION_ROWS, len(self.validation.lines))
         if isinstance(model, WaveGlow):
@@ -145,6 +146,7 @@ class VocoderTask:
                 if row < log.most_samples:
                     log.add_audio(step, f"{kind}validation {row}", spoken[0], self.audio.sample_rate)
                     log.add_image(step, f"mel of {kind}validation {row}", self.mel(spoken)[0].cpu().numpy())
-        blurred = self.settings.objective == "adversarial" and step <= self.settings.spectral_steps
-        distance = (figures["mel"] + figures.get("student mel", figures["mel"])) / 2
-        return {**figures, "score": math.inf if blurred else distance}
+        score = (figures["mel"] + figures.get("student mel", figures["mel"])) / 2
+        if self.settings.objective == "adversarial":
+            score = -float(step) if step > self.settings.spectral_steps else math.inf
+        return {**figures, "score": score}
