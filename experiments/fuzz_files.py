@@ -21,6 +21,7 @@ from distillation.writer import DistilledWriter
 from hparams import CONFIGS, AudioConfig, Tacotron2Config, TextConfig
 from runtime.onnx_files import read_onnx
 from text import read, read_lexicon, read_metadata, symbols
+from text.g2p import LETTERS, SLOTS, load_g2p, save_g2p
 from text.plan import make_plan
 from training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -75,6 +76,13 @@ def _published_vocoder(folder: Path) -> bytes:
     return (folder / "x.pt").read_bytes()
 
 
+def _g2p(folder: Path) -> bytes:
+    shapes = {"embedding": (len(LETTERS) + 1, 4), "0.weight": (12, 8), "0.bias": (8,), "output.weight": (4, 3 * SLOTS),
+              "output.bias": (3 * SLOTS,)}
+    save_g2p(folder / "x.npz", {name: np.ones(shape) for name, shape in shapes.items()}, ["AH0", "B"], {})
+    return (folder / "x.npz").read_bytes()
+
+
 def _checkpoint(folder: Path) -> bytes:
     state = lightspeech.LightSpeech(TINY_STUDENT).state_dict()
     save_checkpoint(folder / "x.pt", {
@@ -124,6 +132,7 @@ SAMPLES = {
     "published teacher": Sample("x.pt", _published_teacher, tacotron2.load, is_valid=False),
     "vocoder": Sample("x.safetensors", _vocoder, waveglow.load),
     "published vocoder": Sample("x.pt", _published_vocoder, waveglow.load),
+    "g2p": Sample("x.npz", _g2p, lambda path: load_g2p(path).pronounce("abc")),
     "checkpoint": Sample("x.pt", _checkpoint, lambda path: load_checkpoint(path, "lightspeech")),
     "shard": Sample("shard-000-00000.safetensors", _shard, _read_dataset),
     "manifest": Sample("manifest.json", _manifest, _read_dataset),

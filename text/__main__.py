@@ -1,7 +1,7 @@
 """Shows how a text is read: python -m text "Dr. Lee paid $3.50." [--markup KIND] [--lexicon words.txt]
 
 Prints, for each sentence, a line for each piece of it: what is written, what is said, and the rule that decided; then
-the phonemes that the voice gets, in braces, and in letters the words that no dictionary knows.
+the phonemes that the voice gets. Words that no dictionary knows are marked: a small network guesses their phonemes.
 """
 import argparse
 import sys
@@ -9,7 +9,8 @@ import sys
 from hparams import TextConfig, UserError
 from text.lexicon import Lexicon, read_lexicon
 from text.markup import KINDS, plain
-from text.reader import speak
+from text.phonemes import look_up
+from text.reader import Piece, speak
 from text.reading import read
 from text.sentences import split_sentences
 from text.sequence import sequence_to_text
@@ -32,13 +33,20 @@ def explain(text: str, lexicon: Lexicon | None = None) -> list[str]:
         pieces, dropped = speak(sentence, lexicon)
         width = max((len(piece.text) for piece in pieces), default=0)
         said_width = max((len(piece.spoken) + len(piece.pause) for piece in pieces), default=0)
-        lines += [f"{' '.join(piece.text.split()):{width}}  {piece.spoken + piece.pause:{said_width}}  {piece.rule}"
+        lines += [f"{' '.join(piece.text.split()):{width}}  {piece.spoken + piece.pause:{said_width}}  {_reason(piece)}"
                   for piece in pieces]
         if dropped:
             lines.append(f"left out: {' '.join(map(repr, dropped))}")
         if pieces:
             lines += [sequence_to_text(read(sentence, TextConfig(), lexicon).ids), ""]
     return lines
+
+
+def _reason(piece: Piece) -> str:
+    """Returns the name of the rule that read a piece, and whether the network says a word of it."""
+    parts = [] if piece.phonemes else piece.spoken.replace(",", "").replace("-", " ").split()
+    unknown = [part for part in parts if look_up([part], [""], 0) is None]
+    return piece.rule + (f" (unknown: {', '.join(unknown)})" if unknown else "")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The ARPAbet front end: a word -> its phonemes; a word that is in no dictionary stays in letters.
+"""The ARPAbet front end: a word -> its phonemes, of a word that is in no dictionary by the network of text/g2p.py.
 
 A known word is given CMUdict's first entry, a heteronym (read, lead, live, wind, ...) the reading that its context asks
 for. Two files in text/data/ replace first entries: spoken_forms.txt has words that running speech says otherwise, such
@@ -101,7 +101,7 @@ def _pronounce_part(word: str) -> str | None:
 
 
 def pronounce_in_context(words: list[str], pauses: list[str], index: int, is_name: bool = False) -> str | None:
-    """Returns the phonemes of words[index], a heteronym by its context; None for an unknown word.
+    """Returns the phonemes of words[index], a heteronym by its context; None for what has no sound.
 
     words: what is said, as `pronounce` takes it, and `{ARPAbet}`; pauses: the mark after each word, "" if none;
     is_name: the word has a capital inside of a sentence. "the" and "to" are said as before a vowel if one follows
@@ -110,9 +110,16 @@ def pronounce_in_context(words: list[str], pauses: list[str], index: int, is_nam
     word = words[index]
     if word in _BEFORE_VOWEL and not pauses[index] and index + 1 < len(words):
         following = words[index + 1]
-        start = following[1:] if following[0] == "{" else pronounce(following) or following.upper()
+        start = following[1:] if following[0] == "{" else (
+            look_up([following], [""], 0) or sound_out(following) or following.upper())
         if start.startswith(_VOWELS):
             return _BEFORE_VOWEL[word]
+    return look_up(words, pauses, index, is_name) or sound_out(word)
+
+
+def look_up(words: list[str], pauses: list[str], index: int, is_name: bool = False) -> str | None:
+    """Returns the phonemes of words[index] by the dictionaries; None for an unknown word. See pronounce_in_context."""
+    word = words[index]
     found = pronounce(word)
     if found:
         return found
@@ -131,6 +138,24 @@ def _pronounce_compound(word: str, words: list[str], pauses: list[str], index: i
     gaps = [*pauses[:index], *[""] * (len(parts) - 1), *pauses[index:]]
     said = [pronounce(part) or choose(spread, gaps, index + number) for number, part in enumerate(parts)]
     return " ".join(said) if said and all(said) else None
+
+
+def sound_out(word: str) -> str | None:
+    """Returns the phonemes of a word of which at least a part is in no dictionary, unknown parts by the network.
+
+    The parts stand between hyphens; a genitive adds its ending. None for what has no sound.
+    """
+    said = [pronounce(part) or _sound_out_part(part.strip("'")) for part in word.split("-") if part]
+    return " ".join(said) if said and all(said) else None
+
+
+def _sound_out_part(word: str) -> str | None:
+    """As `sound_out` for a word without hyphens."""
+    from text.g2p import guess  # with NumPy and a file of weights: for unknown words only
+    if not word.endswith("'s"):
+        return guess(word)
+    stem = guess(word[:-2])
+    return stem and f"{stem} {sibilant_ending(stem.rsplit(' ', 1)[-1])}"
 
 
 def sibilant_ending(last: str) -> str:

@@ -36,9 +36,9 @@ class Reading(NamedTuple):
 def read(text: str, settings: TextConfig, lexicon: Lexicon | None = None) -> Reading:
     """Symbol ids of one sentence or any longer text, by the cleaners and the phoneme mode of `settings`.
 
-    In phoneme mode every word that CMUdict knows becomes ARPAbet; `{R EH1 D}` in the text and the words of the user's
-    lexicon are said just so in either mode (NVIDIA's cleaners know no lexicon). Raises UserError if nothing of the
-    text can be said, or for an unknown cleaner.
+    In phoneme mode words become ARPAbet, by NVIDIA's cleaners only those that CMUdict knows; `{R EH1 D}` in the text
+    and the words of the user's lexicon are said just so in either mode (NVIDIA's cleaners know no lexicon). Raises
+    UserError if nothing of the text can be said, or for an unknown cleaner.
     """
     cleaner_of(settings.cleaners)
     if settings.cleaners == "english_reader":
