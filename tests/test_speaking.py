@@ -42,7 +42,7 @@ def test_a_process_that_speaks_imports_what_it_needs_only(options, tmp_path) -> 
     code = ("import sys\n"
             f"for name in {ABSENT}: sys.modules[name] = None\n"  # importing it raises ImportError
             "import synthesize\n"
-            f"status = synthesize.main(['At 10:30, café [pause 1s] ½.', *{options}])\n"
+            f"status = synthesize.main(['At 10:30, a zorblaxian café [pause 1s] ½.', *{options}])\n"
             "print(sorted({'soundfile', 'PIL', 'sympy'} & set(sys.modules)), file=sys.stderr)\nsys.exit(status)")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})
