@@ -314,7 +314,7 @@ class VoiceConfig:
     teacher_steps: int = 2500
     student_steps: int = 5000
     vocoder_steps: int = 10000
-    joint_steps: int = 8000  # of student and vocoder as one network, at the end; 0: this training is left out
+    joint_steps: int = 0  # of student and vocoder as one network, at the end; 0: none. It made our voice less natural
     networks: str = "default"  # named settings of the three trainings, and of the networks that begin from nothing
     limits: ReadingLimits = ReadingLimits()  # of readings and alignments
 
