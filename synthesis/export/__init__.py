@@ -7,11 +7,11 @@ from hparams import UserError
 from runtime.weights import weights_model, weights_notes
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ("lightspeech/pre_trained_model", "waveglow/pre_trained_model", "voices/*")  # folders
+SHIPPED = ("lightspeech/pre_trained_model", "waveglow/pre_trained_model")  # folders
 
 
 def shipped_weights() -> list[Path]:
-    """Returns the .safetensors files of all students and vocoders that ship, sorted."""
+    """Returns the .safetensors files of the default voice's student and vocoder, sorted."""
     return sorted(path for pattern in SHIPPED for path in ROOT.glob(f"{pattern}/*.safetensors"))
 
 

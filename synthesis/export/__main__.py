@@ -1,7 +1,7 @@
 """Makes the ONNX form of students and vocoders: python -m synthesis.export [FILE.safetensors ...]
 
-Writes FILE.onnx beside each file; without a file, beside all weights that ship. synthesize.py then speaks with them on
-the CPU without PyTorch. Each graph is compared with the network in PyTorch before it is written.
+Writes FILE.onnx beside each file; without a file, beside those of the default voice. synthesize.py then speaks with
+them on the CPU without PyTorch. Each graph is compared with the network in PyTorch before it is written.
 """
 import argparse
 import sys
@@ -15,7 +15,8 @@ def get_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m synthesis.export", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.safetensors", help="default: all that ship")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.safetensors",
+                        help="default: the weights of the default voice")
     return parser
 
 
