@@ -2,6 +2,8 @@
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ from text import symbols
 from waveglow.mel_rate import EDGE, MelRateWaveGlow
 from waveglow.onnx_form import InverseStft, trace_vocoder
 
+ROOT = Path(__file__).parents[1]
 TINY_VOCODER = WaveGlowConfig(squeeze="mdct", n_flows=2, n_blocks=2, block_channels=16, block_hidden=32,
                               flow_channels=8)
 TEXT = "Hello, you there. It was a long day [pause 200ms] of 3 or 4 things."
@@ -155,6 +158,18 @@ def test_only_networks_that_have_an_onnx_form_are_exported(vocoder, tmp_path, ca
     assert not vocoder.with_suffix(".onnx").exists()
     for name in ("a.pt", "missing.safetensors"):
         assert export_script.main([str(tmp_path / name)]) == 2
+
+
+def test_an_interrupted_export_ends_without_a_traceback(monkeypatch, voice) -> None:
+    def interrupt(path: Path) -> None:
+        raise KeyboardInterrupt
+    monkeypatch.setattr("synthesis.export.export", interrupt)
+    assert export_script.main([str(voice[0])]) == 130
+
+
+def test_the_export_imports_pytorch_where_an_interrupt_is_handled() -> None:
+    code = "import sys, synthesis.export.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
 
 
 def test_constants_of_the_runner_are_those_of_the_network() -> None:

@@ -1,8 +1,6 @@
 """Makes the ONNX form of weights files, with which synthesize.py speaks on the CPU without PyTorch."""
 from pathlib import Path
 
-import lightspeech
-import waveglow
 from hparams import UserError
 from runtime.weights import weights_model, weights_notes
 
@@ -20,6 +18,8 @@ def export(path: Path) -> Path:
 
     path: a .safetensors file. Raises UserError for any other file, and for a network that has no ONNX form.
     """
+    import lightspeech  # here, so that an interrupt while PyTorch is imported meets the script's own handling
+    import waveglow
     if path.suffix != ".safetensors":
         raise UserError(f"{path}: expected a name ending in .safetensors")
     model, target = weights_model(path), path.with_suffix(".onnx")

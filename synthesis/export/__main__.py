@@ -21,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Returns the exit status: 0, or 2 after a user's mistake."""
+    """Returns the exit status: 0; 2 after a user's mistake; 130 if interrupted."""
     open_closed_streams()
     options = get_parser().parse_args(argv)
     try:
@@ -32,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print_notice(f"python -m synthesis.export: error: {one_line(error)}")
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
