@@ -41,7 +41,8 @@ class TeacherInference:
     def infer(self, requests: list[Request], attempt: int) -> Iterator[Utterance]:
         """Reads a batch of texts, free-running. Yields an utterance for each request, in order.
 
-        The seed of a row, and so the row, depends only on its name, its sample and the attempt.
+        The seed of a row depends only on its name, its sample and the attempt. So does the row, but for rounding, which
+        the other rows of the batch may change.
         """
         seeds = [row_seed(self.config.seed, request.name, request.sample, attempt) for request in requests]
         ids = pad_sequence([torch.tensor(request.ids) for request in requests], batch_first=True).to(self.device)

@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import tacotron2
 import waveglow
 from audio import write_wav
 from distillation.dataset import DistilledDataset, read_records
+from distillation.manifest import MANIFEST_NAME, read_manifest
 from experiments.clock import add_clock
 from hparams import CONFIGS, TextConfig
 from training.checkpoint import BEST, LATEST, find_checkpoint, load_checkpoint
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TEXTS = ("Hello.", "One two three.", "It was good.", "In the only sense.", "Not so fast!", "What is it?",
          "A small one.", "He came back, at last.", "They went on.", "So it goes.", "Read it again.", "Nothing is lost.")
 OLDER = b"a good file of an earlier run"
+ROUNDING = 2e-3  # absolute and relative, of a teacher's log mel in half precision when other rows share its batch
 # preprocess.py with a shard after each batch, as in a long run. No traceback if it is interrupted during the imports.
 _PREPROCESS = """
 import sys
@@ -41,11 +43,14 @@ _LIMITS = ("--min-focus", 0, "--min-coverage", 0, "--max-jump", 1000, "--max-sta
 _TRAIN = ("--config", "tiny", "--device", "cpu", "--log-every", 1, "--validate-every", 5, "--checkpoint-seconds", 0.05)
 
 
+Part = str | np.ndarray  # of a result: a digest, or numbers that may differ by ROUNDING
+
+
 class Job(NamedTuple):
     """A run that is killed and started again."""
     command: Callable[[Path, Path], list[object]]  # from the inputs and the run's own folder: what Python is given
     check: Callable[[Path], int]  # of the run's folder, after a kill: how much is finished; raises for a broken file
-    result: Callable[[Path], dict[str, str]]  # of the folder of a finished run: the digest of each part
+    result: Callable[[Path], Mapping[str, Part]]  # of the folder of a finished run
     older: tuple[str, ...] = ()  # files that exist before the run: it may replace each at once, but not damage it
 
 
@@ -109,10 +114,15 @@ def _synthesize(inputs: Path, folder: Path) -> list[object]:
 
 
 def _check_dataset(folder: Path) -> int:
-    """Returns the number of rows on disk, which are all read. Raises UserError for a broken file."""
-    records = read_records(folder / "out").rows
-    if (folder / "out" / "manifest.json").exists():
-        DistilledDataset.read(folder / "out")
+    """Returns the number of rows on disk, which are all read. Raises UserError for a broken file.
+
+    A run that was stopped before its first row leaves a manifest alone, which is whole but no dataset yet.
+    """
+    records = read_records(folder).rows
+    if any(not record.reason for record in records.values()):
+        DistilledDataset.read(folder)
+    elif (folder / MANIFEST_NAME).exists():
+        read_manifest(folder)
     return len(records)
 
 
@@ -137,17 +147,20 @@ def _check_voice(folder: Path) -> int:
         for path in (work / f"{stage}.safetensors", *folder.rglob(f"{model}.safetensors")):
             if path.exists():
                 NETWORKS[model][0].load(path)
-    if read_records(work / "distilled").rows:
-        DistilledDataset.read(work / "distilled")
+    _check_dataset(work / "distilled")
     return len(json.loads((work / "voice.json").read_text())["finished"]) if (work / "voice.json").exists() else 0
 
 
-def _dataset(folder: Path) -> dict[str, str]:
-    """Returns a digest of each row, and of rejected.csv."""
-    rows = DistilledDataset.read(folder / "out")
-    found = {f"{name}/{sample}": digest([ragged.row(number) for ragged in (rows.ids, rows.durations, rows.mels)
-                                         if ragged is not None])
-             for number, (name, sample) in enumerate(zip(rows.names, rows.samples))}
+def _dataset(folder: Path) -> dict[str, Part]:
+    """Returns a digest of each row's symbols and durations, the mel of each row, and a digest of rejected.csv.
+
+    A run that goes on reads a row with other neighbours than the undisturbed run does, if a kill came between two rows
+    of a batch. Then the sums of the matrix products may be rounded differently, and the mel differs in its last bits.
+    """
+    rows, found = DistilledDataset.read(folder / "out"), dict[str, Part]()
+    for number, (name, sample) in enumerate(zip(rows.names, rows.samples)):
+        found[f"{name}/{sample}"] = digest([rows.ids.row(number), rows.durations.row(number)])
+        found[f"{name}/{sample} mel"] = rows.mels.row(number).float().numpy()
     with open(folder / "out" / "rejected.csv", encoding="utf-8") as file:
         return {**found, "rejected.csv": digest(sorted(csv.reader(file)))}
 
@@ -180,6 +193,13 @@ def _files(folder: Path) -> dict[str, str]:
     return {path.name: digest(path.read_bytes()) for path in folder.iterdir()}
 
 
+def same(found: Part | None, expected: Part | None) -> bool:
+    """Returns whether a part of two results is equal: digests to the bit, numbers but for ROUNDING; None is no part."""
+    if isinstance(found, np.ndarray) and isinstance(expected, np.ndarray):
+        return found.shape == expected.shape and np.allclose(found, expected, ROUNDING, ROUNDING)
+    return type(found) is type(expected) and found == expected
+
+
 def digest(value: Any) -> str:
     """Returns 16 hex digits for nested plain values and tensors: equal for values that are equal to the bit."""
     sha = hashlib.sha256()
@@ -206,7 +226,7 @@ def _parts(value: Any) -> Iterator[bytes]:
 
 _SPOKEN = tuple(f"talk-00{number}.{ending}" for number in (1, 2, 3) for ending in ("flac", "json", "png"))
 JOBS = {
-    "preprocess": Job(_preprocess, _check_dataset, _dataset),
+    "preprocess": Job(_preprocess, lambda folder: _check_dataset(folder / "out"), _dataset),
     "train student": Job(_train("--data", "distilled/out", "--steps", 30, "--batch-size", 4, "--adversarial-weight",
                                 0.2, "--adversarial-from", 0.3),
                          _check_training("lightspeech"), _training("lightspeech")),

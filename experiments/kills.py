@@ -6,8 +6,8 @@ Each trial is one run in a folder of its own, at tiny sizes on the CPU: preproce
 for a whole voice, its --export, the export to ONNX and synthesize.py. It is killed up to four times by SIGKILL, SIGTERM
 or SIGINT, at a random time or right after a random change in its folder, and the same command is given again. A trial
 fails if after a kill a file is not whole, finished work is lost or an older file is damaged; if the command cannot go
-on; or if at the end a temporary file or a lock is left, or the result is not equal to the bit to that of an undisturbed
-run. Before the trials, one undisturbed run of each takes about a minute.
+on; or if at the end a temporary file or a lock is left, or the result is not equal to the bit (mels of preprocess.py:
+but for rounding) to that of an undisturbed run. Before the trials, one undisturbed run of each takes about a minute.
 """
 import argparse
 import collections
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +31,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.command import exit_status
-from experiments.kill_jobs import JOBS, OLDER, ROOT, Job, digest, make_inputs
+from experiments.kill_jobs import JOBS, OLDER, ROOT, Job, Part, digest, make_inputs, same
 from experiments.machine import describe_machine
 from hparams import UserError
 from runtime.console import print_result
@@ -46,7 +47,7 @@ STOPPED = {0, 1, 130, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL}  # exit 
 
 class Reference(NamedTuple):
     """An undisturbed run."""
-    result: dict[str, str]
+    result: Mapping[str, Part]
     seconds: float
     changes: int  # of files in its folder
 
@@ -178,7 +179,7 @@ def _check_result(job: Job, folder: Path, reference: Reference) -> None:
         raise Fault(f"left behind: {', '.join(left)}")
     result = job.result(folder)
     wrong = [part for part in sorted(result.keys() | reference.result.keys())
-             if result.get(part) != reference.result.get(part)]
+             if not same(result.get(part), reference.result.get(part))]
     if wrong:
         raise Fault(f"not equal to the undisturbed run: {', '.join(wrong[:5])}")
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from distillation.manifest import claim_folder
+from distillation.writer import DistilledWriter
 from experiments import kills
-from experiments.kill_jobs import JOBS, OLDER, Job, digest
+from experiments.kill_jobs import JOBS, OLDER, Job, Part, digest, same
 from hparams import UserError
+from tests.distilled_rows import MANIFEST, row
 
 WRITE = "from runtime.files import write_text; write_text('{0}/a', 'text'); write_text('{0}/b', 'text')"
 SLOW = "import time; time.sleep(60)"
@@ -37,7 +40,7 @@ def trial(monkeypatch, tmp_path, code: str, older: tuple[str, ...] = (), seed: i
 def test_a_run_that_writes_files_whole_passes_whatever_kills_it(monkeypatch, tmp_path) -> None:
     outcomes = [trial(monkeypatch, tmp_path, WRITE, ("a",), seed) for seed in range(6)]
     assert [outcome.fault for outcome in outcomes] == [""] * 6
-    assert sum(len(outcome.signals) for outcome in outcomes) > 3
+    assert any(outcome.signals for outcome in outcomes)  # how many meet the run depends on the load
 
 
 @pytest.mark.parametrize("code, fault", [
@@ -82,3 +85,43 @@ def test_digests_tell_values_types_and_shapes_apart() -> None:
     values = [torch.zeros(2, 3), torch.zeros(3, 2), torch.zeros(6, dtype=torch.float64), [1, 2], [12], {"a": 1}, OLDER]
     assert len({digest(value) for value in values}) == len(values)
     assert digest({"a": [torch.ones(2), 1.5]}) == digest({"a": [torch.ones(2), 1.5]})
+
+
+# The dataset of preprocess.py
+
+
+def test_a_dataset_without_a_kept_row_is_whole_but_must_be_readable(tmp_path) -> None:
+    check, folder = JOBS["preprocess"].check, tmp_path / "out"
+    assert check(tmp_path) == 0
+    claim_folder(folder, MANIFEST)  # the run was stopped before its first row
+    assert check(tmp_path) == 0
+    with DistilledWriter(folder, MANIFEST) as writer:
+        writer.reject("a", 0, "it stopped too late", {})
+    assert check(tmp_path) == 1
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(UserError, match="manifest"):
+        check(tmp_path)
+
+
+def dataset(folder: Path, **changes: object) -> dict[str, Part]:
+    """Returns the result of a finished run with two rows; changes: to the fields of the second."""
+    with DistilledWriter(folder / "out", MANIFEST) as writer:
+        writer.add(row(0))
+        writer.add(row(1, **changes))
+    (folder / "out" / "rejected.csv").write_text("name,sample\n")
+    return dict(JOBS["preprocess"].result(folder))
+
+
+def test_mels_are_compared_but_for_rounding_and_durations_to_the_bit(tmp_path) -> None:
+    def wrong(name: str, **changes: object) -> list[str]:
+        found = dataset(tmp_path / name, **changes)
+        assert found.keys() == expected.keys()
+        return [part for part in found if not same(found[part], expected[part])]
+    expected, made = dataset(tmp_path / "undisturbed"), row(1)
+    assert wrong("again") == []
+    assert wrong("rounded", mel=made.mel * (1 + 2 ** -10)) == []  # a step of half precision
+    assert wrong("other mel", mel=made.mel + 0.01) == ["text-1/0 mel"]
+    assert wrong("longer", mel=torch.cat((made.mel, made.mel[:, :1]), 1), durations=made.durations + torch.eye(
+        len(made.durations), dtype=torch.long)[0]) == ["text-1/0", "text-1/0 mel"]
+    assert wrong("other durations", durations=made.durations.flip(0)) == ["text-1/0"]
+    assert not same(None, expected["text-1/0"]) and not same(expected["text-1/0 mel"], None)
