@@ -21,9 +21,10 @@ VAGUE_NAMES = {"utils", "util", "helpers", "common", "misc", "tools"}
 
 FILES = sorted([*ROOT.glob("*.py"), *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))])
 EXPERIMENTS = sorted(ROOT.glob("experiments/*.py"))  # may import anything
+EXAMPLES = sorted(ROOT.glob("examples/*.py"))  # may import anything too
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-each_file_with_experiments = pytest.mark.parametrize("path", [*FILES, *EXPERIMENTS],
-                                                     ids=lambda path: str(path.relative_to(ROOT)))
+each_file_with_scripts = pytest.mark.parametrize("path", [*FILES, *EXPERIMENTS, *EXAMPLES],
+                                                 ids=lambda path: str(path.relative_to(ROOT)))
 
 
 def imported_names(path: Path) -> Iterator[str]:
@@ -61,7 +62,7 @@ def package_of(path: Path) -> str:
 def test_imports_point_up_the_page(path: Path) -> None:
     package = package_of(path)
     allowed = set(MAY_IMPORT) if package in SCRIPTS else MAY_IMPORT[package] | {package}
-    assert imported_packages(path) & (set(MAY_IMPORT) | SCRIPTS | {"experiments", "tests"}) <= allowed
+    assert imported_packages(path) & (set(MAY_IMPORT) | SCRIPTS | {"experiments", "examples", "tests"}) <= allowed
 
 
 def test_no_circle_between_files() -> None:
@@ -78,7 +79,7 @@ def test_only_scripts_parse_a_command_line(path: Path) -> None:
     assert may_parse or "argparse" not in imported_packages(path)
 
 
-@each_file_with_experiments
+@each_file_with_scripts
 def test_files_and_functions_are_short_typed_and_described(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert path.read_text().count("\n") <= MAX_FILE_LINES
@@ -99,11 +100,15 @@ def is_triton_kernel(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def test_every_package_and_script_is_checked() -> None:
-    packages = {path.parent.name for path in ROOT.glob("[!.]*/*.py")} - {"tests", "experiments"}
+    packages = {path.parent.name for path in ROOT.glob("[!.]*/*.py")} - {"tests", "experiments", "examples"}
     assert packages == PACKAGES
     assert {path.stem for path in ROOT.glob("*.py")} == SCRIPTS | {"hparams"}
 
 
+def test_examples_are_short() -> None:
+    assert EXAMPLES and not [path for path in EXAMPLES if path.read_text().count("\n") >= 80]
+
+
 def test_results_hold_no_code_and_no_file_has_a_vague_name() -> None:
     assert not list((ROOT / "results").rglob("*.py"))
-    assert not [path for path in [*FILES, *EXPERIMENTS] if path.stem in VAGUE_NAMES]
+    assert not [path for path in [*FILES, *EXPERIMENTS, *EXAMPLES] if path.stem in VAGUE_NAMES]
