@@ -1,0 +1,109 @@
+"""The page of web/, driven in headless Chromium: its waves are those of Python, and it loads nothing from elsewhere."""
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import soundfile
+
+import waveglow
+from experiments.browser import CHROMIUM, WEB, build, drive, serve
+from runtime.onnx_files import open_session
+from runtime.onnx_graphs import serialize
+from synthesize import Synthesizer
+from text import g2p
+from waveglow.onnx_form import trace_vocoder
+
+if not shutil.which("node"):
+    pytest.skip("needs Node.js", allow_module_level=True)
+if not (WEB / "node_modules").is_dir():
+    pytest.skip("needs `npm ci` in web/", allow_module_level=True)
+if not Path(CHROMIUM).exists():
+    pytest.skip(f"needs Chromium as {CHROMIUM}, or its path in CHROMIUM", allow_module_level=True)
+
+TEXT = "Hello! Dr. Brown paid $3.50 at 10:30 a.m. [pause 200ms] Then he left."
+STRANGE = "Call Nguyenovski 😀 now."
+STEPS = [{"text": TEXT, "speed": 1, "name": "plain"}, {"text": STRANGE, "speed": 1.3, "name": "strange"},
+         {"text": "😀", "speed": 1, "name": "nothing"}, {"text": "Again.", "speed": 1, "name": "again"}]
+
+
+class Spoken:
+    """What the browser did with a page: see web/test/speak.mjs."""
+
+    def __init__(self, site: Path, steps: list[dict[str, Any]], out: Path) -> None:
+        """site: the folder that holds the page in the subfolder voice/."""
+        with serve(site) as self.url:
+            found = drive(self.url + "voice/", [steps], out)
+        self.requests, self.errors, self.out = found["requests"], found["errors"], out
+        self.results = {result["name"]: result for result in found["results"]}
+
+    def wave(self, name: str) -> np.ndarray:
+        """Returns the samples of a downloaded wav (S,) float32."""
+        wave, sample_rate = soundfile.read(self.out / f"{name}.wav", dtype="float32")
+        assert sample_rate == 22050
+        return wave
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """A folder with the built page in voice/."""
+    folder = tmp_path_factory.mktemp("site")
+    build(folder / "voice")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spoken(site, tmp_path_factory) -> Spoken:
+    """The page as it ships, and STEPS."""
+    return Spoken(site, STEPS, tmp_path_factory.mktemp("waves"))
+
+
+def test_the_wave_is_that_of_python_with_products_in_float32(site, tmp_path) -> None:
+    """In 8 bits a difference of one rounding grows; see the next test."""
+    network = serialize(trace_vocoder(waveglow.load(
+        WEB.parent / "waveglow" / "pre_trained_model" / "mel_rate.safetensors")))
+    shutil.copytree(site, tmp_path / "site")
+    (tmp_path / "site" / "voice" / "vocoder.onnx.gz").unlink()
+    (tmp_path / "site" / "voice" / "vocoder.onnx").write_bytes(network)
+    found = Spoken(tmp_path / "site", STEPS[:1], tmp_path)
+    synthesizer = Synthesizer(device="cpu")
+    synthesizer.vocoder.vocoder.session = open_session(Path("float32.onnx"), network, threads=1)
+    np.testing.assert_allclose(found.wave("plain"), synthesizer.speak(TEXT).wave, rtol=0, atol=1e-3)
+
+
+def test_the_shipped_voice_differs_from_python_by_its_rounding_to_8_bits_alone(spoken, monkeypatch) -> None:
+    """A change of 1e-6 in a mel changes the wave by 1.1 % (RMS) in Python too."""
+    monkeypatch.setattr(g2p, "guess", lambda word: None)  # as in the browser
+    synthesizer = Synthesizer(device="cpu")
+    for step in (STEPS[0], STEPS[1], STEPS[3]):
+        expected, wave = synthesizer.speak(step["text"], speed=step["speed"]).wave, spoken.wave(step["name"])
+        assert wave.shape == expected.shape
+        assert np.square(wave - expected).mean() < 0.03 ** 2 * np.square(expected).mean()
+
+
+def test_nothing_comes_from_another_host_or_folder(spoken) -> None:
+    addresses = {request["url"] for request in spoken.requests if not request["url"].startswith(("blob:", "data:"))}
+    assert {urlsplit(address).path.rsplit("/", 1)[-1] for address in addresses} >= {
+        "student.onnx", "vocoder.onnx", "front_end.zip", "pyodide.asm.wasm", "ort-wasm-simd-threaded.wasm"}
+    assert not [address for address in addresses if not address.startswith(spoken.url + "voice/")]
+    assert not spoken.errors
+
+
+def test_what_cannot_be_said_is_named(spoken) -> None:
+    strange, nothing = spoken.results["strange"], spoken.results["nothing"]
+    assert "cannot be said: 😀" in strange["notes"] and "nguyenovski" in strange["notes"]
+    assert not nothing["spoken"] and nothing["status"].startswith("nothing to say in '😀'")
+    assert spoken.results["plain"]["notes"] == spoken.results["again"]["notes"] == ""
+
+
+def test_words_stand_as_in_the_text_and_fit_a_phone(spoken) -> None:
+    assert spoken.results["strange"]["words"] == ["Call", "Nguyenovski", "now"]
+    assert spoken.results["plain"]["words"][:4] == ["Hello", "Dr.", "Brown", "paid"]
+    assert not any(result["tooWide"] for result in spoken.results.values())
+
+
+def test_texts_that_were_already_said_do_not_return(spoken) -> None:
+    assert spoken.results["again"]["words"] == ["Again"]
+    assert len(spoken.wave("again")) < len(spoken.wave("plain")) / 3
