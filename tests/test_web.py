@@ -26,7 +26,9 @@ if not Path(CHROMIUM).exists():
 TEXT = "Hello! Dr. Brown paid $3.50 at 10:30 a.m. [pause 200ms] Then he left."
 STRANGE = "Call Nguyenovski 😀 now."
 STEPS = [{"text": TEXT, "speed": 1, "name": "plain"}, {"text": STRANGE, "speed": 1.3, "name": "strange"},
-         {"text": "😀", "speed": 1, "name": "nothing"}, {"text": "Again.", "speed": 1, "name": "again"}]
+         {"text": "😀", "speed": 1, "name": "nothing"},
+         {"text": "A long text. " * 300, "speed": 1, "name": "stopped", "stop": True},
+         {"text": "Again.", "speed": 1, "name": "again"}]
 
 
 class Spoken:
@@ -77,7 +79,7 @@ def test_the_shipped_voice_differs_from_python_by_its_rounding_to_8_bits_alone(s
     """A change of 1e-6 in a mel changes the wave by 1.1 % (RMS) in Python too."""
     monkeypatch.setattr(g2p, "guess", lambda word: None)  # as in the browser
     synthesizer = Synthesizer(device="cpu")
-    for step in (STEPS[0], STEPS[1], STEPS[3]):
+    for step in (STEPS[0], STEPS[1], STEPS[-1]):
         expected, wave = synthesizer.speak(step["text"], speed=step["speed"]).wave, spoken.wave(step["name"])
         assert wave.shape == expected.shape
         assert np.square(wave - expected).mean() < 0.03 ** 2 * np.square(expected).mean()
@@ -101,7 +103,12 @@ def test_what_cannot_be_said_is_named(spoken) -> None:
 def test_words_stand_as_in_the_text_and_fit_a_phone(spoken) -> None:
     assert spoken.results["strange"]["words"] == ["Call", "Nguyenovski", "now"]
     assert spoken.results["plain"]["words"][:4] == ["Hello", "Dr.", "Brown", "paid"]
-    assert not any(result["tooWide"] for result in spoken.results.values())
+    assert not any(result.get("tooWide") for result in spoken.results.values())
+
+
+def test_words_are_lit_and_stop_stops(spoken) -> None:
+    stopped = spoken.results["stopped"]
+    assert stopped["lit"] in ("A", "long", "text") and stopped["status"] == "Stopped."
 
 
 def test_texts_that_were_already_said_do_not_return(spoken) -> None:

@@ -26,6 +26,10 @@ function fileOf(address) {
 
 const server = createServer((request, response) => {
   const path = fileOf(request.url);
+  if (path?.endsWith("index.html") && !/(\/|index\.html)(\?|$)/.test(request.url)) { // else relative addresses fail
+    response.writeHead(301, { "location": `${request.url.split("?")[0].replace(/^\/+/, "/")}/` }).end();
+    return;
+  }
   if (!path || !["GET", "HEAD"].includes(request.method)) {
     response.writeHead(404, { "content-type": "text/plain" }).end("not found");
     return;

@@ -1,7 +1,7 @@
 """The text front end in the browser: text/ as it is, run by Pyodide, its results as JSON.
 
 Pyodide's npm package has no NumPy, so the network for unknown words (text/g2p.py) cannot run. A module without a
-network stands in its place: unknown words are said by the letters of the word, and the page names them.
+network stands in its place: unknown words stay letters, from which the voice guesses, and the page names them.
 """
 import json
 import sys
@@ -46,7 +46,7 @@ class FrontEnd:
         """Returns the next piece as JSON, None after the last.
 
         {"silence": samples before it, "ids", "pauses", "words": [[text, start, stop], ...], "dropped": characters
-        that cannot be said, "unknown": words that are said by letters}; ids is null in the last piece, a silence
+        that cannot be said, "unknown": words that stay letters}; ids is null in the last piece, a silence
         alone. {"error": one line} if nothing of the text can be said.
         """
         return next(self._pieces, None)

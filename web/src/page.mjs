@@ -78,7 +78,7 @@ function tell() {
   const lines = [];
   if (playing.dropped.size) lines.push(`Left out, for it cannot be said: ${[...playing.dropped].join(" ")}`);
   if (playing.unknown.size) {
-    lines.push(`In no dictionary, so read letter by letter as written: ${[...playing.unknown].join(", ")}`);
+    lines.push(`In no dictionary, so guessed from the letters, perhaps wrongly: ${[...playing.unknown].join(", ")}`);
   }
   say(notes, lines.join(". "));
 }

@@ -1,7 +1,8 @@
 // Drives the page in headless Chromium: node test/speak.mjs URL FOLDER, with JSON on standard input.
 //
 // The input is a list of pages that one browser opens in turn, each a list of steps {text, speed, name}. A step types
-// its text, waits until the sound is made or refused, and saves it as FOLDER/NAME.wav. Prints as JSON: results, what
+// its text, waits until the sound is made or refused, and saves it as FOLDER/NAME.wav. A step with {stop: true} waits
+// for a lit word instead, and presses Stop. Prints as JSON: results, what
 // the page said and when, in milliseconds since it was opened; requests, each {url, bytes} of a page and its worker,
 // 0 bytes for what the browser had already; errors of the pages.
 import { readFileSync } from "node:fs";
@@ -12,11 +13,16 @@ const [url, folder] = process.argv.slice(2);
 const pages = JSON.parse(readFileSync(0, "utf8"));
 const [requests, errors, results] = [[], [], []];
 
-async function speak(page, { text, speed, name }) {
+async function speak(page, { text, speed, name, stop }) {
   await page.getByLabel("Text").fill(text);
   await page.getByLabel(/^Speed/).fill(String(speed));
   await page.getByRole("button", { name: "Speak" }).focus();
   await page.keyboard.press("Enter");
+  if (stop) {
+    const lit = await page.locator("#words .said").textContent({ timeout: 120000 });
+    await page.getByRole("button", { name: "Stop" }).click();
+    return { name, lit, status: await page.locator("#status").textContent() };
+  }
   await page.waitForFunction(() => !document.getElementById("download").hidden
                                    || document.getElementById("stop").disabled, null, { timeout: 120000 });
   const link = page.getByRole("link", { name: "Download as wav" });
