@@ -3,8 +3,7 @@
     pip install -r examples/requirements.txt
     uvicorn --factory examples.openai_server:make_app --port 8000        # base_url="http://127.0.0.1:8000/v1"
 
-wav and pcm are sent while they are made, mp3 (the default), opus and flac when they are finished.
-There is one voice: `model`, `voice` and `instructions` are ignored.
+The default format is mp3. There is one voice: `model`, `voice` and `instructions` are ignored.
 """
 import asyncio
 import io
@@ -34,6 +33,7 @@ def make_app() -> Starlette:
     speaker = TurnTaker(Synthesizer(device="cpu"))
 
     async def speech(request: Request) -> Response:
+        """Answers a request: sound while it is made for wav and pcm, a finished file for the other formats."""
         text, kind, speed = _read_request(await request.body())
         samples = _samples(await speaker.start(text, speed), speaker.sample_rate, kind == "wav")
         if kind not in WHOLE:

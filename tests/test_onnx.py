@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-import torch.nn.functional as F
 
 import lightspeech
 import waveglow
@@ -21,9 +20,7 @@ from runtime.onnx_graphs import serialize, trace
 from runtime.onnx_int8 import quantize_products
 from runtime.weights import newest_weights, stored_checksum
 from synthesis import onnx_voice
-from synthesis.denoiser import Denoiser
 from synthesis.export import __main__ as export_script
-from synthesis.export import shipped_weights
 from synthesize import Synthesizer
 from text import symbols
 from waveglow.mel_rate import EDGE, MelRateWaveGlow
@@ -336,36 +333,3 @@ def test_a_damaged_onnx_file_is_refused_though_the_weights_are_good(voice) -> No
         file.write(b"damage")
     with pytest.raises(UserError, match="vocoder.onnx: .*damaged"):
         spoken(*voice)
-
-
-def test_denoiser_removes_the_bias_and_keeps_the_rest() -> None:
-    generator = np.random.default_rng(0)
-    bias, wave = (generator.standard_normal(size).astype(np.float32) * 0.1 for size in (88 * 256, 5000))
-    denoise = Denoiser(bias)
-    assert np.abs(denoise(wave, 0.0) - wave).max() < 1e-5
-    weak, strong = (np.square(denoise(wave, strength)).sum() for strength in (0.1, 1.0))
-    assert strong < weak < np.square(wave).sum()
-    steady = np.cos(np.arange(88 * 256) * 2 * np.pi * 50 / 1024).astype(np.float32)  # a bin's tone
-    assert Denoiser(steady)(steady, 1.0)[1024:-1024].std() < 0.1 * steady.std()
-    padded = F.pad(torch.from_numpy(wave), (0, 3000)).numpy()
-    np.testing.assert_allclose(denoise(padded, 0.3)[:5000], denoise(wave, 0.3), atol=1e-6)
-
-
-# The voice that ships
-
-
-def test_shipped_onnx_files_are_made_from_the_shipped_weights() -> None:
-    assert len(shipped_weights()) >= 2
-    for path in shipped_weights():
-        assert onnx_about(path.with_suffix(".onnx"))["source"] == stored_checksum(path), path
-
-
-def test_the_shipped_voice_speaks_as_pytorch_does(tmp_path) -> None:
-    speech, paths = Synthesizer(device="cpu").speak(TEXT, sigma=0.0), []
-    for model in ("lightspeech", "waveglow"):
-        path = newest_weights(Path(f"{model}/pre_trained_model"), None, "")
-        paths.append(shutil.copy(path, tmp_path))
-    plain = Synthesizer(paths[0], vocoder_weights=paths[1], device="cpu").speak(TEXT, sigma=0.0)
-    assert speech.words == plain.words
-    np.testing.assert_allclose(speech.mel, plain.mel, atol=2e-3)
-    assert np.linalg.norm(speech.wave - plain.wave) < 0.07 * np.linalg.norm(plain.wave)  # 8 bits

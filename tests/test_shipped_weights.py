@@ -1,0 +1,45 @@
+"""The weights that ship: their ONNX forms belong to them, and a training can start from them without any option."""
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lightspeech
+import tacotron2
+import waveglow
+from hparams import CONFIGS
+from runtime.onnx_files import onnx_about
+from runtime.weights import newest_weights, stored_checksum
+from synthesis.export import shipped_weights
+from synthesize import Synthesizer
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"lightspeech": lightspeech, "tacotron2": tacotron2, "waveglow": waveglow}
+TEXT = "Hello, you there. It was a long day [pause 200ms] of 3 or 4 things."
+
+
+@pytest.mark.parametrize("model", PACKAGES)
+def test_the_default_settings_fit_the_weights_that_ship(model) -> None:
+    """--init refuses weights with other settings, even one that the network does not use."""
+    paths = [*ROOT.glob(f"{model}/pre_trained_model/*.safetensors"), *ROOT.glob(f"voices/*/{model}.safetensors")]
+    assert paths
+    for path in paths:
+        assert PACKAGES[model].load(path).config == CONFIGS[model]["default"][0], path
+
+
+def test_shipped_onnx_files_are_made_from_the_shipped_weights() -> None:
+    assert len(shipped_weights()) >= 2
+    for path in shipped_weights():
+        assert onnx_about(path.with_suffix(".onnx"))["source"] == stored_checksum(path), path
+
+
+def test_the_shipped_voice_speaks_as_pytorch_does(tmp_path) -> None:
+    speech, paths = Synthesizer(device="cpu").speak(TEXT, sigma=0.0), []
+    for model in ("lightspeech", "waveglow"):
+        path = newest_weights(ROOT / model / "pre_trained_model", None, "")
+        paths.append(shutil.copy(path, tmp_path))
+    plain = Synthesizer(paths[0], vocoder_weights=paths[1], device="cpu").speak(TEXT, sigma=0.0)
+    assert speech.words == plain.words
+    np.testing.assert_allclose(speech.mel, plain.mel, atol=2e-3)
+    assert np.linalg.norm(speech.wave - plain.wave) < 0.07 * np.linalg.norm(plain.wave)  # 8 bits
