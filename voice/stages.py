@@ -22,7 +22,7 @@ from voice.stage import Job, Stage, Watch
 FINE_TUNING: dict[str, dict[str, Any]] = {
     "tacotron2": {"learning_rate": 3e-4, "batch_size": 48, "warmup_steps": 100},
     "lightspeech": {"learning_rate": 5e-4, "warmup_steps": 200},
-    "waveglow": {"learning_rate": 2e-4, "warmup_steps": 300}}
+    "waveglow": {"learning_rate": 3e-4, "warmup_steps": 300}}
 # On an H100; of the joint training on an H200.
 STEPS_PER_SECOND = {"tacotron2": 28.0, "lightspeech": 29.0, "waveglow": 50.0, "joint": 20.0}
 START_SECONDS = 30.0  # of a training: reading recordings, compiling, validations
