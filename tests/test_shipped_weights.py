@@ -4,28 +4,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-import lightspeech
-import tacotron2
-import waveglow
 from hparams import CONFIGS
 from runtime.onnx_files import onnx_about
 from runtime.weights import newest_weights, stored_checksum
 from synthesis.export import shipped_weights
 from synthesize import Synthesizer
+from training.distributed import Workers
+from training.export import NETWORKS, start_from
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {"lightspeech": lightspeech, "tacotron2": tacotron2, "waveglow": waveglow}
+CPU = Workers(0, 1, torch.device("cpu"))
 TEXT = "Hello, you there. It was a long day [pause 200ms] of 3 or 4 things."
 
 
-@pytest.mark.parametrize("model", PACKAGES)
-def test_the_default_settings_fit_the_weights_that_ship(model) -> None:
+@pytest.mark.parametrize("model", NETWORKS)
+def test_a_training_with_the_default_settings_starts_from_the_weights_that_ship(model) -> None:
     """--init refuses weights with other settings, even one that the network does not use."""
     paths = [*ROOT.glob(f"{model}/pre_trained_model/*.safetensors"), *ROOT.glob(f"voices/*/{model}.safetensors")]
     assert paths
     for path in paths:
-        assert PACKAGES[model].load(path).config == CONFIGS[model]["default"][0], path
+        start_from(path, model, NETWORKS[model][1](CONFIGS[model]["default"][0]), CPU)
 
 
 def test_shipped_onnx_files_are_made_from_the_shipped_weights() -> None:

@@ -12,11 +12,13 @@ import lightspeech
 import tacotron2
 import waveglow
 from hparams import CONFIGS, JointConfig, TextConfig, UserError
+from runtime.console import print_notice
 from runtime.files import make_folder
 from runtime.networks import build_network, load_tensors
 from runtime.settings import from_dict
 from runtime.weights import notify_unchecked, weights_notes
 from training.checkpoint import BEST, LATEST, check_same_config, find_checkpoint, load_checkpoint, saved_settings
+from training.distributed import Workers
 from training.joint import SpeechModel
 from training.sharpening import sharpen
 
@@ -24,6 +26,8 @@ NETWORKS: dict[str, tuple[ModuleType, Callable[[Any], nn.Module]]] = {
     "lightspeech": (lightspeech, lightspeech.LightSpeech), "tacotron2": (tacotron2, tacotron2.Tacotron2),
     "waveglow": (waveglow, waveglow.build)}
 STUDENT, VOCODER = "lightspeech.safetensors", "waveglow.safetensors"  # in the folder of a voice
+FLOW_SETTINGS = ("n_flows", "flow_channels", "sigma")  # of a vocoder at the mel rate; without a flow they say nothing
+FLOW_TENSORS = ("flows.", "scale.")
 
 
 def export(model: str, source: Path, target: Path, preliminary: str | None = None,
@@ -96,20 +100,31 @@ def _from_run(model: str, run: Path) -> tuple[nn.Module, TextConfig | None, dict
     return network.eval(), text, {"steps": saved["step"], "score": saved["best"], "training": saved["train_config"]}
 
 
-def start_from(path: Path, model: str, network: nn.Module) -> None:
+def start_from(path: Path, model: str, network: nn.Module, workers: Workers) -> None:
     """Copies the weights of a released or published file into a network of the same sizes, in place.
 
-    For "joint", `path` is a folder with STUDENT and VOCODER.
+    A vocoder with a flow also takes the mean of a file without one; its flow keeps its weights then, and a line
+    says so. For "joint", `path` is a folder with STUDENT and VOCODER.
     Raises UserError for a file of another model or of other sizes.
     """
     if isinstance(network, SpeechModel):
-        start_from(path / STUDENT, "lightspeech", network.student)
-        start_from(path / VOCODER, "waveglow", network.vocoder)
+        start_from(path / STUDENT, "lightspeech", network.student, workers)
+        start_from(path / VOCODER, "waveglow", network.vocoder, workers)
         return
     package, _ = NETWORKS[model]
     released = package.load(path)
     notify_unchecked(path)
-    check_same_config(path, dataclasses.asdict(released.config), network.config)
+    adds_flow = _is_mean(released) and isinstance(network, waveglow.MelRateWaveGlow) and network.config.n_flows > 0
+    check_same_config(path, dataclasses.asdict(released.config), network.config, FLOW_SETTINGS if adds_flow else ())
     if isinstance(released, waveglow.WaveGlow):
         released.unfold_weight_norm()
-    network.load_state_dict(released.state_dict())
+    new = network.load_state_dict(released.state_dict(), strict=not adds_flow).missing_keys
+    assert all(name.startswith(FLOW_TENSORS) for name in new)
+    if adds_flow and workers.is_main:
+        print_notice(f"{path}: has no flow; training starts with its mean and an untrained flow of "
+                     f"{network.config.n_flows} coupling layers")
+
+
+def _is_mean(network: nn.Module) -> bool:
+    """Returns whether a network is a vocoder at the mel rate without a flow."""
+    return isinstance(network, waveglow.MelRateWaveGlow) and not network.flows

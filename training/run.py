@@ -44,7 +44,7 @@ def train(model: str, model_config: Any, config: TrainConfig, data: Path, folder
                 model_config = joint_config(init)
         task = make_task(model, model_config, config, data, AudioConfig(), workers, fast, mels, distilled)
         if init and not resume:
-            start_from(init, model, task.model)
+            start_from(init, model, task.model, workers)
         state = setup(task, config, workers, folder, checkpoint, judge)
         if workers.is_main:
             settings = {"model": dataclasses.asdict(model_config), "training": dataclasses.asdict(config)}
