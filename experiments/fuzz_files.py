@@ -21,7 +21,8 @@ from distillation.writer import DistilledWriter
 from hparams import CONFIGS, AudioConfig, Tacotron2Config, TextConfig
 from runtime.onnx_files import read_onnx
 from text import read, read_lexicon, read_metadata, symbols
-from text.g2p import LETTERS, SLOTS, load_g2p, save_g2p
+from text.g2p import load_g2p, save_g2p
+from text.g2p_symbols import LETTERS, SLOTS
 from text.plan import make_plan
 from training.checkpoint import load_checkpoint, save_checkpoint
 

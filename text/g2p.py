@@ -14,11 +14,9 @@ import numpy as np
 
 from hparams import UserError
 from runtime.files import atomic_write, check_readable
+from text.g2p_symbols import LETTERS, SLOTS, pronounce
 from text.symbols import symbol_to_id
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz'"
-SLOTS = 2  # outputs of each letter; "x" is K S
-LONGEST = 40  # letters; a longer word is no word
 WEIGHTS = Path(__file__).parent / "pre_trained_model" / "g2p.npz"
 _FORMAT = 1
 _ADVICE = "make it again with experiments/train_g2p.py"
@@ -34,37 +32,31 @@ class G2P:
 
     def __init__(self, tensors: dict[str, np.ndarray], phonemes: list[str]) -> None:
         self.phonemes = phonemes
-        self._embedding = tensors["embedding"]
+        self.embedding = tensors["embedding"]
         count = sum(name.endswith(".weight") for name in tensors) - 1
-        self._layers = [(tensors[f"{number}.weight"], tensors[f"{number}.bias"]) for number in range(count)]
-        self._output = tensors["output.weight"], tensors["output.bias"]
+        self.layers = [(tensors[f"{number}.weight"], tensors[f"{number}.bias"]) for number in range(count)]
+        self.output = tensors["output.weight"], tensors["output.bias"]
 
     def logits(self, word: str) -> np.ndarray:
         """Returns (SLOTS * N, C) float32 for a word of N letters, all in LETTERS."""
-        state = self._embedding[[LETTERS.index(letter) + 1 for letter in word]]  # (N, D)
+        state = self.embedding[[LETTERS.index(letter) + 1 for letter in word]]  # (N, D)
         length, channels = state.shape
-        for weight, bias in self._layers:
+        for weight, bias in self.layers:
             width = weight.shape[0] // channels
             padded = np.zeros((length + width - 1, channels), np.float32)
             padded[width // 2:width // 2 + length] = state
             windows = np.concatenate([padded[shift:shift + length] for shift in range(width)], axis=1)  # (N, K * D)
             mixed = windows @ weight + bias  # (N, 2 * D)
             state = state + mixed[:, :channels] / (1 + np.exp(-mixed[:, channels:]))
-        return (state @ self._output[0] + self._output[1]).reshape(SLOTS * length, -1)
+        return (state @ self.output[0] + self.output[1]).reshape(SLOTS * length, -1)
+
+    def best_classes(self, word: str) -> list[int]:
+        """Returns the class with the highest logit of each slot of a word."""
+        return self.logits(word).argmax(1).tolist()
 
     def pronounce(self, word: str) -> str | None:
-        """'nadal' -> 'N AH0 D AA1 L'; None for other characters than LETTERS, and for a word without a vowel."""
-        if not 0 < len(word) <= LONGEST or not set(word) <= set(LETTERS):
-            return None
-        best = self.logits(word).argmax(1).tolist()
-        names = [self.phonemes[index - 1] for index, previous in zip(best, [0, *best]) if index and index != previous]
-        vowels = [place for place, name in enumerate(names) if name[-1].isdecimal()]  # those with a stress
-        if not vowels:
-            return None
-        if not any(names[place][-1] == "1" for place in vowels):  # every word has a main stress
-            place = next((place for place in vowels if names[place][-1] == "2"), vowels[0])
-            names[place] = names[place][:-1] + "1"
-        return " ".join(names)
+        """Returns the phonemes of a word; see text.g2p_symbols.pronounce."""
+        return pronounce(word, self.best_classes, self.phonemes)
 
 
 @functools.cache
