@@ -1,19 +1,25 @@
 """The page of web/, driven in headless Chromium: its waves are those of Python, and it loads nothing from elsewhere."""
+import importlib.util
+import json
 import shutil
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+import lightspeech
 import waveglow
 from experiments.browser import CHROMIUM, WEB, build, drive, serve
+from experiments.rare_words import read_rare_words
+from hparams import CONFIGS, TextConfig, WaveGlowConfig
 from runtime.onnx_files import open_session
 from runtime.onnx_graphs import serialize
 from synthesize import Synthesizer
-from text import g2p
+from text.g2p import load_shipped
 from waveglow.onnx_form import trace_vocoder
 
 if not shutil.which("node"):
@@ -25,10 +31,14 @@ if not Path(CHROMIUM).exists():
 
 TEXT = "Hello! Dr. Brown paid $3.50 at 10:30 a.m. [pause 200ms] Then he left."
 STRANGE = "Call Nguyenovski 😀 now."
+TINY = "tiny voice #1"
 STEPS = [{"text": TEXT, "speed": 1, "name": "plain"}, {"text": STRANGE, "speed": 1.3, "name": "strange"},
          {"text": "😀", "speed": 1, "name": "nothing"},
          {"text": "A long text. " * 300, "speed": 1, "name": "stopped", "stop": True},
-         {"text": "Again.", "speed": 1, "name": "again"}]
+         {"text": "Again.", "speed": 1, "name": "again"},
+         {"text": "Hello, you there.", "speed": 1, "name": "tiny", "voice": TINY},
+         {"text": "Again.", "speed": 1, "name": "default", "voice": "default"},
+         {"name": "words", "words": [word.name for word in read_rare_words()]}]
 
 
 class Spoken:
@@ -48,11 +58,46 @@ class Spoken:
         return wave
 
 
+def make_voice(folder: Path, n_flows: int) -> None:
+    """Writes the .onnx files of a tiny voice that reads letters."""
+    torch.manual_seed(0)
+    student = lightspeech.LightSpeech(CONFIGS["lightspeech"]["tiny"][0])
+    with torch.no_grad():
+        student.duration_head[-1].bias.fill_(1.8)
+        student.mel_linear.bias.fill_(-3.0)
+    vocoder = waveglow.build(WaveGlowConfig(squeeze="mdct", n_flows=n_flows, n_blocks=2, block_channels=16,
+                                            block_hidden=32, flow_channels=8))
+    folder.mkdir(parents=True)
+    lightspeech.save_onnx(folder / "lightspeech.onnx", student.eval(), TextConfig(phonemes=False))
+    waveglow.save_onnx(folder / "waveglow.onnx", vocoder.eval())
+
+
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    """A folder with the built page in voice/."""
+def pack() -> Any:
+    """The script that packs what the page needs of Python, as a module."""
+    spec = importlib.util.spec_from_file_location("pack", WEB / "build" / "pack.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory) -> Path:
+    """A folder of voices: one that the page can offer, one with a flow, and one without .onnx files."""
+    folder = tmp_path_factory.mktemp("voices")
+    make_voice(folder / TINY, 0)
+    make_voice(folder / "flow", 1)
+    (folder / "unfinished").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, pack, voices) -> Path:
+    """A folder with the built page in voice/, which offers the default voice and the tiny one."""
     folder = tmp_path_factory.mktemp("site")
     build(folder / "voice")
+    (folder / "voice" / "voices.json.gz").unlink()  # the server would send it in place of the next one
+    pack.write_voices(folder / "voice", pack.DEFAULT, pack.find_voices(voices))
     return folder
 
 
@@ -75,14 +120,35 @@ def test_the_wave_is_that_of_python_with_products_in_float32(site, tmp_path) -> 
     np.testing.assert_allclose(found.wave("plain"), synthesizer.speak(TEXT).wave, rtol=0, atol=1e-3)
 
 
-def test_the_shipped_voice_differs_from_python_by_its_rounding_to_8_bits_alone(spoken, monkeypatch) -> None:
+def test_the_shipped_voice_differs_from_python_by_its_rounding_to_8_bits_alone(spoken) -> None:
     """A change of 1e-6 in a mel changes the wave by 1.1 % (RMS) in Python too."""
-    monkeypatch.setattr(g2p, "guess", lambda word: None)  # as in the browser
     synthesizer = Synthesizer(device="cpu")
-    for step in (STEPS[0], STEPS[1], STEPS[-1]):
+    for step in (STEPS[0], STEPS[1], STEPS[4]):
         expected, wave = synthesizer.speak(step["text"], speed=step["speed"]).wave, spoken.wave(step["name"])
         assert wave.shape == expected.shape
         assert np.square(wave - expected).mean() < 0.03 ** 2 * np.square(expected).mean()
+
+
+def test_another_voice_is_loaded_when_it_is_chosen(spoken, voices) -> None:
+    expected, wave = Synthesizer(device="cpu", voice=voices / TINY).speak("Hello, you there.").wave, spoken.wave("tiny")
+    assert wave.shape == expected.shape
+    assert np.square(wave - expected).mean() < 0.03 ** 2 * np.square(expected).mean()
+    before, after = (spoken.results[name]["requests"] for name in ("again", "tiny"))
+    assert not [request for request in spoken.requests[:before] if "/voices/" in request["url"]]
+    loaded = {urlsplit(request["url"]).path for request in spoken.requests[before:after]}
+    assert loaded == {f"/voice/voices/{quote(TINY)}/{name}" for name in ("student.onnx", "vocoder.onnx", "voice.json")}
+    np.testing.assert_array_equal(spoken.wave("default"), spoken.wave("again"))
+
+
+def test_voices_that_the_page_cannot_speak_with_are_not_offered(pack, voices, tmp_path, capsys) -> None:
+    pack.write_voices(tmp_path, pack.DEFAULT, pack.find_voices(voices))
+    assert json.loads((tmp_path / "voices.json").read_text()) == [{"name": TINY, "folder": f"voices/{quote(TINY)}"}]
+    assert "voice flow is left out" in capsys.readouterr().err and not (tmp_path / "voices" / "flow").exists()
+
+
+def test_unknown_words_are_guessed_as_in_python(spoken) -> None:
+    words, network = STEPS[-1]["words"], load_shipped()
+    assert spoken.results["words"]["classes"] == [network.best_classes(word) for word in words]
 
 
 def test_nothing_comes_from_another_host_or_folder(spoken) -> None:

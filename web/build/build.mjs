@@ -11,7 +11,7 @@ const LIBRARIES = {
   "pyodide": ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"],
   "onnxruntime-web/dist": ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"],
 };
-const COMPRESSED = /\.(html|css|mjs|py|json|wasm|onnx)$/;
+const COMPRESSED = /\.(html|css|mjs|py|json|wasm|onnx|bin)$/;
 
 function fail(message) {
   console.error(`error: ${message}`);
@@ -31,7 +31,7 @@ function copyLibraries(out) {
   }
 }
 
-// Writes the text front end and the voice; see build/pack.py.
+// Writes the text front end and the voices; see build/pack.py.
 function packPython(out) {
   const local = join(WEB, "..", ".venv", "bin", "python");
   const python = process.env.PYTHON ?? (existsSync(local) ? local : "python3");

@@ -1,66 +1,61 @@
 """The text front end in the browser: text/ as it is, run by Pyodide, its results as JSON.
 
-Pyodide's npm package has no NumPy, so the network for unknown words (text/g2p.py) cannot run. A module without a
-network stands in its place: unknown words stay letters, from which the voice guesses, and the page names them.
+Pyodide's npm package has no NumPy, so JavaScript computes the network for unknown words (g2p.mjs). A module that asks
+it stands in the place of text/g2p.py.
 """
 import json
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from hparams import TextConfig, UserError
+from text.g2p_symbols import pronounce
+from text.plan import read_pieces
 
-_unknown: list[str] = []  # words of the current piece that no dictionary has
-
-
-def _guess(word: str) -> None:
-    """Takes the place of text.g2p.guess: notes the word and guesses nothing."""
-    _unknown.append(word)
-
-
-def _without_network() -> types.ModuleType:
-    """Returns the module that takes the place of text.g2p."""
-    module = types.ModuleType("text.g2p")
-    module.guess = _guess  # type: ignore[attr-defined]
-    return module
-
-
-sys.modules["text.g2p"] = _without_network()
+SETTINGS = json.dumps({"text": {}, "pause": 0.0, "sample_rate": 22050})  # to begin with
 
 
 class FrontEnd:
     """The pieces of one text after the other."""
 
-    def __init__(self, settings: str) -> None:
-        """settings: the JSON of voice.json."""
-        voice = json.loads(settings)
-        self.text, self.pause, self.sample_rate = TextConfig(**voice["text"]), voice["pause"], voice["sample_rate"]
-        self._pieces = self._read("Ready.")
+    def __init__(self, network: Callable[[str], Any], phonemes: str) -> None:
+        """network: returns the best classes of a word as a JavaScript array; phonemes: those of text/g2p.py as JSON."""
+        self._network, self._phonemes = network, json.loads(phonemes)
+        self._unknown: list[str] = []  # words of the current piece that no dictionary has
+        module = types.ModuleType("text.g2p")
+        module.guess = self._guess  # type: ignore[attr-defined]
+        sys.modules["text.g2p"] = module
+        self.begin("Ready.", SETTINGS)
         list(self._pieces)  # reads the tables and the dictionary before the first text comes
 
-    def begin(self, text: str) -> None:
-        """Begins a text; its pieces come from `next`."""
-        self._pieces = self._read(text)
+    def begin(self, text: str, settings: str) -> None:
+        """Begins a text; its pieces come from `next`. settings: the JSON of the voice's voice.json."""
+        self._pieces = self._read(text, json.loads(settings))
 
     def next(self) -> str | None:
         """Returns the next piece as JSON, None after the last.
 
         {"silence": samples before it, "ids", "pauses", "words": [[text, start, stop], ...], "dropped": characters
-        that cannot be said, "unknown": words that stay letters}; ids is null in the last piece, a silence
+        that cannot be said, "unknown": words that no dictionary has}; ids is null in the last piece, a silence
         alone. {"error": one line} if nothing of the text can be said.
         """
         return next(self._pieces, None)
 
-    def _read(self, text: str) -> Iterator[str]:
+    def _guess(self, word: str) -> str | None:
+        """Takes the place of text.g2p.guess, and notes the word."""
+        self._unknown.append(word)
+        return pronounce(word, lambda letters: self._network(letters).to_py(), self._phonemes)
+
+    def _read(self, text: str, voice: dict[str, Any]) -> Iterator[str]:
         """Yields the pieces of a text."""
-        from text.plan import read_pieces
         dropped: list[str] = []
         try:
-            for silence, reading in read_pieces(text, self.text, self.pause, dropped):
+            for silence, reading in read_pieces(text, TextConfig(**voice["text"]), voice["pause"], dropped):
                 yield json.dumps({
-                    "silence": round(silence * self.sample_rate), "ids": reading and reading.ids,
+                    "silence": round(silence * voice["sample_rate"]), "ids": reading and reading.ids,
                     "pauses": reading and reading.pauses, "words": reading.words if reading else [],
-                    "dropped": "".join(dict.fromkeys("".join(dropped))), "unknown": list(dict.fromkeys(_unknown))})
-                _unknown.clear()
+                    "dropped": "".join(dict.fromkeys("".join(dropped))), "unknown": list(dict.fromkeys(self._unknown))})
+                self._unknown.clear()
         except UserError as error:
             yield json.dumps({"error": str(error)})

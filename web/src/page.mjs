@@ -2,15 +2,15 @@
 import { wavFile } from "./wav.mjs";
 
 const LEAD = 0.05; // seconds from the moment a sentence is there to its sound, if nothing is being played
-const [form, text, speed, shown, speak, stop, download, status, notes, words] = [
-  "form", "text", "speed", "shown", "speak", "stop", "download", "status", "notes", "words",
+const [form, text, voice, speed, shown, speak, stop, download, status, notes, words] = [
+  "form", "text", "voice", "speed", "shown", "speak", "stop", "download", "status", "notes", "words",
 ].map((id) => document.getElementById(id));
 const worker = new Worker(new URL("speaker.mjs", import.meta.url), { type: "module" });
 
-let sampleRate = 0; // 0 until the voice is loaded
+let ready = false; // whether the chosen voice is loaded
 let run = 0; // counts the texts
 let context = null; // of WebAudio; browsers allow one after a click only
-let playing = null; // what belongs to the current text: {waves, until, sources, marks, dropped, unknown, made}
+let playing = null; // of the current text: {waves, sampleRate, until, sources, marks, dropped, unknown, made}
 
 function say(element, message) {
   if (element.textContent !== message) element.textContent = message;
@@ -34,10 +34,10 @@ function start() {
   words.replaceChildren();
   say(notes, "");
   hideDownload();
-  say(status, sampleRate ? "Making the sound …" : "Loading the voice …");
+  say(status, ready ? "Making the sound …" : "Loading the voice …");
   stop.disabled = false;
   performance.mark("asked");
-  worker.postMessage({ run, text: text.value, speed: Number(speed.value) });
+  worker.postMessage({ run, text: text.value, speed: Number(speed.value), voice: voice.value });
 }
 
 function hideDownload() {
@@ -47,7 +47,7 @@ function hideDownload() {
 }
 
 // Plays a sentence after those before it, and shows its words.
-function play({ wave, silence, words: spoken, dropped, unknown }) {
+function play({ wave, sampleRate, silence, words: spoken, dropped, unknown }) {
   const samples = new Float32Array(silence + wave.length);
   samples.set(wave, silence);
   for (const sign of dropped) playing.dropped.add(sign);
@@ -55,6 +55,7 @@ function play({ wave, silence, words: spoken, dropped, unknown }) {
   tell();
   if (!samples.length) return;
   playing.waves.push(samples);
+  playing.sampleRate = sampleRate;
   const buffer = context.createBuffer(1, samples.length, sampleRate);
   buffer.copyToChannel(samples, 0);
   const source = new AudioBufferSourceNode(context, { buffer });
@@ -102,7 +103,7 @@ function follow() {
 
 function finish() {
   playing.made = true;
-  download.href = URL.createObjectURL(wavFile(playing.waves, sampleRate));
+  download.href = URL.createObjectURL(wavFile(playing.waves, playing.sampleRate));
   download.hidden = false;
   performance.mark("made");
 }
@@ -112,14 +113,37 @@ function fail(message) {
   say(status, message);
 }
 
+// Shows which voices there are besides the default one.
+async function offerVoices() {
+  const response = await fetch(new URL("voices.json", import.meta.url));
+  for (const { name, folder } of response.ok ? await response.json() : []) {
+    voice.append(new Option(name, folder));
+    for (const element of [voice, ...voice.labels]) element.hidden = false;
+  }
+}
+
+// Loads the chosen voice.
+function choose() {
+  halt();
+  ready = false;
+  say(status, "Loading the voice …");
+  worker.postMessage({ voice: voice.value });
+}
+
+// Ends the current text in the worker too.
+function halt() {
+  end();
+  run += 1;
+  worker.postMessage({ run });
+}
+
 worker.onmessage = ({ data }) => {
-  if (data.kind === "ready") {
-    sampleRate = data.sampleRate;
+  if (data.kind === "ready" && data.voice === voice.value) {
+    ready = true;
     performance.mark("ready");
     say(status, playing ? "Making the sound …" : "Ready.");
-  } else if (data.kind === "failed") {
+  } else if (data.kind === "failed" && data.voice === voice.value) {
     fail(`The voice cannot be loaded: ${data.message}`);
-    speak.disabled = true;
   } else if (data.run === run && playing) {
     if (data.kind === "piece") play(data);
     else if (data.kind === "done") finish();
@@ -135,11 +159,12 @@ form.addEventListener("submit", (event) => {
   start();
 });
 stop.addEventListener("click", () => {
-  end();
-  run += 1;
-  worker.postMessage({ run, text: "" });
+  halt();
   say(status, "Stopped.");
   speak.focus(); // the button that had the focus is disabled now
 });
+voice.addEventListener("change", choose);
 speed.addEventListener("input", () => say(shown, Number(speed.value).toFixed(1)));
+choose();
+offerVoices();
 requestAnimationFrame(follow);

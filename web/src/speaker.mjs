@@ -1,12 +1,13 @@
 // A worker that makes the sound: text/ in Pyodide makes pieces of a text, student and vocoder in ONNX Runtime a wave.
 //
-// Receives {run, text, speed} and sends, each with its run:
-//   {kind: "ready", sampleRate} once, or {kind: "failed", message} if it cannot be loaded
-//   {kind: "piece", wave: Float32Array, silence: samples before it, words: [[text, start, stop], ...] in samples of
-//    wave, dropped, unknown} for each sentence; the last one is a silence alone
+// Receives {voice: its folder}, to load a voice before it is needed, and answers {kind: "ready", voice} or
+// {kind: "failed", voice, message}. Receives {run, text, speed, voice} and sends, each with its run,
+//   {kind: "piece", wave: Float32Array, sampleRate, silence: samples before it, words: [[text, start, stop], ...] in
+//    samples of wave, dropped, unknown} for each sentence; the last one is a silence alone
 //   {kind: "done"} after the last, or {kind: "error", message} in one line
-// A later run ends the one before it.
+// A later run ends the one before it; {run} alone does only that.
 import * as ort from "./onnxruntime-web/ort.wasm.min.mjs";
+import { createNetwork } from "./g2p.mjs";
 import { loadPyodide } from "./pyodide/pyodide.mjs";
 
 const here = (name) => new URL(name, import.meta.url).href;
@@ -18,34 +19,52 @@ async function fetched(name) {
   return response;
 }
 
+const bytes = async (name) => (await fetched(name)).arrayBuffer();
+const text = async (name) => (await fetched(name)).text();
+const loaded = new Map(); // name -> promise of what was loaded
+
+// Returns what `load` loads, once; what could not be loaded is tried again when it is next needed.
+function once(name, load) {
+  if (!loaded.has(name)) {
+    loaded.set(name, load());
+    loaded.get(name).catch(() => loaded.delete(name));
+  }
+  return loaded.get(name);
+}
+
 // Returns the front end of src/front_end.py.
-async function loadFrontEnd(settings) {
-  const [python, archive, source] = await Promise.all([
-    loadPyodide({ indexURL: here("pyodide/") }), fetched("front_end.zip").then((file) => file.arrayBuffer()),
-    fetched("front_end.py").then((file) => file.text())]);
+async function loadFrontEnd() {
+  const [python, archive, source, about, weights] = await Promise.all([
+    loadPyodide({ indexURL: here("pyodide/") }), bytes("front_end.zip"), text("front_end.py"),
+    text("g2p.json").then(JSON.parse), bytes("g2p.bin")]);
   python.FS.mkdir("/front_end");
   python.unpackArchive(archive, "zip", { extractDir: "/front_end" });
   python.runPython("import sys; sys.path.insert(0, '/front_end')");
   python.FS.writeFile("/front_end/front_end.py", source);
-  return python.pyimport("front_end").FrontEnd(settings);
+  const network = createNetwork(about, new Float32Array(weights));
+  return python.pyimport("front_end").FrontEnd(network, JSON.stringify(about.phonemes));
 }
 
 async function loadNetwork(name) {
-  const data = new Uint8Array(await (await fetched(name)).arrayBuffer());
-  return ort.InferenceSession.create(data, { executionProviders: ["wasm"], logSeverityLevel: 3 });
+  return ort.InferenceSession.create(new Uint8Array(await bytes(name)),
+                                     { executionProviders: ["wasm"], logSeverityLevel: 3 });
 }
 
 // One thread: several need headers that plain file servers do not send.
 ort.env.wasm.numThreads = 1;
 ort.env.wasm.wasmPaths = here("onnxruntime-web/");
 
-async function load() {
-  const settings = await (await fetched("voice.json")).text();
-  const student = loadNetwork("student.onnx");
-  const networks = student.then(() => loadNetwork("vocoder.onnx"));
-  const [frontEnd, first, second] = await Promise.all([loadFrontEnd(settings), student, networks]);
-  return { frontEnd, student: first, vocoder: second, voice: JSON.parse(settings) };
+// Returns a voice, whose files lie in a folder, with the front end.
+async function loadVoice(folder) {
+  const first = loadNetwork(`${folder}/student.onnx`);
+  const second = first.then(() => loadNetwork(`${folder}/vocoder.onnx`));
+  const [frontEnd, settings, student, vocoder] = await Promise.all([
+    once("front end", loadFrontEnd), text(`${folder}/voice.json`), first, second]);
+  return { frontEnd, student, vocoder, settings, voice: JSON.parse(settings) };
 }
+
+const needed = (folder) => once(folder, () => loadVoice(folder));
+const lastLine = (error) => String(error.message ?? error).trim().split("\n").at(-1);
 
 // Returns a mel (M, T) with frames of silence after it.
 function padded(mel, voice) {
@@ -87,34 +106,38 @@ async function speak(piece, speed, { student, vocoder, voice }) {
   return { wave: faded(samples, voice.fade_samples), words };
 }
 
-async function speakText({ run, text, speed }, loaded) {
-  loaded.frontEnd.begin(text);
+async function speakText({ run, text, speed, voice: folder }) {
+  const { frontEnd, settings, ...networks } = await needed(folder);
+  frontEnd.begin(text, settings);
   for (;;) {
-    const piece = JSON.parse(loaded.frontEnd.next() ?? "null");
+    const piece = JSON.parse(frontEnd.next() ?? "null");
     if (!piece || piece.error) {
       postMessage(piece ? { kind: "error", run, message: piece.error } : { kind: "done", run });
       return;
     }
     const { silence, dropped, unknown } = piece;
-    const made = piece.ids ? await speak(piece, speed, loaded) : { wave: new Float32Array(0), words: [] };
+    const made = piece.ids ? await speak(piece, speed, networks) : { wave: new Float32Array(0), words: [] };
     await new Promise((resolve) => setTimeout(resolve)); // lets a later run arrive
     if (run !== current) return;
-    postMessage({ kind: "piece", run, silence, dropped, unknown, ...made }, [made.wave.buffer]);
+    const { sample_rate: sampleRate } = networks.voice;
+    postMessage({ kind: "piece", run, sampleRate, silence, dropped, unknown, ...made }, [made.wave.buffer]);
   }
 }
 
-const loading = load();
-loading.then(({ voice }) => postMessage({ kind: "ready", sampleRate: voice.sample_rate }),
-             (error) => postMessage({ kind: "failed", message: String(error.message ?? error) }));
-let previous = loading.catch(() => {});
+let previous = Promise.resolve();
 onmessage = ({ data }) => {
+  if (data.run === undefined) {
+    needed(data.voice).then(() => postMessage({ kind: "ready", voice: data.voice }),
+                            (error) => postMessage({ kind: "failed", voice: data.voice, message: lastLine(error) }));
+    return;
+  }
   current = data.run;
   previous = previous.then(async () => {
-    if (data.run !== current || !data.text) return; // an empty text only ends the run before it
+    if (data.run !== current || !data.text) return;
     try {
-      await speakText(data, await loading);
+      await speakText(data);
     } catch (error) {
-      postMessage({ kind: "error", run: data.run, message: String(error.message ?? error).trim().split("\n").at(-1) });
+      postMessage({ kind: "error", run: data.run, message: lastLine(error) });
     }
   });
 };

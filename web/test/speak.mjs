@@ -1,10 +1,11 @@
 // Drives the page in headless Chromium: node test/speak.mjs URL FOLDER, with JSON on standard input.
 //
 // The input is a list of pages that one browser opens in turn, each a list of steps {text, speed, name}. A step types
-// its text, waits until the sound is made or refused, and saves it as FOLDER/NAME.wav. A step with {stop: true} waits
-// for a lit word instead, and presses Stop. Prints as JSON: results, what
+// its text, waits until the sound is made or refused, and saves it as FOLDER/NAME.wav. A step with {voice} chooses a
+// voice first. A step with {stop: true} waits for a lit word instead, and presses Stop. A step {name, words} gives the
+// words to the network for unknown words, on the page itself. Prints as JSON: results, what
 // the page said and when, in milliseconds since it was opened; requests, each {url, bytes} of a page and its worker,
-// 0 bytes for what the browser had already; errors of the pages.
+// 0 bytes for what the browser had already; errors of the pages. A result tells in `requests` how many there were.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -13,7 +14,22 @@ const [url, folder] = process.argv.slice(2);
 const pages = JSON.parse(readFileSync(0, "utf8"));
 const [requests, errors, results] = [[], [], []];
 
-async function speak(page, { text, speed, name, stop }) {
+// Returns the best classes of each word, and the milliseconds that a word took.
+async function guess(page, { name, words }) {
+  const found = await page.evaluate(async (words) => {
+    const here = (file) => new URL(file, location).href;
+    const { createNetwork } = await import(here("g2p.mjs"));
+    const about = await (await fetch(here("g2p.json"))).json();
+    const network = createNetwork(about, new Float32Array(await (await fetch(here("g2p.bin"))).arrayBuffer()));
+    const start = performance.now();
+    const classes = words.map(network);
+    return { classes, milliseconds: (performance.now() - start) / words.length };
+  }, words);
+  return { name, ...found };
+}
+
+async function speak(page, { text, speed, name, stop, voice }) {
+  if (voice) await page.getByLabel("Voice").selectOption({ label: voice });
   await page.getByLabel("Text").fill(text);
   await page.getByLabel(/^Speed/).fill(String(speed));
   await page.getByRole("button", { name: "Speak" }).focus();
@@ -32,7 +48,7 @@ async function speak(page, { text, speed, name, stop }) {
     await download.saveAs(join(folder, `${name}.wav`));
   }
   return {
-    name, spoken, status: await page.locator("#status").textContent(), notes: await page.locator("#notes").textContent(),
+    name, spoken, requests: requests.length, status: await page.locator("#status").textContent(), notes: await page.locator("#notes").textContent(),
     words: await page.locator("#words span").allTextContents(),
     tooWide: await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth),
     marks: await page.evaluate(() => Object.fromEntries( // the last one of each name
@@ -58,7 +74,7 @@ try {
     page.on("pageerror", (error) => errors.push(String(error)));
     page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
     await page.goto(url);
-    for (const step of steps) results.push(await speak(page, step));
+    for (const step of steps) results.push(await (step.words ? guess : speak)(page, step));
     await page.close();
   }
 } finally {
