@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -21,14 +22,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import waveglow
 from audio import write_wav
 from experiments.make_samples import default_weights
+from hparams import AudioConfig
 from runtime.onnx_files import open_session
 from runtime.onnx_graphs import serialize
 from runtime.onnx_int8 import quantize_products
 from synthesize import Synthesizer
 from text import Line, read, read_metadata
+from waveglow.mel_rate import EDGE
 from waveglow.onnx_form import products_in_8_bits, trace_vocoder
 
 FRAMES = 577
+HOP = AudioConfig().hop_length
 RUNS = 20
 
 
@@ -36,7 +40,7 @@ def variants(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Yields the name and the content of each variant. folder: for files in between."""
     model = waveglow.load(default_weights("waveglow"))
     assert isinstance(model, waveglow.MelRateWaveGlow)
-    network, products = trace_vocoder(model), products_in_8_bits(model.config.n_blocks)
+    network, products = trace_vocoder(model), products_in_8_bits(model.config)
     plain = network.SerializeToString()
     yield "float32", plain
     yield "half", serialize(onnx.load_from_string(plain))
@@ -66,6 +70,14 @@ def student_mels(lines: list[Line]) -> list[np.ndarray]:
     return [piece.mel for piece in predictor.predict([read(line.text, predictor.text) for line in lines], 1.0)]
 
 
+def _inputs(session: Any, mel: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the inputs of a vocoder's session for a mel (M, T): with a flow, noise that depends on T alone."""
+    inputs = {"mel": mel}
+    if "noise" in (value.name for value in session.get_inputs()):
+        inputs["noise"] = np.random.default_rng(0).standard_normal((HOP, mel.shape[1] + 2 * EDGE), np.float32)
+    return inputs
+
+
 def main() -> None:
     """Writes the waves and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -79,11 +91,11 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for name, content in variants(options.out):
         session, spent = open_session(Path(name), content, threads=1), []
-        waves = [session.run(None, {"mel": mel})[0] for mel in mels]
+        waves = [session.run(None, _inputs(session, mel))[0] for mel in mels]
         expected = expected or waves
         for _ in range(RUNS):
             start = time.process_time()
-            session.run(None, {"mel": timed})
+            session.run(None, _inputs(session, timed))
             spent.append(time.process_time() - start)
         (options.out / name).mkdir(exist_ok=True)
         for line, wave in zip(lines, waves):

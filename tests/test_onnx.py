@@ -86,23 +86,25 @@ def test_a_student_without_any_frame_gives_one(tmp_path) -> None:
     assert durations.tolist() == [1, 0, 0] and mel.shape == (80, 1)
 
 
-@pytest.mark.parametrize("n_flows", [0, 2])
+@pytest.mark.parametrize("n_flows", [0, 1, 2, 5])
 def test_the_vocoder_computes_what_pytorch_computes(n_flows) -> None:
     torch.manual_seed(4)
     model = waveglow.build(dataclasses.replace(TINY_VOCODER, n_flows=n_flows)).eval()
     assert isinstance(model, MelRateWaveGlow)
+    for flow in model.flows:  # untrained, they are nearly the identity
+        torch.nn.init.normal_(flow.end.weight, std=0.3)
     for weight in model.parameters():
         weight.data = weight.data.half().float()
     session = open_session(Path("vocoder"), serialize(trace_vocoder(model)))
     assert [value.name for value in session.get_inputs()] == ["mel", "noise"][:1 + bool(n_flows)]
     for frames in (1, 5, 40):
-        mel, noise = torch.randn(80, frames) - 4, torch.randn(model.noise_shape(frames))
+        mel, noise = torch.randn(80, frames) - 4, 3 * torch.randn(model.noise_shape(frames))
         inputs = {"mel": mel.numpy(), "noise": noise.numpy()}
         wave, = session.run(None, {value.name: inputs[value.name] for value in session.get_inputs()})
         with torch.no_grad():
             expected = model.infer(mel[None], 1.0, noise[None])[0].numpy()
         assert wave.shape == (frames * 256,)
-        np.testing.assert_allclose(wave, expected, atol=1e-4 * np.abs(expected).max())
+        np.testing.assert_allclose(wave, expected, atol=2e-4 * np.abs(expected).max())
 
 
 def test_the_real_inverse_stft_is_the_complex_one() -> None:
@@ -134,11 +136,11 @@ def test_products_in_8_bits_are_close_and_their_rows_independent(lowest) -> None
         quantize_products(graph, {"/project": None})
 
 
-def test_the_vocoders_blocks_are_in_8_bits(tiny_vocoder, tmp_path) -> None:
+def test_the_vocoders_products_are_in_8_bits(tiny_vocoder, tmp_path) -> None:
     path = tmp_path / "vocoder.onnx"
     waveglow.save_onnx(path, waveglow.load(tiny_vocoder))
-    nodes = onnx.load(path).graph.node
-    assert sum(node.op_type == "QuantizeLinear" for node in nodes) == 2 * TINY_VOCODER.n_blocks
+    found = sum(node.op_type == "QuantizeLinear" for node in onnx.load(path).graph.node)
+    assert found == 2 * TINY_VOCODER.n_blocks + 3 * TINY_VOCODER.n_flows + 1
 
 
 def test_a_graph_that_computes_something_else_is_not_written(tmp_path, monkeypatch) -> None:

@@ -209,12 +209,16 @@ class MelRateWaveGlow(nn.Module):
 
     def hidden_features(self, mel: Tensor, mask: Tensor | None) -> Tensor:
         """Returns the hidden features (B, T, C) of a mel (B, M, T), natural log; mean and flow use them."""
-        half = KERNEL_SIZE // 2
-        x = (F.pad(mel, (half, half), value=self.silence) + 5) * 0.4  # about unit scale for speech
-        x = self.input(x).transpose(1, 2)
+        x = self.embedding(mel)
         for block in self.blocks:
             x = block(x, mask)
         return self.norm(x)
+
+    def embedding(self, mel: Tensor) -> Tensor:
+        """Returns the first block's input (B, T, C) for a mel (B, M, T), natural log."""
+        half = KERNEL_SIZE // 2
+        x = (F.pad(mel, (half, half), value=self.silence) + 5) * 0.4  # about unit scale for speech
+        return self.input(x).transpose(1, 2)
 
     def _mean(self, hidden: Tensor, mel: Tensor, mask: Tensor | None) -> Tensor:
         """hidden (B, T, C), mel (B, M, T) -> wave (B, T * hop) float32 by an inverse STFT."""

@@ -12,12 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hparams import AudioConfig, UserError
+from hparams import AudioConfig, UserError, WaveGlowConfig
 from runtime.onnx_files import open_session, write_onnx
 from runtime.onnx_graphs import serialize, trace
 from runtime.onnx_int8 import quantize_products
 from runtime.weights import release, stored_checksum
-from waveglow.mel_rate import EDGE, MAX_LOG_MAGNITUDE, MelRateWaveGlow
+from waveglow.mel_rate import EDGE, MAX_LOG_MAGNITUDE, ConvNeXtBlock, MelRateWaveGlow
+from waveglow.onnx_blocks import OnnxBlock
+from waveglow.onnx_flow import OnnxFlow
 from waveglow.vocoder import Vocoder
 
 if TYPE_CHECKING:
@@ -35,23 +37,34 @@ class OnnxMelRate(nn.Module):
     def __init__(self, model: MelRateWaveGlow) -> None:
         super().__init__()
         self.model = model
+        self.blocks = nn.ModuleList(OnnxBlock(block) for block in model.blocks if isinstance(block, ConvNeXtBlock))
         self.inverse_stft = InverseStft(model.n_fft)
         order = self.inverse_stft.order
         both = torch.cat((order, order + len(order)))
         self.spectrum = copy.deepcopy(model.spectrum)
         self.spectrum.weight.data, self.spectrum.bias.data = model.spectrum.weight[both], model.spectrum.bias[both]
         self.register_buffer("to_bins", model.to_bins[:, order])
+        self.flow = OnnxFlow(model) if model.flows else None
 
     def forward(self, mel: Tensor, noise: Tensor | None = None) -> Tensor:
         """Returns the wave (S,); see the top of this file for the arguments."""
-        model, frames = self.model, mel.shape[1]
+        model, frames, hop = self.model, mel.shape[1], self.model.hop_length
         mel = F.pad(mel[None], (EDGE, EDGE), value=model.silence)
-        hidden = model.hidden_features(mel, None)
-        wave = self._mean(hidden, mel)
+        hidden = self._hidden(mel)
+        # A frame of the STFT reaches two hops from its centre: only these frames have samples within the result.
+        first, last = EDGE - 1, EDGE + frames + 2
+        wave = self._mean(hidden[:, first:last], mel[:, :, first:last])[:, 3 * hop // 2:][:, :frames * hop]
         if noise is not None:
-            wave = wave + model.residual(hidden, mel, noise[None], None)
-        start = EDGE * model.hop_length + model.hop_length // 2
-        return wave[0, start:start + frames * model.hop_length]
+            assert self.flow is not None
+            wave = wave + self.flow(hidden, mel, noise)
+        return wave[0]
+
+    def _hidden(self, mel: Tensor) -> Tensor:
+        """Returns what MelRateWaveGlow.hidden_features does."""
+        x = self.model.embedding(mel)[None]
+        for block in self.blocks:
+            x = block(x)
+        return self.model.norm(x)[0]
 
     def _mean(self, hidden: Tensor, mel: Tensor) -> Tensor:
         """Returns what MelRateWaveGlow._mean does."""
@@ -119,7 +132,7 @@ def save_onnx(path: Path, model: Vocoder, notes: dict[str, Any] | None = None,
     released.load_state_dict(tensors)
     network = trace_vocoder(released)
     _check(path, network.SerializeToString(), released, ALLOWED_ERROR)
-    quantize_products(network, products_in_8_bits(released.config.n_blocks))
+    quantize_products(network, products_in_8_bits(released.config))
     graph = serialize(network)
     _check(path, graph, released, ALLOWED_ERROR_IN_8_BITS)
     write_onnx(path, graph, about | {"checksum": stored_checksum(source)} if source else about)
@@ -133,10 +146,17 @@ def trace_vocoder(model: MelRateWaveGlow) -> "ModelProto":
     return trace(OnnxMelRate(model), inputs, ("wave",), dynamic)
 
 
-def products_in_8_bits(n_blocks: int) -> dict[str, float | None]:
-    """Returns the products of the mean's ConvNeXt blocks, four fifths of all work, with their inputs' lowest values."""
-    return {f"/blocks.{k}/{name}/MatMul": lowest for k in range(n_blocks)
-            for name, lowest in (("expand", None), ("project", LOWEST_GELU))}
+def products_in_8_bits(config: WaveGlowConfig) -> dict[str, float | None]:
+    """Returns the products that are computed in 8 bits, with the lowest values of their inputs where they are known.
+
+    Those of the ConvNeXt blocks, which are four fifths of all work of the mean, and those of the flow.
+    """
+    linear: dict[str, float | None] = {"expand": None, "project": LOWEST_GELU}
+    products = {f"/blocks.{k}/{name}": lowest for k in range(config.n_blocks) for name, lowest in linear.items()}
+    for k in range(config.n_flows):
+        products |= {f"/flow/layers.{k}/block/{name}": lowest for name, lowest in linear.items()}
+        products |= {f"/flow/layers.{k}/end": None, "/flow/condition": None}
+    return {f"{name}/MatMul": lowest for name, lowest in products.items()}
 
 
 @torch.no_grad()
