@@ -3,7 +3,7 @@
     pip install -r examples/requirements.txt
     uvicorn --factory examples.openai_server:make_app --port 8000        # base_url="http://127.0.0.1:8000/v1"
 
-The default format is mp3. There is one voice: `model`, `voice` and `instructions` are ignored.
+The default format is mp3. Texts have at most 4096 characters. `model`, `voice` and `instructions` are ignored.
 """
 import asyncio
 import io
@@ -24,6 +24,7 @@ from hparams import UserError
 from synthesis import Synthesizer
 
 RATE = 24000  # Hz: what clients expect of pcm, which has no header
+MOST_CHARACTERS, MOST_BYTES = 4096, 2**18  # of an input, as OpenAI has it; of a whole request
 WHOLE = {"mp3": ("MP3", "MPEG_LAYER_III"), "opus": ("OGG", "OPUS"), "flac": ("FLAC", "PCM_16")}  # of libsndfile
 MEDIA = {"wav": "audio/wav", "pcm": "audio/pcm", "mp3": "audio/mpeg", "opus": "audio/ogg", "flac": "audio/flac"}
 
@@ -43,8 +44,10 @@ def make_app() -> Starlette:
         await asyncio.to_thread(soundfile.write, sound, wave, RATE, encoding, format=form)
         return Response(sound.getvalue(), media_type=MEDIA[kind])
 
-    return Starlette(routes=[Route("/v1/audio/speech", speech, methods=["POST"])],
-                     exception_handlers={UserError: _refuse})
+    def refuse(_: Request, error: Exception) -> Response:
+        return JSONResponse({"error": {"message": str(error), "type": "invalid_request_error"}}, status_code=400)
+    return Starlette(routes=[Route("/v1/audio/speech", speech, methods=["POST"])], max_body_size=MOST_BYTES,
+                     exception_handlers={UserError: refuse})
 
 
 def _read_request(body: bytes) -> tuple[str, str, float]:
@@ -55,6 +58,8 @@ def _read_request(body: bytes) -> tuple[str, str, float]:
         fields = None
     if not isinstance(fields, dict) or not isinstance(fields.get("input"), str):
         raise UserError('the request: expected a JSON object with the text as "input"')
+    if len(fields["input"]) > MOST_CHARACTERS:
+        raise UserError(f"input: found {len(fields['input'])} characters, expected at most {MOST_CHARACTERS}; split it")
     kind, speed = fields.get("response_format", "mp3"), fields.get("speed", 1.0)
     if not isinstance(kind, str) or kind not in MEDIA:
         raise UserError(f"response_format: found {kind!r:.40}, expected {', '.join(MEDIA)}")
@@ -72,8 +77,3 @@ async def _samples(chunks: AsyncIterator[np.ndarray], rate: int, header: bool) -
     async for chunk in chunks:
         yield to_int16(resampler.resample_chunk(chunk)).astype("<i2").tobytes()
     yield to_int16(resampler.resample_chunk(np.zeros(0, np.float32), last=True)).astype("<i2").tobytes()
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    """Returns the protocol's answer to a request with a mistake."""
-    return JSONResponse({"error": {"message": str(error), "type": "invalid_request_error"}}, status_code=400)

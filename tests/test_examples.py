@@ -2,6 +2,7 @@
 import asyncio
 import gc
 import io
+import json
 import os
 import socket
 import subprocess
@@ -27,7 +28,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 from examples.openai_server import make_app
 from examples.turns import TurnTaker
 from examples.wyoming_server import Handler
-from synthesis import Synthesizer
+from synthesis import Stream, Synthesizer
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = ["Hello there.", "Are you well? Yes, I am.", "At 10:30 a.m., it rained.", "One. Two. Three."] * 2
@@ -114,7 +115,8 @@ def test_eight_openai_clients_get_what_one_gets(client) -> None:
     ({"input": ""}, "the text is empty"), ({"input": "\u2603"}, "\u2603"), ({"input": 5}, "the text as \"input\""),
     ({"input": "A [pause 2h] b."}, "[pause 2h]"), ({"speed": 9}, "speed: found 9, expected a number from 0.25 to 4"),
     ({"speed": "fast"}, "speed: found 'fast'"), ({"response_format": "aac"}, "expected wav, pcm, mp3, opus, flac"),
-    ({"stream_format": "sse"}, "stream_format")])
+    ({"stream_format": "sse"}, "stream_format"),
+    ({"input": "a" * 4097}, "input: found 4097 characters, expected at most 4096")])
 def test_openai_mistakes_are_told_in_one_line(client, options, found) -> None:
     with pytest.raises(openai.BadRequestError) as told:
         client.audio.speech.create(**{"model": "any", "voice": "alloy", "input": "Hi.", **options})
@@ -125,6 +127,21 @@ def test_openai_mistakes_are_told_in_one_line(client, options, found) -> None:
 def test_openai_requests_that_are_none_are_refused(client, body) -> None:
     with pytest.raises(openai.BadRequestError, match="expected a JSON object"):
         client.post("/audio/speech", cast_to=object, content=body)
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_openai_requests_that_are_too_long_are_refused(client, in_parts) -> None:
+    body = json.dumps({"input": "Hi.", "instructions": "a" * 2**18}).encode()
+    with pytest.raises(openai.APIStatusError) as told:
+        client.post("/audio/speech", cast_to=object, content=iter([body]) if in_parts else body)
+    assert (told.value.status_code, told.value.body) == (413, "Content Too Large")
+
+
+def test_the_longest_openai_input_is_said(client, monkeypatch) -> None:
+    def one_sample_each(self, text, speed):
+        return Stream(iter([np.ones(len(text), np.float32)]), [])
+    monkeypatch.setattr(Synthesizer, "stream", one_sample_each)
+    assert len(pcm(spoken(client, "\u2603" * 4096, response_format="pcm"))) == round(4096 * 24000 / 22050)
 
 
 async def converse(port: int, *requests, last: str = "audio-stop") -> list[Event]:
