@@ -68,6 +68,8 @@ def test_page_is_complete(command, tmp_path, monkeypatch):
     page = Page()
     page.feed(text)
     assert page.open == [] and "://" not in text and "$" not in text
+    page.references.remove("../web/dist/")  # there once it is built
+    assert "cd web && npm ci && npm start" in page.words
     for reference in page.references:
         assert reference[1:] in page.ids if reference[0] == "#" else (tmp_path / "page" / reference).is_file()
     assert len(page.players) == 5 and all(player["aria-label"] for player in page.players)
