@@ -11,6 +11,7 @@ from text.tables import (
     BEFORE_NUMBERS,
     BIBLE_BOOKS,
     DOTTED,
+    JOBS,
     NEVER_LAST,
     STREETS,
     TITLES,
@@ -23,6 +24,7 @@ _BOOK = "|".join(re.escape(book) for book in sorted(BIBLE_BOOKS, key=len, revers
 _ALSO_WORDS = frozenset("is cos sq ct av ter".split())  # of the streets, those that only count after a name
 _WITHOUT_STOP = frozenset("fig figs vol vols ch chap eq eqs sec pp pg bldg apt rm ext".split())
 _COUNTED = frozenset("a the my your his her this that phone account order id serial ticket total".split())
+_ARTICLES = frozenset("a an the this that its their his her our your my".split())
 _ORDINALS = {"1": "first ", "2": "second ", "3": "third ", "I": "first ", "II": "second ", "III": "third "}
 
 
@@ -59,6 +61,12 @@ def initial(match: re.Match[str]) -> str | None:
     return match[1]
 
 
+@rule(CAPITAL, r"([A-Z])\.(?= [a-z]{3})")
+def species(match: re.Match[str]) -> str | None:
+    """The E. of 'E. coli', without a pause."""
+    return match[1] if match[1] != "I" and word_before(match).lower() not in LETTER_AFTER - {"the", "an"} else None
+
+
 @rule(SMALL + CAPITAL, r"[vV]\.(?= [A-Z])")
 def case_name(match: re.Match[str]) -> str | None:
     """'Brown v. Board of Education' -> versus."""
@@ -73,6 +81,10 @@ def abbreviation(match: re.Match[str]) -> str | None:
         return BEFORE_NUMBERS[low]
     if word[0].isupper() and (low in TITLES or low in STREETS):
         return _title_or_street(match, low)
+    if low == "approx" and word_before(match).lower() in _ARTICLES and re.match(r" [a-z]", after(match, 2)):
+        return "approximate"
+    if low in ("incl", "excl") and re.match(r"\s*$|[,;:)]", after(match, 4)):
+        return "included" if low == "incl" else "excluded"
     if low in NEVER_LAST:
         return NEVER_LAST[low] if low != "re" else None
     if low == "no" and word_before(match).lower() in _COUNTED and re.match(r" [a-z]", after(match, 2)):
@@ -94,7 +106,8 @@ def _title_or_street(match: re.Match[str], low: str) -> str | None:
     text = match.string
     ends = ends_sentence(text, match.end())
     named = bool(re.match(r"\s+[A-Z]", after(match, 8))) and not ends
-    if low == "sr" and not named:  # "Sr. partners", not "Sr. Agnes"
+    following = compiled(r"\s([A-Za-z]+)").match(text, match.end())
+    if low == "sr" and (not named or following and following[1].lower() in JOBS):  # "Sr. Editor", not "Sr. Agnes"
         return "senior"
     left = before(match, 40)
     after_name = bool(re.search(r"(?:[A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th))\s$", left))
@@ -118,7 +131,9 @@ def bare_number_abbreviation(match: re.Match[str]) -> str | None:
     return BEFORE_NUMBERS[low] if low in _WITHOUT_STOP else None
 
 
-@rule(CAPITAL, r"Re(?=:)")
+@rule(CAPITAL, r"(Re|RE|Fwd?|FWD?)(?=:)")
 def subject_line(match: re.Match[str]) -> str | None:
-    """'Re: Your order' -> the word {R IY1}."""
-    return "{R IY1}" if begins_line(match) else None
+    """'Re: Your order' -> the word {R IY1}; 'Fwd: Your order' -> forward."""
+    if not (begins_line(match) or compiled(r"(?:Re|RE|Fwd?|FWD?): $").search(before(match, 6))):
+        return None
+    return "{R IY1}" if match[1].lower() == "re" else "forward"

@@ -3,8 +3,8 @@ import re
 
 from text.numbers import cardinal, spell_digits
 from text.phonemes import dictionary_entry, is_spelled
-from text.rule import DIGIT, LETTER, after, led_by, rule
-from text.tables import ADDRESS_SIGNS, DOMAINS, FILES
+from text.rule import CAPITAL, DIGIT, LETTER, after, before, led_by, near, rule
+from text.tables import ADDRESS_SIGNS, DOMAINS, FILES, KEYS
 
 _ENDINGS = DOMAINS | FILES
 
@@ -57,6 +57,30 @@ def domain_or_file(match: re.Match[str]) -> str | None:
         return say_address(match[0][:-2]) + f" dot {ending.upper()}"
     is_ending = ending in _ENDINGS and (match[1].islower() or match[0].isupper())
     return say_address(match[0].rstrip("/")) if is_ending else None
+
+
+@rule(".", r"\.([A-Za-z0-9]{1,5})(?![\w.])")
+def file_ending(match: re.Match[str]) -> str | None:
+    """'a .zip file' -> dot zip."""
+    ending = FILES.get(match[1].lower())
+    return f"dot {ending}" if ending and not before(match, 1).strip(" \n(\"'") else None
+
+
+@rule(CAPITAL, rf"(?:{'|'.join(KEYS)})(?:\s?[+-]\s?(?:{'|'.join(KEYS)}|F?\d{{1,2}}|[A-Z]|[a-z]\b)(?![a-z])){{1,4}}")
+def key_combination(match: re.Match[str]) -> str:
+    """Ctrl+Alt+Del -> control alt delete."""
+    parts = re.findall(r"[A-Za-z]+|\d+", match[0])
+    return " ".join(KEYS.get(part) or (cardinal(part) if part.isdecimal() else part.upper()) for part in parts)
+
+
+@rule("-", r"--?([A-Za-z][A-Za-z-]{0,30})(?=[\s=,.;:)]|$)")
+def command_option(match: re.Match[str]) -> str | None:
+    """'git commit -m' -> dash M, 'use --force' -> dash dash force; only near words of a command line."""
+    if before(match, 1).strip() or match[0][1] != "-" and len(match[1]) > 2 or not near(
+            match, "git|npm|pip|python|docker|curl|flags?|options?|command|install|commit|grep|tar|sudo|ssh"):
+        return None
+    name = " ".join(match[1].upper()) if len(match[1]) < 3 else match[1].replace("-", " ").lower()
+    return f"{'dash dash' if match[0][1] == '-' else 'dash'} {name}"
 
 
 @rule(LETTER + "_", r"[A-Za-z_]\w{0,40}(?:\.[A-Za-z_]\w{0,40}){1,6}(?:\(\))?(?![\w.])")

@@ -2,7 +2,7 @@
 import functools
 import re
 
-from text.numbers import cardinal, say_whole, spell_digits
+from text.numbers import cardinal, hundreds, say_whole, spell_digits
 from text.phonemes import dictionary_entry, is_spelled
 from text.rule import CAPITAL, LETTER, SMALL, after, before, compiled, rule, word_before
 from text.stops import LETTER_AFTER
@@ -91,7 +91,8 @@ def letters_and_digits(match: re.Match[str]) -> str | None:
     said = []
     for part in re.findall(r"[A-Za-z]+|\d+", match[0]):
         if part.isdecimal():
-            said.append(spell_digits(part) if len(part) > 4 else say_whole(part, years=len(part) == 4))
+            said.append(hundreds(part) if len(part) == 3 else spell_digits(part) if len(part) > 4 else
+                        say_whole(part, years=len(part) == 4))
         else:
             said.append(say_capitals(part) if part.isupper() else spell(part) if len(part) < 3 else part.lower())
     return " ".join(said)
@@ -113,9 +114,21 @@ def single_letter(match: re.Match[str]) -> str:
 def small_letter(match: re.Match[str]) -> str | None:
     """'x + y' -> X plus Y; i is a word, o is left as it is, and a is a letter beside an operator only."""
     if match[0] == "a" and not (re.match(r"\s?[=<>!&|+*/^²³⁰¹⁴⁵⁶⁷⁸⁹]", after(match, 2)) or
-                                re.search(r"[=<>&|+*/^]\s?$", before(match, 2))):
+                                re.search(r"[=<>|+*^]\s?$|[/&]$", before(match, 2))):
         return None
     return match[0] if match[0] == "o" else match[0].upper()
+
+
+@rule(LETTER, r"([f-hpu-wyFGP])\(([nrtx-z])\)")
+def function_of(match: re.Match[str]) -> str:
+    """f(x) -> F of X."""
+    return f"{match[1].upper()} of {match[2].upper()}"
+
+
+@rule(SMALL, r"([a-z]+)((?:[A-Z][a-z]+)+)(?![A-Za-z'])")
+def camel_case(match: re.Match[str]) -> str:
+    """getUserName -> get user name."""
+    return " ".join([match[1], *compiled("[A-Z][a-z]+").findall(match[2])]).lower()
 
 
 @rule(CAPITAL, r"[A-Z][a-z]*(?:[A-Z][a-z]+)+(?![A-Za-z'])")

@@ -8,6 +8,8 @@ from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, SOFTWARE, STATES, STATES
 _PHONE_WORDS = "call|phone|dial|number|tel|ring|fax|mobile|cell|text|contact|extension|reach|hotline|office"
 _SECRETS = "code|pin|passcode|password|combination"
 _NUMBERED_PAPERS = "invoice|order|ticket|case|account|confirmation|tracking|reference|serial|policy|member|id|badge"
+_PAPER_NUMBER_BEFORE = (r"(?i)\bext(?:ension|\.)? $|\b(?:ref|reference|serial|confirmation|tracking|account|acct)"
+                        r"\.? (?:no\.|number) #?$")
 _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
             r"Terrace|Parkway|Highway|Broadway|Square)\b")
 _SUBJECTS = ("bio|biology|chem|chemistry|math|physics|psych|psychology|econ|economics|english|history|philosophy|"
@@ -78,7 +80,8 @@ def zip_plus_four(match: re.Match[str]) -> str:
 @rule(DIGIT, r"\d{5}(?![\d,.-]*\d)")
 def zip_code(match: re.Match[str]) -> str | None:
     """'zip code 60614', digit by digit."""
-    return spell_digits(match[0]) if compiled(_ZIP_BEFORE).search(before(match, 32)) else None
+    town = before(match, 2) == ", " and compiled(r" [A-Z][a-z]+(?:[,.;]|$)").match(match.string, match.end())
+    return spell_digits(match[0]) if town or compiled(_ZIP_BEFORE).search(before(match, 32)) else None
 
 
 @rule(CAPITAL, r"([A-Z]{2})(?= (\d{5})\b|[.,;:)!?]|\s*$|\s[a-z])")
@@ -121,7 +124,10 @@ def code_or_key(match: re.Match[str]) -> str | None:
     words = _SECRETS if len(match[0]) == 4 else f"{_SECRETS}|{_NUMBERED_PAPERS}"
     led = compiled(rf"(?i)\b(?:{words})\b(?: no\.?| number)?(?: is| was|:)?(?: now| still)?(?: \d+, not)? #?$")
     is_count = len(match[0]) > 4 and match[0].endswith("000")  # "order 10000 of them"
-    is_end = len(match[0]) == 4 and led_by(match, "ends in|ending in")
+    if before(match, 1) == "#" and len(match[0]) > 4 and not is_count:
+        return spell_digits(match[0])
+    is_end = len(match[0]) == 4 and (led_by(match, "ends in|ending in") or compiled(_PAPER_NUMBER_BEFORE).search(
+        before(match, 32)) is not None)
     return spell_digits(match[0]) if led.search(before(match, 48)) and not is_count or is_end else None
 
 
@@ -131,10 +137,10 @@ def hexadecimal(match: re.Match[str]) -> str:
     return "zero X " + " ".join(spell_digits(sign) if sign.isdecimal() else sign.upper() for sign in match[1])
 
 
-@rule(DIGIT, r"802\.(\d{1,2})([a-z]{0,2})(?![\w])")
+@rule(DIGIT, r"802\.(\d{1,2})([a-z]{0,2}(?:/[a-z]{1,2}){0,5})(?![\w])")
 def wireless_standard(match: re.Match[str]) -> str:
     """802.11be -> eight oh two dot eleven B E."""
-    return " ".join(["eight oh two dot", cardinal(match[1]), *match[2].upper()])
+    return " ".join(["eight oh two dot", cardinal(match[1]), *match[2].replace("/", "").upper()])
 
 
 @rule(SMALL + CAPITAL, r"[vV](?:er\.? ?)?(\d+(?:\.\d+)+)(?![\d.]*\d)")
@@ -167,7 +173,7 @@ def _say_version(written: str) -> str:
 @rule(DIGIT, r"(7[0-8]7)(?:-([1-9]00|[1-9]\d?|10))?(s|'s)?(?![\d-])(?:(ER|LR|F|MAX)\b)?")
 def aircraft(match: re.Match[str]) -> str | None:
     """Boeing 737-900 -> seven thirty-seven nine hundred."""
-    if not (match[2] and match[2].endswith("00") or near(
+    if not (match[2] and match[2].endswith("00") or match[3] or near(
             match, "boeing|jets?|planes?|airliners?|aircraft|freighters?|airlines?|flew|jumbo|cockpit|runway", 30)):
         return None
     return hundreds(match[1]) + (f" {cardinal(match[2])}" if match[2] else "") + (
@@ -181,7 +187,7 @@ def company_3m(match: re.Match[str]) -> str | None:
                 r"tape|[a-z]+ed)\b", after(match, 14)):
         return "three M"
     led = compiled(r"(?:^|[.!?]\s)$").search(before(match, 12)) or led_by(
-        match, "at|for|by|from|with|join(?:ed)?|sued?|left|and|company|buy|bought|of")
+        match, "at|for|by|from|with|join(?:ed)?|sued?|left|and|company|buy|bought|of|against|(?:shares|stock|stake) in")
     return "three M" if led and not re.match(r" (?:[a-z]+s|people)\b", after(match, 20)) else None
 
 
@@ -231,5 +237,6 @@ def house_number(match: re.Match[str]) -> str:
 @rule(DIGIT, r"(\d{3})(?!\d)")
 def road_number(match: re.Match[str]) -> str | None:
     """'Highway 101', 'room 101', 'Biology 101' -> one oh one."""
-    led = led_by(match, f"highway|route|interstate|hwy|rte|flight|room|suite|ext\\.?|extension|{_SUBJECTS}")
-    return hundreds(match[0]) if led else None
+    airline = compiled(r"(?i:\bflight) [A-Z][A-Z0-9] ?$").search(before(match, 11))
+    led = led_by(match, f"highway|route|interstate|hwy|rte|flight|rm\\.|room|suite|ext\\.?|extension|{_SUBJECTS}")
+    return hundreds(match[0]) if airline or led else None

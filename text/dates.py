@@ -2,8 +2,8 @@
 import re
 
 from text.numbers import cardinal, ordinal, pairs, plural, say_whole, short_year, year
-from text.rule import CAPITAL, DIGIT, after, before, compiled, figure, led_by, near, rule
-from text.tables import CALENDAR, MONTHS
+from text.rule import CAPITAL, DIGIT, after, before, compiled, figure, led_by, near, rule, word_after
+from text.tables import CALENDAR, MONTHS, NOT_A_NOUN
 
 MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "May"), r"Sept\.?"])
 _WEEKDAYS = {short: name for short, name in CALENDAR.items() if name.endswith("day")}
@@ -108,11 +108,12 @@ def month_and_year(match: re.Match[str]) -> str:
     return f"{month_name(match[1])} {year(match[2])}"
 
 
-@rule(CAPITAL, rf"({_WEEKDAY})\.?(?:\s?([-–/&])\s?({_WEEKDAY})\.?)(?![A-Za-z])")
+@rule(CAPITAL, rf"(?:{_WEEKDAY})\.?(?:\s?[-–/&]\s?(?:{_WEEKDAY})\b\.?){{1,6}}(?![A-Za-z])")
 def weekday_range(match: re.Match[str]) -> str:
-    """Tue-Sat -> tuesday to saturday."""
-    joint = {"/": "", "&": "and "}.get(match[2], "to ")
-    return f"{_WEEKDAYS[match[1].lower()]} {joint}{_WEEKDAYS[match[3].lower()]}"
+    """Tue-Sat -> tuesday to saturday, Mon/Wed/Fri -> monday wednesday friday."""
+    joints = {"/": "", "&": "and", "-": "to", "–": "to"}
+    said = [joints.get(part) or _WEEKDAYS.get(part.lower(), "") for part in re.findall(r"[A-Za-z]+|[-–/&]", match[0])]
+    return " ".join(filter(None, said))
 
 
 @rule(CAPITAL, rf"({_WEEKDAY})(\.?)(?![A-Za-z'’])")
@@ -144,7 +145,8 @@ def early_year(match: re.Match[str]) -> str | None:
     """'In 1066 the Normans came', 'the year 1066' -> ten sixty-six."""
     if led_by(match, "year"):
         return pairs(match[0])
-    if not re.match(r"[.;:!?]|,?\s(?:the|a|he|she|it|they|we|when|at|by|and|was|were|in)\b|$", after(match, 8)):
+    following = after(match, 24)
+    if not re.match(r"[.;:!?]|,\s|$", following) and word_after(match).lower() not in NOT_A_NOUN:
         return None
     return pairs(match[0]) if led_by(match, "in|since|by|until|year|before|after|of|from") else None
 
@@ -175,7 +177,7 @@ def clock(match: re.Match[str]) -> str | None:
     return said + (f" {half.upper()} M" if half else "")
 
 
-@figure(DIGIT, r"(\d{2,3}):([0-5]\d)(?:\.(\d{1,3}))?(?![\d:])")
+@figure(DIGIT, r"(\d{2,3}|\d(?=:\d\d\.\d)):([0-5]\d)(?:\.(\d{1,3}))?(?![\d:])")
 def duration(match: re.Match[str]) -> str | None:
     """52:18 -> fifty-two eighteen; a ratio if both parts make a hundred."""
     if int(match[1]) + int(match[2]) == 100 or near(match, "ratio|odds|format|aspect|split|scale|mix", 20):

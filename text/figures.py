@@ -45,6 +45,12 @@ def say_power(sign: str, digits: str) -> str:
     return {"2": "squared", "3": "cubed"}.get(digits) or f"to the {ordinal(digits)}"
 
 
+@rule("-−", r"[-−](?= (?:\d|[a-z]\b|\())")
+def subtraction(match: re.Match[str]) -> str | None:
+    """'x² - 4', 'n - 1', '2^8 - 1' -> minus; a dash between words is a pause."""
+    return "minus" if compiled(r"(?:\^\d{1,4}|[²³)]|(?:^|[\s(=+*/\d])[b-hj-z]) $").search(before(match, 8)) else None
+
+
 @rule("^", r"\^(?:\{|\()?([-−]?)(\d{1,4})(?:\}|\))?(?!\w)")
 def power(match: re.Match[str]) -> str:
     """10^23 -> ten to the twenty-third."""
@@ -154,7 +160,7 @@ def multiple(match: re.Match[str]) -> str:
     return f"{say_amount(match[1])} times"
 
 
-@rule(DIGIT, r"(\d+(?:\.\d+)?)(?:k|K(?! [a-z]+s\b))(?![\w-])")
+@rule(DIGIT, r"(\d+(?:\.\d+)?)(?:k|K(?! (?!starts|begins|ends|runs|takes|finishes|goes|was|is|has)[a-z]+s\b))(?![\w-])")
 def distance_of_a_race(match: re.Match[str]) -> str | None:
     """'the 10k', 'ran a 5K' -> the ten K; 'the 40K users' are thousands."""
     if not compiled(r"(?i)\b(?:a|the|his|her|my|our|their|first|last|next|this|annual|ran|run|charity)\s$").search(

@@ -20,6 +20,11 @@ _CLOSE_TO = frozenset("to by beside behind upon enough together range friend fri
 _POLISH = frozenset("border government people language president sausage army man woman".split())
 _LED = frozenset("singer singers guitarist guitar vocals vocalist role actor actress author investigator counsel "
                  "lawyer designer developer engineer".split())
+_CONTAINS = frozenset("had has have contain contains contained of".split())
+_SAVED = frozenset("save saves saved saving lose loses lost risk risked change changed changes cost costs ruin ruined "
+                   "take took taken claim claimed claims many most more new".split())
+_GREW = frozenset("grew got felt went became grow get feel".split())
+_JUST = frozenset("just already finally recently once actually".split())
 _MADE = (["make"], ["makes"], ["made"], ["keep"], ["keeps"], ["kept"])
 _CENTURIES = frozenset("nineteen twenty two".split())  # "in 1998", "in 2019"
 _PAST_CUES = frozenset("yesterday ago last earlier once then before already when was were had said".split())
@@ -174,16 +179,22 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return _tense_of_read(words, pauses, index)
         case "used":
             return {"Y UW1 S T": _used_to(words, index)}
-        case "august" if before & {"determiner", "degree", "possessive"}:
-            return {"AO0 G AH1 S T": 4.0}
+        case "august":
+            return {"AO0 G AH1 S T": 4.0 if before & {"determiner", "degree", "possessive"} else -9.0}
         case "does" if (previous == "the" or "number" in before and previous != "one") and following != "not":
             return {"D OW1 Z": 8.0}
         case "number" if following == "of":
             return {"N AH1 M ER0": -9.0}
+        case "number" if previous in _GREW and (not following or pauses[index] or "preposition" in after):
+            return {"N AH1 M ER0": 12.0}
         case "minute" if "plural" in after and not before & {"determiner", "number"}:
             return {"M AY0 N UW1 T": 6.0}
+        case "lives" if previous in _SAVED:
+            return {"L AY1 V Z": 8.0}
         case "lives" if before & {"other", "singular", "third"}:
             return {"L IH1 V Z": 4.0}
+        case "house" if "plural" in before and "plural" in after:
+            return {"HH AW1 Z": 3.0}
         case "house" if not after & {"determiner", "number", "possessive", "object"}:
             return {"HH AW1 Z": -3.0}
         case "close" if following in _CLOSE_TO and not before & {"to", "modal", "do", "please", "not", "pronoun"}:
@@ -194,6 +205,12 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return {"L AY1 V": 12.0}
         case "lead" if following in _LED:
             return {"L IY1 D": 8.0}
+        case "lead" if words[max(0, index - 1):index + 2] == ["the", "lead", "out"]:
+            return {"L EH1 D": 8.0}
+        case "lead" if previous in _CONTAINS and (not following or pauses[index] or "preposition" in after):
+            return {"L EH1 D": 8.0}
+        case "object" if following == "to" and "plural" in before:
+            return {"AH0 B JH EH1 K T": 4.0}
         case "content" if before & {"object", "possessive"} and words[max(0, index - 2):index - 1] in _MADE:
             return {"K AH0 N T EH1 N T": 8.0}
         case "polish" if "be" in before or following in _POLISH:
@@ -242,6 +259,12 @@ def _tense_of_read(words: list[str], pauses: list[str], index: int) -> dict[str,
     if "modal" in left or "do" in left or "to" in left[-2:]:
         past -= 6.0
     previous = _classes_of(words[index - 1]) if index else ()
+    if index and words[index - 1].endswith("'d") and "if" in words[index:]:  # "I'd read it if I could"
+        return {"R EH1 D": -8.0}
+    if index > 1 and words[index - 1] in _JUST and {"pronoun", "third"} & set(_classes_of(words[index - 2])):
+        past += 6.0
+    if set(previous) & {"determiner", "adjective"} and words[index - 1] not in ("well", "widely"):  # "a good read"
+        return {"R EH1 D": -8.0}
     if set(previous) & {"third", "singular", "other"} or index and words[index - 1] == "who":
         past += 4.0
     past += _tells_past(_clause(words, pauses, index)) or _tells_past(words)

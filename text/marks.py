@@ -2,11 +2,11 @@
 import re
 
 from text.figures import say_power
-from text.phonemes import is_arpabet
-from text.rule import DIGIT, LETTER, after, before, begins_line, rule
+from text.phonemes import dictionary_entry, is_arpabet
+from text.rule import DIGIT, LETTER, after, before, begins_line, compiled, rule
 from text.tables import ABBREVIATIONS, GREEK, NEVER_LAST, OPERATORS, SHAPES, SIGNS
 
-_SHAPE = "|".join(map(re.escape, sorted(SHAPES, key=len, reverse=True)))
+_SHAPE = "|".join(re.escape(key) for key in sorted(SHAPES, key=len, reverse=True) if not key.isalpha())
 _SHAPE_STARTS = "".join(sorted({shape[0] for shape in SHAPES if not shape[0].isalnum()}))
 _OPERATOR = "|".join(map(re.escape, OPERATORS))
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
@@ -20,17 +20,23 @@ def pronunciation(match: re.Match[str]) -> str | None:
     return "{" + " ".join(match[1].split()) + "}" if is_arpabet(match[1]) else None
 
 
-@rule(LETTER + DIGIT + _SHAPE_STARTS, rf"(?:{_SHAPE})(?![A-Za-z0-9]|'[A-Za-rt-z]|\.[A-Za-z]|-\d)")
-def written_shape(match: re.Match[str]) -> str:
+@rule(LETTER + DIGIT + _SHAPE_STARTS, rf"(?:{_SHAPE}|[A-Za-z]{{1,14}})(?![A-Za-z0-9]|'[A-Za-rt-z]|\.[A-Za-z]|-\d)")
+def written_shape(match: re.Match[str]) -> str | None:
     """w/o -> without, C++ -> C plus plus, idk -> i don't know; what has a full stop is left to the abbreviations."""
     stopped = after(match, 1) == "." and match[0].lower() in ABBREVIATIONS | NEVER_LAST
-    return None if stopped else SHAPES[match[0]]
+    return None if stopped else SHAPES.get(match[0])
 
 
 @rule("*+-—–", r"[*+—–-](?=\s)")
 def bullet(match: re.Match[str]) -> str | None:
     """The mark of a list item at the start of a line: silence."""
     return "" if begins_line(match) else None
+
+
+@rule("[", r"\[\s{0,9}[Pp]ause\b[^\][]{0,40}\]")
+def pause_mark(match: re.Match[str]) -> str:
+    """'Wait. [pause 1.5s] Go!': a pause; text/plan.py cuts a text there and knows how long it lasts."""
+    return ","
 
 
 @rule("[", r"\[(?:\d{1,3}(?:[,–-] ?\d{1,3}){0,5}|[a-z]|note \d+|citation needed|sic)\]")
@@ -47,6 +53,12 @@ def superscript(match: re.Match[str]) -> str:
         return ""
     sign = "-" if digits[0] == "-" else ""
     return say_power(sign, digits.lstrip("+-"))
+
+
+@rule("(", r"\(\)")
+def empty_brackets(match: re.Match[str]) -> str | None:
+    """The () of 'getName() returns': silence."""
+    return "" if before(match, 1).isalnum() else None
 
 
 @rule("†‡", r"[†‡]+")
@@ -116,9 +128,13 @@ def power_of_letter(match: re.Match[str]) -> str:
 
 
 @rule("/", r"/")
-def slash_between_capitals(match: re.Match[str]) -> str | None:
-    """AC/DC: silence."""
+def slash_between_words(match: re.Match[str]) -> str | None:
+    """AC/DC, 'the on/off switch': silence; the slashes of a path are said."""
     if re.search(r"[A-Z]$", before(match, 1)) and re.match(r"[A-Z]", after(match, 1)):
+        return ""
+    left, right = compiled(r"(?:^|[\s(\"'-])([A-Za-z]{2,20})$").search(before(match, 22)), compiled(
+        r"([A-Za-z]{2,20})(?![/\w.])|([A-Za-z]{2,20})(?=\.?(?:\s|$))").match(match.string, match.end())
+    if left and right and all(map(dictionary_entry, (left[1].lower(), (right[1] or right[2]).lower()))):
         return ""
     return None
 

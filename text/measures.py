@@ -23,7 +23,7 @@ _TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star
 
 
 @figure(DIGIT, rf"({_FRACTION}|{NUMBER})(?:\s(hundred|thousand|million|billion|trillion))?([ -]?)({_UNIT})"
-               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³])?)?(?![A-Za-z0-9²³'\"$]|[-&/][A-Za-z\d])(?:(?<=[a-z])\.(?!\w))?")
+               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?(?![A-Za-z0-9²³'\"$]|[-&/][A-Za-z\d])(?:(?<=[a-z])\.(?!\w))?")
 def measurement(match: re.Match[str]) -> str | None:
     """5 km -> five kilometers, 3/4 tsp -> three quarters teaspoon, 5 m² -> five square meters."""
     amount, magnitude, space, unit, square, per, per_square = match.groups()
@@ -39,8 +39,17 @@ def measurement(match: re.Match[str]) -> str | None:
         said = say_amount(amount) + (f" {magnitude.lower()}" if magnitude else "")
     name = f"{_SQUARED[square] + ' ' if square else ''}{names.one if one else names.many}"
     if per:
-        name += f" per {_SQUARED[per_square] + ' ' if per_square else ''}{UNITS[per].one}"
+        name += f" per {_per(per, per_square)}"
     return f"{said} {name}"
+
+
+def _per(unit: str, square: str | None) -> str:
+    """What stands after "per": 'square meter', but 'second squared'."""
+    name = UNITS[unit].one
+    if not square:
+        return name
+    return f"{name} {'squared' if '2' in square or '²' in square else 'cubed'}" if name == "second" else (
+        f"{_SQUARED[square]} {name}")
 
 
 def _is_unit(match: re.Match[str], unit: str, space: str) -> bool:
@@ -165,7 +174,8 @@ def dose(match: re.Match[str]) -> str | None:
     """q6h -> every six hours; 'bid' only after a dose."""
     if match[1]:
         return f"every {cardinal(match[1])} {'days' if match[2] == 'd' else 'hours'}"
-    return DOSES[match[3]] if "." in match[3] or compiled(_DOSE_BEFORE).search(before(match, 24)) else None
+    sure = match[3] != "bid" or compiled(_DOSE_BEFORE).search(before(match, 24))
+    return DOSES[match[3]] if sure else None
 
 
 @rule(SMALL, r"per ([a-zA-Z]{2,5})(?![A-Za-z])")
@@ -175,7 +185,7 @@ def unit_after_per(match: re.Match[str]) -> str | None:
     return f"per {unit.one}" if unit and (match[1] == "min" or not dictionary_entry(match[1].lower())) else None
 
 
-@rule(DIGIT, r"\d x (?=\d)|(\d)x(?=\d+\s?(?:m|km|MB|GB|TB|mm)\b)")
+@rule(DIGIT, r"\d x (?=\d)(?!10[\^⁰¹²³⁴⁵⁶⁷⁸⁹⁻])|(\d)x(?=\d+\s?(?:m|km|MB|GB|TB|mm)\b)")
 def count_of_parts(match: re.Match[str]) -> str | None:
     """Reads the first number of a product of lengths: 4x100m -> four by ...; the unit is read with the next number."""
     return f"{cardinal(match[0][0])} by"

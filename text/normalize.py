@@ -55,6 +55,8 @@ def _transliterate(character: str, around: str) -> str:
         return ""
     if "\u2500" <= character <= "\u259f":  # lines and blocks of drawn boxes
         return " "
+    if character == "—" and len(around) == 3 and around[0].isalpha() and around[2].isalpha() and around[1] in "·‣":
+        return "-"  # the product of two units: N·m
     in_word = character in GREEK and len(_GREEK_LETTERS.findall(around)) > 1
     if character in _KEPT and not in_word or character.isascii():
         return character

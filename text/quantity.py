@@ -2,16 +2,17 @@
 import re
 
 from text.rule import before, compiled
-from text.tables import DETERMINERS, NOT_A_NOUN, NUMBER_WORDS
+from text.tables import DETERMINERS, NOT_A_NOUN, NOUNS_IN_LY, NUMBER_WORDS
 
-_NOUN_AFTER = re.compile(r"[ -]([a-z]+|[A-Z]{2,}s?)(?![A-Za-z'])")
+_NOUN_AFTER = re.compile(r"[ -](?:(?:dai|week|month|year|hour|night)ly )?([a-z]+|[A-Z]{2,}s?)(?![A-Za-z'])")
 _BEFORE = re.compile(r"([A-Za-z]+(?:'s|s')?|\d+)\s(?:\d+\s?[x×]\s?)?$")
 
 
 def is_adjective(match: re.Match[str]) -> bool:
     """True if a determiner or a number stands before the amount and a noun after it."""
     following = _NOUN_AFTER.match(match.string, match.end())
-    if not following or following[1] in NOT_A_NOUN or following[1].endswith(("ed", "ly")):
+    if not following or following[1] in NOT_A_NOUN or following[1].endswith("ed") or (
+            following[1].endswith("ly") and following[1] not in NOUNS_IN_LY):
         return False
     found = _BEFORE.search(before(match, 24))
     if not found:

@@ -22,7 +22,8 @@ from text.tables import (
 )
 
 # Words that no rule needs to look at; most words of a text are such
-_PLAIN_WORD = re.compile(r"(?![ivxlc]+\b|[a-z]\b)[a-z]+(?=[ ,;!?]|:(?!//)|\.?$|\. )|[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
+_PLAIN_WORD = re.compile(r"(?![ivxlc]+\b|[a-z]\b)(?=[a-z]*[aeiouy])[a-z]+(?=[ ,;!?]|:(?!//)|\.?$|\. )|"
+                         r"[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
 _NOT_PLAIN = frozenset(word for table in (
     BARE_TITLES, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS, DOSES,
     dict.fromkeys(("re", "per", "mailto"))) for key in table for word in (key, key.title()))
@@ -34,6 +35,8 @@ _MARKS = re.compile(r"[?!]")
 _PAUSES = frozenset(",;:.?!")
 _RANGE = re.compile(rf"\s?[-–]\s?(?=[{''.join(map(re.escape, CURRENCIES))}]?\.?\d)")
 _TIMES = re.compile(r"(\s?)([x×])\s?(?=\d)")
+_FACTOR = re.compile(r"10(?:\^|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻])|\d+(?:\.\d+)?\s?=")
+_SUM_BEFORE = re.compile(r"(?i)\b(?:what is|what's|calculate|compute|evaluate|solve|subtract) $|[-+×÷*] $")
 _GENITIVE = re.compile(r"'s(?![A-Za-z'])")
 _DIGITS = re.compile(r"\d+")
 _SERIES = re.compile(r"\d{1,20}(?:-\d{1,20}){2,6}(?![\w])")
@@ -137,15 +140,26 @@ def _join(text: str, start: int, stop: int) -> tuple[str, int]:
     """The word between a figure and the next one ("10-15", "12 x 15"), and where that starts; "" if none follows."""
     times = _TIMES.match(text, stop)
     if times:
-        return (" times" if times[2] == "×" and times[1] else " by"), times.end()
+        product = times[2] == "×" and times[1] or _FACTOR.match(text, times.end())
+        return (" times" if product else " by"), times.end()
     joint = _RANGE.match(text, stop)
     if not joint or text[joint.end() - 1:joint.end()] == "-" and text[stop] == " ":
         return "", stop
     low, high = _DIGITS.match(text, start), _DIGITS.match(text, joint.end())
     if low and high and low[0] == high[0] and low.end() == stop:  # fifty-fifty
         return "", joint.end()
-    subtracts = joint[0].strip() == "-" and compiled(r"\d+\s?=").match(text, joint.end())
+    if joint[0] == " - " and text[stop - 1].isalpha() and not _same_unit(text, start, stop, joint.end()):
+        return "", stop  # "He weighs 80 kg - 5 more than last year"
+    subtracts = joint[0].strip() == "-" and (compiled(r"[\d.]+\s?=").match(text, joint.end()) or joint[0] == " - " and (
+        _SUM_BEFORE.search(text, max(0, start - 12), start)))
     return (" minus" if subtracts else " to"), joint.end()
+
+
+def _same_unit(text: str, start: int, stop: int, following: int) -> bool:
+    """True if the letters after the figure text[start:stop] also stand after the next one, or both are hours."""
+    unit = compiled(r"[A-Za-z]+$").search(text, start, stop)
+    found = compiled(r"[$£€]?[\d.,:]+\s?([A-Za-z]+)").match(text, following)
+    return bool(unit and found) and (unit[0] == found[1] or found[1].lower() in ("a", "p", "am", "pm"))
 
 
 def pause_between(separator: str, last: bool = False, capital: bool = False) -> str:

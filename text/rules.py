@@ -18,6 +18,9 @@ RULES: tuple[Rule, ...] = (
     addresses.mail_address,
     codes.version_with_v,
     addresses.domain_or_file,
+    addresses.file_ending,
+    addresses.key_combination,
+    addresses.command_option,
     # Fixed shapes and abbreviations
     abbreviations.subject_line,
     abbreviations.dotted_abbreviation,
@@ -104,6 +107,7 @@ RULES: tuple[Rule, ...] = (
     figures.emergency_number,
     figures.plain_number,
     figures.minus,
+    figures.subtraction,
     # Places, titles, abbreviations with a full stop
     codes.state,
     codes.state_with_stop,
@@ -111,6 +115,7 @@ RULES: tuple[Rule, ...] = (
     codes.street_quarter,
     abbreviations.initials,
     abbreviations.initial,
+    abbreviations.species,
     abbreviations.case_name,
     abbreviations.abbreviation,
     abbreviations.title_without_stop,
@@ -124,11 +129,13 @@ RULES: tuple[Rule, ...] = (
     roman.roman_after_noun,
     # Capitals, letters among digits
     capitals.formula,
+    capitals.function_of,
     capitals.letter_and_letter,
     codes.model_with_letter,
     capitals.mixed_case,
     capitals.letters_and_digits,
     capitals.acronym,
+    capitals.camel_case,
     capitals.joined_words,
     capitals.single_letter,
     capitals.small_letter,
@@ -138,9 +145,12 @@ RULES: tuple[Rule, ...] = (
     words.elision_at_start,
     words.elision_at_end,
     words.plural_genitive,
+    words.letters_without_a_vowel,
     words.word,
     # Signs
+    marks.pause_mark,
     marks.footnote_in_brackets,
+    marks.empty_brackets,
     marks.superscript,
     marks.dagger,
     marks.footnote_star,
@@ -153,7 +163,7 @@ RULES: tuple[Rule, ...] = (
     figures.power,
     marks.power_of_letter,
     figures.per,
-    marks.slash_between_capitals,
+    marks.slash_between_words,
     marks.sign,
 )
 

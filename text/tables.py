@@ -88,8 +88,6 @@ OPERATORS = _words(_signs["operator"])
 GREEK = _words(_signs["greek"])
 ADDRESS_SIGNS = _words(_signs["address"])
 
-SHAPES = _words(load("shapes")["shape"])
-
 _acronyms = load("acronyms")
 PRONOUNCED = _words(_acronyms["pronounced"])
 SPELLED = _word_set(_acronyms["spelled"])
@@ -98,12 +96,24 @@ ALSO_WORDS = _word_set(_acronyms["also words"])
 _addresses = load("addresses")
 DOMAINS = _words(_addresses["domain"])
 FILES = _words(_addresses["file"])
+KEYS = _words(_addresses["key"])
 
 _names = load("names")
 STATES = _words(_names["state"])
 STATES_WITH_STOP = _words(_names["state with a stop"])
 BIBLE_BOOKS = _words(_names["bible book"])
 ELEMENTS = _word_set(_names["element"])
+
+
+
+def _with_capitals(shapes: dict[str, str]) -> dict[str, str]:
+    """Returns the shapes, and those in small letters also with a first capital: idk, Idk; not Rn, an element."""
+    capitals = {key.capitalize(): said for key, said in shapes.items()
+                if key.islower() and key.replace("/", "").isalpha() and key[1] != "/"}
+    return {**{key: said for key, said in capitals.items() if key not in ELEMENTS}, **shapes}
+
+
+SHAPES = _with_capitals(_words(load("shapes")["shape"]))
 
 _word_lists = load("words")
 NUMBERED = _word_set(_word_lists["numbered"])
@@ -113,6 +123,8 @@ ORDINAL_EVENTS = _word_set(_word_lists["ordinal event"])
 STARTERS = _word_set(_word_lists["starter"])
 FINITE_VERBS = _word_set(_word_lists["finite verb"])
 NOT_A_NOUN = _word_set(_word_lists["not a noun"])
+NOUNS_IN_LY = _word_set(_word_lists["noun in ly"])
+JOBS = _word_set(_word_lists["job"])
 NUMBER_WORDS = _word_set(_word_lists["number word"])
 DETERMINERS = _word_set(_word_lists["determiner"])
 LETTERED = _word_set(_word_lists["lettered"])

@@ -1,7 +1,8 @@
 """Rules for words: elisions, genitives, and every other word."""
 import re
 
-from text.rule import LETTER, after, before, rule
+from text.phonemes import pronounce
+from text.rule import LETTER, SMALL, after, before, rule
 from text.tables import ELISION_ENDS, ELISIONS, SHAPES
 
 _OPENING_QUOTE = re.compile(r"(?:^|(?<=[\s(\"—]))'(?!(?:tis|twas|em|til|cause|bout|n)\b)(?=[A-Za-z])")
@@ -40,6 +41,16 @@ def _closes_quotation(match: re.Match[str]) -> bool:
     later = after(match, 200)
     closing, opening = _CLOSING_QUOTE.search(later), _OPENING_QUOTE.search(later)
     return not (re.match(r" [a-z]", later) and closing and not (opening and opening.start() < closing.start()))
+
+
+@rule(SMALL, r"(?![a-z]*[aeiouy])[a-z]{2,5}('?s)?(?![A-Za-z'-])")
+def letters_without_a_vowel(match: re.Match[str]) -> str | None:
+    """'ssh', 'https', 'pdfs' -> S S H; not 'hmm', which the dictionary knows."""
+    plural = match[1] or ("s" if match[0].endswith("s") and len(match[0]) > 3 else "")
+    letters = match[0].removesuffix(plural)
+    if pronounce(match[0]) or not plural and match[0][-1] * 2 == match[0][-2:]:
+        return None
+    return " ".join(letters.upper()) + ("'s" if plural else "")
 
 
 @rule(LETTER, r"[A-Za-z]+(?:'[A-Za-z]+)*(?:-[A-Za-z]+(?:'[A-Za-z]+)*)*")
