@@ -11,7 +11,7 @@ const LIBRARIES = {
   "pyodide": ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"],
   "onnxruntime-web/dist": ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"],
 };
-const COMPRESSED = /\.(html|css|mjs|py|json|wasm|onnx|bin)$/;
+const COMPRESSED = /\.(html|css|mjs|py|json|wasm|onnx)$/;
 
 function fail(message) {
   console.error(`error: ${message}`);

@@ -61,13 +61,13 @@ def write_front_end(path: Path) -> None:
 
 
 def write_g2p(out: Path) -> None:
-    """Writes the network for unknown words: g2p.bin, its tensors as little-endian float32, and g2p.json, settings."""
+    """Writes the network for unknown words: g2p.bin, its tensors as little-endian float16, and g2p.json, settings."""
     network = load_g2p(WEIGHTS)
     tensors = [network.embedding, *(tensor for layer in network.layers for tensor in layer), *network.output]
     channels, outputs = network.output[0].shape
     about = {"letters": LETTERS, "channels": channels, "outputs": outputs, "classes": outputs // SLOTS,
              "kernel_sizes": [len(weight) // channels for weight, _ in network.layers], "phonemes": network.phonemes}
-    (out / "g2p.bin").write_bytes(b"".join(tensor.astype("<f4").tobytes() for tensor in tensors))
+    (out / "g2p.bin").write_bytes(b"".join(tensor.astype("<f2").tobytes() for tensor in tensors))
     (out / "g2p.json").write_text(json.dumps(about), encoding="utf-8")
 
 

@@ -1,9 +1,10 @@
 // The network for unknown words, computed as in text/g2p.py: the browser's Python has no NumPy.
 
 // Returns a function from a word to the best class of each of its slots. about: {letters, channels, kernel_sizes,
-// outputs, classes}; weights: Float32Array with the tensors of text.g2p.G2P in the order embedding, weight and bias of
-// each layer, weight and bias of the output.
-export function createNetwork({ letters, channels, kernel_sizes: kernelSizes, outputs, classes }, weights) {
+// outputs, classes}; file: ArrayBuffer, in half precision, of the tensors of text.g2p.G2P in the order embedding, weight
+// and bias of each layer, weight and bias of the output.
+export function createNetwork({ letters, channels, kernel_sizes: kernelSizes, outputs, classes }, file) {
+  const weights = fromHalf(new Uint16Array(file));
   let at = 0;
   const take = (count) => weights.subarray(at, at += count);
   const convolution = (size, width) => ({ size, weight: take(size * channels * width), bias: take(width) });
@@ -19,6 +20,12 @@ export function createNetwork({ letters, channels, kernel_sizes: kernelSizes, ou
     for (const layer of layers) addGated(state, convolve(state, channels, layer), channels);
     return bestClasses(convolve(state, channels, output), classes);
   };
+}
+
+// Returns numbers of half precision as Float32Array. Their exponents count from -15, those of float32 from -127.
+function fromHalf(halves) {
+  const bits = Uint32Array.from(halves, (half) => ((half & 0x8000) << 16) | ((half & 0x7fff) << 13));
+  return new Float32Array(bits.buffer).map((value) => value * 2 ** (127 - 15));
 }
 
 // Returns a convolution over the letters, (N, outputs), of a state (N, channels) with zeros at its ends.

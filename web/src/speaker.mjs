@@ -41,7 +41,7 @@ async function loadFrontEnd() {
   python.unpackArchive(archive, "zip", { extractDir: "/front_end" });
   python.runPython("import sys; sys.path.insert(0, '/front_end')");
   python.FS.writeFile("/front_end/front_end.py", source);
-  const network = createNetwork(about, new Float32Array(weights));
+  const network = createNetwork(about, weights);
   return python.pyimport("front_end").FrontEnd(network, JSON.stringify(about.phonemes));
 }
 

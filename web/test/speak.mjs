@@ -20,7 +20,7 @@ async function guess(page, { name, words }) {
     const here = (file) => new URL(file, location).href;
     const { createNetwork } = await import(here("g2p.mjs"));
     const about = await (await fetch(here("g2p.json"))).json();
-    const network = createNetwork(about, new Float32Array(await (await fetch(here("g2p.bin"))).arrayBuffer()));
+    const network = createNetwork(about, await (await fetch(here("g2p.bin"))).arrayBuffer());
     const start = performance.now();
     const classes = words.map(network);
     return { classes, milliseconds: (performance.now() - start) / words.length };
