@@ -83,6 +83,18 @@ def speech_row(speaker: Synthesizer, name: str, text: str, max_runs: int, speed:
                      len(speech.wave) / speech.sample_rate)
 
 
+def sound_row(speaker: Synthesizer, batch: int, max_runs: int) -> Row:
+    """Returns the row of ids -> wav, waves of FRAMES in memory, for `batch` random texts of equal length."""
+    readings, predict = readings_of(batch, SYMBOLS), speaker.mel_predictor.predict
+    speed = exact_speed(predict, readings[0])
+    seconds = sum(len(piece.mel[0]) for piece in predict(readings, speed)) * FRAME_SECONDS
+
+    def run() -> None:
+        mels = [piece.mel for piece in predict(readings, speed)]
+        list(speaker.vocoder.synthesize(mels, range(batch), None, 0.0))
+    return timed_row("ids -> wav, our vocoder", run, torch.device(speaker.device), max_runs, seconds, batch, SYMBOLS)
+
+
 def first_sound_row(speaker: Synthesizer, max_runs: int) -> Row:
     """Returns the row of the time until Synthesizer.stream gives the first samples of a minute of speech."""
     def wait_for_first() -> None:
@@ -117,7 +129,8 @@ def measure_ours(device: torch.device, tiny: bool) -> list[Row]:
     speed = exact_speed(speaker.mel_predictor.predict, read(SENTENCE, settings))
     rows += [speech_row(speaker, "our vocoder", SENTENCE, max_runs, speed),
              speech_row(speaker, f'our vocoder, "{WORD}"', WORD, max_runs),
-             first_sound_row(speaker, few_runs)]
+             first_sound_row(speaker, few_runs), sound_row(speaker, 1, max_runs)]
+    rows += [sound_row(speaker, batch, few_runs) for batch in BATCHES[device.type][1:2 if tiny else 4]]
     if not tiny:
         rows.append(speech_row(speaker, f"our vocoder, {count} sentences", " ".join([SENTENCE] * count), few_runs))
     if device.type == "cuda" or tiny:  # on a CPU it takes a minute

@@ -71,9 +71,9 @@ class OnnxVocoder:
             waves += _run(self.path, self.session, inputs)
         return waves
 
-    def wait(self, waves: list[np.ndarray]) -> list[np.ndarray]:
-        """Returns the waves of `start`."""
-        return waves
+    def wait(self, waves: list[np.ndarray]) -> tuple[list[np.ndarray], bool]:
+        """Returns the waves of `start`, and whether all samples are finite."""
+        return waves, all(np.isfinite(wave).all() for wave in waves)
 
 
 def _run(path: Path, session: "InferenceSession", inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -1,6 +1,6 @@
 """Vocoders that need PyTorch: a network in its fastest form on a device, and Griffin-Lim."""
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,14 +10,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from hparams import AudioConfig
 from runtime.graphs import RecordedFunction
-from waveglow import fastest
+from waveglow import MelRateWaveGlow, WaveGlow, fastest
 
 if TYPE_CHECKING:
     from waveglow import Vocoder
 
-# Mel frames in a batch, including padding. A frame takes about 1 MB in the published WaveGlow. On the CPU each mel is a
-# batch of its own: a larger batch is no faster, and padding costs time.
-FRAMES_PER_BATCH = {"cpu": 1, "cuda": 8000}
+# Mel frames in a batch on a GPU, including padding: a frame takes about 1 MB in the published WaveGlow, some 40 kB in a
+# vocoder at the mel rate. On the CPU each mel is a batch of its own: a larger batch is no faster, padding costs time.
+FRAMES_PER_BATCH = {WaveGlow: 8000, MelRateWaveGlow: 50_000}
 
 
 class TorchVocoder:
@@ -27,7 +27,8 @@ class TorchVocoder:
         self.network, self.device = network, next(network.parameters()).device
         self.silence = float(np.log(audio.log_floor))
         self.fast = fastest(network, RecordedFunction)
-        self.frames_per_batch, self.margin = FRAMES_PER_BATCH[self.device.type], network.margin
+        self.frames_per_batch = FRAMES_PER_BATCH[type(network)] if self.device.type == "cuda" else 1
+        self.margin = network.margin
 
     def noise_shape(self, frames: int) -> tuple[int, int]:
         """Returns the (channels, steps) of the noise for a number of frames."""
@@ -36,6 +37,8 @@ class TorchVocoder:
     def noise(self, frames: int, seed: int) -> Tensor:
         """Returns unit noise (channels, steps), drawn on the device: a CPU and a GPU draw other numbers."""
         channels, steps = self.noise_shape(frames)
+        if not channels:
+            return torch.empty(0, steps, device=self.device)
         generator = torch.Generator(self.device).manual_seed(seed)
         return torch.randn(steps, channels, generator=generator, device=self.device).t()
 
@@ -44,21 +47,28 @@ class TorchVocoder:
         tensor = torch.as_tensor(mel, device=self.device)
         return F.pad(tensor, (0, frames - tensor.shape[1]), value=self.silence)
 
-    def start(self, mels: Sequence[Tensor], noises: Sequence[Tensor], sigma: float | None) -> Tensor:
-        """Starts a batch of mels (M, T) with their noise. Returns waves (B, S) on the host, valid after `wait`."""
-        width = max(mel.shape[1] for mel in mels)
-        batch = torch.stack([self.pad(mel, width) for mel in mels])
+    def start(self, mels: Sequence[Tensor], noises: Sequence[Tensor], sigma: float | None) -> "StartedWaves":
+        """Starts a batch of mels (M, T) with their noise. Returns what `wait` takes."""
+        batch = pad_sequence([mel.t() for mel in mels], batch_first=True, padding_value=self.silence).transpose(1, 2)
         noise = pad_sequence([noise.t() for noise in noises], batch_first=True).transpose(1, 2)
         with torch.inference_mode():
             wave = self.fast.infer(batch, self.network.config.sigma if sigma is None else sigma, noise=noise,
-                                   mel_lengths=torch.tensor([mel.shape[1] for mel in mels]))
-            return wave.float().to("cpu", non_blocking=True)
+                                   mel_lengths=torch.tensor([mel.shape[1] for mel in mels])).float()
+            # On a GPU this is much faster than on the host, where the wave would be read once more.
+            finite = wave.isfinite().all().to("cpu", non_blocking=True)
+            return StartedWaves(wave.to("cpu", non_blocking=True), finite)
 
-    def wait(self, waves: Tensor) -> np.ndarray:
-        """Returns the waves (B, S) of `start` once the device has finished them."""
+    def wait(self, started: "StartedWaves") -> tuple[np.ndarray, bool]:
+        """Returns the waves (B, S) of `start` once the device has finished them, and whether all samples are finite."""
         if self.device.type == "cuda":
             torch.cuda.current_stream(self.device).synchronize()
-        return waves.numpy()
+        return started.waves.numpy(), bool(started.finite)
+
+
+class StartedWaves(NamedTuple):
+    """What a device computes; valid once it has finished."""
+    waves: Tensor  # (B, S) float32 on the host
+    finite: Tensor  # one truth value on the host
 
 
 class GriffinLim:
@@ -87,6 +97,6 @@ class GriffinLim:
         from audio import griffin_lim
         return griffin_lim(torch.stack(list(mels)), self.audio).numpy()
 
-    def wait(self, waves: np.ndarray) -> np.ndarray:
-        """Returns the waves of `start`."""
-        return waves
+    def wait(self, waves: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Returns the waves of `start`, and whether all samples are finite."""
+        return waves, bool(np.isfinite(waves).all())

@@ -73,12 +73,12 @@ class VocoderRunner:
             yield _fade(wave, start == 0, stop == total)
             start, size = stop, 2 * size
 
-    def _wait_for(self, started: Any) -> Sequence[np.ndarray]:
+    def _wait_for(self, started: Any) -> list[np.ndarray]:
         """Returns the waves (S,) of a batch that the vocoder started. Raises UserError if they are not finite."""
-        waves = list(self.vocoder.wait(started))
-        if not all(np.isfinite(wave).all() for wave in waves):
+        waves, are_finite = self.vocoder.wait(started)
+        if not are_finite:
             raise UserError("the weights give a sound that is not finite; copy or train them again")
-        return waves
+        return list(waves)
 
     def _denoised(self, wave: np.ndarray, strength: float) -> np.ndarray:
         """Returns a wave (S,) without this share of the vocoder's constant noise."""

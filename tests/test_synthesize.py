@@ -29,7 +29,7 @@ def steady(speaker, monkeypatch) -> Synthesizer:
     """A speaker whose vocoder makes 1 of every sample, so that only what synthesize.py does shapes the wave."""
     monkeypatch.setattr(speaker.vocoder.vocoder, "start", lambda mels, *rest: [
         np.ones(mel.shape[1] * HOP, np.float32) for mel in mels])
-    monkeypatch.setattr(speaker.vocoder.vocoder, "wait", list)
+    monkeypatch.setattr(speaker.vocoder.vocoder, "wait", lambda waves: (waves, True))
     return speaker
 
 
@@ -215,7 +215,7 @@ def test_a_stream_refuses_before_it_begins(speaker):
 
 
 def test_weights_that_say_nothing_finite(speaker, monkeypatch):
-    monkeypatch.setattr(speaker.vocoder.vocoder, "wait", lambda waves: [np.full(99 * HOP, np.nan, np.float32)])
+    monkeypatch.setattr(speaker.vocoder.vocoder, "wait", lambda waves: ([np.zeros(99 * HOP, np.float32)], False))
     for speak in (speaker.speak, lambda text: list(speaker.stream(text).chunks)):
         with pytest.raises(UserError, match="not finite"):
             speak("Hello.")

@@ -1,8 +1,9 @@
-"""Fast inference of WaveGlow on an NVIDIA GPU: float16 in the flows' networks, fused layers, composed weights.
+"""Fast inference of WaveGlow on an NVIDIA GPU, and the choice of the fast form of a vocoder.
 
-A step of a layer of the published network takes 1.25 MFLOP instead of 1.70 (see composed.py). Only the residual stream,
-the gated activations and a flow's output, 16 numbers for each step, pass through global memory. The large layer is
-limited by the traffic between multiprocessors and L2 cache, so its tiles are as large as the registers allow.
+For the published network: float16 in the flows' networks, fused layers, composed weights. A step of a layer takes 1.25
+MFLOP instead of 1.70 (see composed.py). Only the residual stream, the gated activations and a flow's output, 16 numbers
+for each step, pass through global memory. The large layer is limited by the traffic between multiprocessors and L2
+cache, so its tiles are as large as the registers allow.
 """
 import functools
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from torch import Tensor
 from hparams import WaveGlowConfig
 from runtime.fast_path import disagreement, first_that_agrees
 from waveglow.composed import Flow, Layer, chunk_depth, compose, conditioning, group_width
+from waveglow.fast_mel_rate import FastMelRate, without_cudnn
 from waveglow.model import WaveGlow
 from waveglow.vocoder import Vocoder
 
@@ -163,28 +165,30 @@ def _launch(tile: Tile) -> dict[str, int]:
     return {"num_warps": tile.warps, "num_stages": tile.stages}
 
 
-def fastest(model: Vocoder, record: Callable[[Callable[..., Any]], Callable[..., Any]]) -> FastWaveGlow | Vocoder:
-    """Returns the fastest implementation of a model on its device: FastWaveGlow on a GPU, else the model itself.
+def fastest(model: Vocoder, record: Callable[[Callable[..., Any]], Callable[..., Any]]
+            ) -> FastWaveGlow | FastMelRate | Vocoder:
+    """Returns the fastest implementation of a model on its device: on a GPU the fast one, else the model itself.
 
-    record: see FastWaveGlow. If that cannot run on a GPU or computes something else, one line is logged.
+    record: see FastWaveGlow. If the fast one cannot run on a GPU or computes something else, one line is logged.
     """
-    device = next(model.parameters()).device
-    if device.type != "cuda" or not isinstance(model, WaveGlow):
+    if next(model.parameters()).device.type != "cuda":
         return model
-    return first_that_agrees([lambda: FastWaveGlow(model, record)],
-                             lambda fast: disagreement({"wave": discrepancy(fast)}, ALLOWED), model, "fast vocoder",
-                             "using the plain one, several times slower")
+
+    def make() -> FastWaveGlow | FastMelRate:
+        return FastWaveGlow(model, record) if isinstance(model, WaveGlow) else FastMelRate(model, record)
+    return first_that_agrees([make], lambda fast: disagreement({"wave": discrepancy(fast)}, ALLOWED), model,
+                             "fast vocoder", "using the plain one, several times slower")
 
 
 @torch.inference_mode()
-def discrepancy(fast: FastWaveGlow) -> float:
+def discrepancy(fast: FastWaveGlow | FastMelRate) -> float:
     """Returns the relative error against the plain model in float32, for random mels of which one is short."""
     generator, frames, model = torch.Generator().manual_seed(0), 10, fast.model
-    device = fast.last_mixing.device
+    device = next(model.parameters()).device
     mel = torch.randn(2, model.config.n_mels, frames, generator=generator) - 5  # about as loud as speech
-    steps = frames * model.hop_length // model.config.n_group
-    noise = torch.randn(2, model.config.n_group, steps, generator=generator).to(device)
+    noise = torch.randn(2, *model.noise_shape(frames), generator=generator).to(device)
     lengths = torch.tensor([frames, 7], device=device)
-    expected = model.infer(mel.to(device), noise=noise, mel_lengths=lengths)
+    with without_cudnn():
+        expected = model.infer(mel.to(device), noise=noise, mel_lengths=lengths)
     found = fast.generate(mel.to(device), noise * model.config.sigma, lengths)
     return ((found - expected).norm() / expected.norm()).item()

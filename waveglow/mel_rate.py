@@ -96,7 +96,8 @@ class CouplingLayer(nn.Module):
 
     def _shift_and_scale(self, kept: Tensor, hidden: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Returns the shift and the log scale of the changed coefficients, from the kept ones and the mel."""
-        y = self.block(self.start(kept) + self.condition(hidden), mask)
+        y = self.start(kept.to(self.start.weight.dtype)) + self.condition(hidden)
+        y = self.block(y, None if mask is None else mask.to(y.dtype))
         shift, log_scale = self.end(self.norm(y)).float().chunk(2, 2)
         return shift, LOG_SCALE_BOUND * torch.tanh(log_scale / LOG_SCALE_BOUND)
 
@@ -105,7 +106,7 @@ class MelRateWaveGlow(nn.Module):
     """Mel and noise to wave (`infer`), mel and wave to noise (`forward`); see the top of this file.
 
     `infer` is differentiable and never waits for the GPU. Under autocast only the linear layers and convolutions run in
-    the lower precision.
+    the lower precision. Layers whose parameters are in half precision compute in it, see fast_mel_rate.py.
     """
     context = 16  # mel frames at each side of a training segment
     margin = 32  # mel frames at each side of a part of an utterance; what lies beyond changes no sample audibly
@@ -143,9 +144,10 @@ class MelRateWaveGlow(nn.Module):
     def noise_shape(self, frames: int, crop: int = 0) -> tuple[int, int]:
         """Returns the shape (channels, steps) of the noise that `infer` takes for a mel of so many frames.
 
-        frames: without the context. With crop = 0, `infer` adds EDGE frames at each end, which need noise too.
+        frames: without the context. With crop = 0, `infer` adds EDGE frames at each end, which need noise too. Without
+        a flow there are no channels.
         """
-        return self.hop_length, frames + 2 * (crop or EDGE)
+        return self.hop_length if self.flows else 0, frames + 2 * (crop or EDGE)
 
     def infer(self, mel: Tensor, sigma: float | None = None, noise: Tensor | None = None,
               mel_lengths: Tensor | None = None, crop: int = 0,
@@ -210,6 +212,7 @@ class MelRateWaveGlow(nn.Module):
     def hidden_features(self, mel: Tensor, mask: Tensor | None) -> Tensor:
         """Returns the hidden features (B, T, C) of a mel (B, M, T), natural log; mean and flow use them."""
         x = self.embedding(mel)
+        mask = None if mask is None else mask.to(x.dtype)
         for block in self.blocks:
             x = block(x, mask)
         return self.norm(x)
@@ -218,7 +221,7 @@ class MelRateWaveGlow(nn.Module):
         """Returns the first block's input (B, T, C) for a mel (B, M, T), natural log."""
         half = KERNEL_SIZE // 2
         x = (F.pad(mel, (half, half), value=self.silence) + 5) * 0.4  # about unit scale for speech
-        return self.input(x).transpose(1, 2)
+        return self.input(x.to(self.input.weight.dtype)).transpose(1, 2)
 
     def _mean(self, hidden: Tensor, mel: Tensor, mask: Tensor | None) -> Tensor:
         """hidden (B, T, C), mel (B, M, T) -> wave (B, T * hop) float32 by an inverse STFT."""
