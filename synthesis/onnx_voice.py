@@ -7,6 +7,7 @@ import numpy as np
 
 from hparams import AudioConfig, UserError
 from runtime.onnx_files import OnnxNetwork, open_session
+from synthesis.noise import normal_noise
 from synthesis.speech import PredictedMel
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ class OnnxVocoder:
     def noise(self, frames: int, seed: int) -> np.ndarray:
         """Returns unit noise (channels, steps) float32."""
         channels, steps = self.noise_shape(frames)
-        if not channels:
-            return np.zeros((0, steps), np.float32)  # spares the import of numpy.random
-        return np.random.default_rng(seed).standard_normal((steps, channels), np.float32).T
+        return normal_noise(steps * channels, seed).reshape(steps, channels).T
 
     def pad(self, mel: Any, frames: int) -> np.ndarray:
         """Returns a mel (M, T) with silence after it, (M, frames)."""

