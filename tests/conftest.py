@@ -9,6 +9,7 @@ if importlib.util.find_spec("torch"):
     from tests.networks import full_model, student, vocoder  # noqa: F401
 else:  # an environment of requirements-speak.txt
     _FOLDER = Path(__file__).parent
-    _SPOKEN = {path for pattern in ("test_speaking.py", "test_noise.py", "test_text_*.py") for path in _FOLDER.glob(pattern)
+    _PATTERNS = ("test_speaking.py", "test_noise.py", "test_text_*.py")
+    _SPOKEN = {path for pattern in _PATTERNS for path in _FOLDER.glob(pattern)
                if "\nimport torch\n" not in path.read_text(encoding="utf-8")}
     collect_ignore = sorted(path.name for path in set(_FOLDER.glob("test_*.py")) - _SPOKEN)
