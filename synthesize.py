@@ -54,7 +54,7 @@ def get_parser() -> argparse.ArgumentParser:
                         "for a published file")
     parser.add_argument("--denoise", type=float, default=0.0, metavar="STRENGTH",
                         help="take away WaveGlow's constant noise, 0 (default) to 1; 0.01 to 0.1 is usual")
-    parser.add_argument("--seed", type=int, default=0, help="of the vocoder's noise; the vocoder that ships uses none")
+    parser.add_argument("--seed", type=int, default=0, help="of the vocoder's noise; a vocoder without a flow has none")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--voice", metavar="NAME", help="a folder made by train.py --model voice, or the name of one "
                         "in voices/; default: the voice of the two packages' weights")
