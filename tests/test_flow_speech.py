@@ -1,4 +1,4 @@
-"""Speech by a vocoder with a flow: --seed and --sigma decide its noise, pieces and parts have the noise of the whole."""
+"""Speech by a vocoder with a flow: --seed and --sigma decide its noise; pieces and parts have that of the whole."""
 import dataclasses
 import shutil
 from pathlib import Path
