@@ -232,6 +232,11 @@ def test_rare_words_are_unknown_and_stand_among_known_words():
         assert [part for part in parts if look_up([part], [""], 0) is None] == [word.name]
 
 
+def test_a_held_out_word_is_not_its_own_relative():
+    found = measure_g2p.relatives({"cats": [], "cat": [], "zzyzx": [], "walking": []})
+    assert found == {"cats": "K AE1 T S".split(), "walking": "W AO1 K IH0 NG".split()}
+
+
 @pytest.mark.parametrize("heard, expected", [
     ("i saw zelinski on monday", "zelinski"), ("i saw the land ski on monday", "the land ski"),
     ("i saw on monday", ""), ("he saw zelinski monday", "zelinski"), ("", "")])

@@ -15,6 +15,8 @@ SENTENCES = [  # the word between stars, and how it is said
     ("Those towers *house* offices.", "HH AW1 Z"),
     ("The soil had *lead* in it.", "L EH1 D"),
     ("Get the *lead* out.", "L EH1 D"),
+    ("The road leads to a *lead* mine.", "L EH1 D"),
+    ("The *bass* player went to the lake to catch fish.", "B EY1 S"),
     ("They had *lead* roles.", "L IY1 D"),
     ("My cheek got *number* by the minute.", "N AH1 M ER0"),
     ("It is a quick *read*.", "R IY1 D"),

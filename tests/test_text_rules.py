@@ -105,6 +105,26 @@ CASES = {
         "at 6:31": "at six thirty-one", "Eqs. 3 and 4": "equations three and four", "App. C": "appendix c",
         "Roe v. Wade": "roe versus wade", "Rs. 99": "ninety-nine rupees", "the 5th c. B.C.": "the fifth century b c.",
         "ref. no. AB12": "reference number a b twelve"},
+    "more dates": {
+        "by Fri. 10/6": "by friday october sixth", "from 8/12-8/16": "from august twelfth to august sixteenth",
+        "1/2-3/4 cup": "one half to three quarters cup", "May 9-Sept. 3": "may ninth to september third",
+        "Mon: legs. Tue: arms.": "monday: legs. tuesday: arms.", "M-F, 9-5": "monday to friday, nine to five",
+        "a 30-yr low": "a thirty year low", "bake 1 h.": "bake one hour."},
+    "directions and places": {
+        "12 mi. SW of Ames": "twelve miles southwest of ames", "winds NE at 9": "winds northeast at nine",
+        "I-78 W to Ames": "i seventy-eight west to ames", "5 km N of it": "five kilometers north of it",
+        "Lee, D-Calif., said": "lee, d california, said", "SE Asia": "southeast asia", "class N of it": "class n of it",
+        "2217 E. Pine Ave.": "twenty-two seventeen east pine avenue.", "the cor. of 5th": "the corner of fifth",
+        "Conf. Rm. B": "conference room b", "County Rd. 9": "county road nine", "in Rd. 9": "in round nine"},
+    "teams and machines": {
+        "We are 8-3 and": "we are eight and three and", "lost 4-0 at home": "lost four to zero at home",
+        "We are 3-2 up": "we are three to two up",
+        "port 8080": "port eighty eighty", "port 8000": "port eight thousand",
+        "seats 12A and 12B": "seats twelve a and twelve b", "12B people": "twelve billion people",
+        "a 2A charger": "a two amp charger", "seat 2A": "seat two a",
+        "at 350 F for": "at three hundred fifty degrees fahrenheit for", "at 10 C Street": "at ten c street",
+        "no. 1Z999AA101": "number one z nine nine nine a a one zero one", "WINDOWS2000": "windows two thousand",
+        "a .gitignore file": "a dot gitignore file", "the end .then": "the end. then", "ls -la": "ls dash l a"},
     "sums and products": {
         "2^16 - 1 bits": "two to the sixteenth minus one bits", "What is 30 - 4?": "what is thirty minus four?",
         "3 - 5 days": "three to five days", "the n - 1 rows": "the n minus one rows",

@@ -1,7 +1,8 @@
 """Shows how a text is read: python -m text "Dr. Lee paid $3.50." [--markup KIND] [--lexicon words.txt]
 
 Prints, for each sentence, a line for each piece of it: what is written, what is said, and the rule that decided; then
-the phonemes that the voice gets. Words that no dictionary knows are marked: a small network guesses their phonemes.
+the phonemes that the voice gets. Words that no dictionary knows are marked: their phonemes are those of a stem or of
+another spelling that is known (hoodies, organised), or a small network guesses them.
 """
 import argparse
 import sys
@@ -43,7 +44,7 @@ def explain(text: str, lexicon: Lexicon | None = None) -> list[str]:
 
 
 def _reason(piece: Piece) -> str:
-    """Returns the name of the rule that read a piece, and whether the network says a word of it."""
+    """Returns the name of the rule that read a piece, and which of its words no dictionary knows."""
     parts = [] if piece.phonemes else piece.spoken.replace(",", "").replace("-", " ").split()
     unknown = [part for part in parts if look_up([part], [""], 0) is None]
     return piece.rule + (f" (unknown: {', '.join(unknown)})" if unknown else "")

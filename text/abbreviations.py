@@ -77,7 +77,8 @@ def case_name(match: re.Match[str]) -> str | None:
 def abbreviation(match: re.Match[str]) -> str | None:
     """No. 7 -> number, Dr. -> doctor, St. -> saint or street, Inc. -> incorporated."""
     word, low = match[1], match[1].lower()
-    if has_number(low, match.string, match.end()) and not _is_unit_before(match):
+    county_road = low == "rd" and word_before(match)[:1].isupper()
+    if has_number(low, match.string, match.end()) and not _is_unit_before(match) and not county_road:
         return BEFORE_NUMBERS[low]
     if word[0].isupper() and (low in TITLES or low in STREETS):
         return _title_or_street(match, low)

@@ -3,7 +3,7 @@ import re
 
 from text.numbers import cardinal, spell_digits
 from text.phonemes import dictionary_entry, is_spelled
-from text.rule import CAPITAL, DIGIT, LETTER, after, before, led_by, near, rule
+from text.rule import CAPITAL, DIGIT, LETTER, after, before, compiled, led_by, near, rule
 from text.tables import ADDRESS_SIGNS, DOMAINS, FILES, KEYS
 
 _ENDINGS = DOMAINS | FILES
@@ -59,11 +59,13 @@ def domain_or_file(match: re.Match[str]) -> str | None:
     return say_address(match[0].rstrip("/")) if is_ending else None
 
 
-@rule(".", r"\.([A-Za-z0-9]{1,5})(?![\w.])")
+@rule(".", r"\.([A-Za-z0-9]{1,12})(?![\w.])")
 def file_ending(match: re.Match[str]) -> str | None:
-    """'a .zip file' -> dot zip."""
+    """'a .zip file' -> dot zip, 'edit .bashrc' -> dot bashrc."""
     ending = FILES.get(match[1].lower())
-    return f"dot {ending}" if ending and not before(match, 1).strip(" \n(\"'") else None
+    is_file = ending or match[1].islower() and compiled(
+        r" (?:files?|folders?|director|extension|format)|(?<=rc)|(?<=ignore)|(?<=env)").match(match.string, match.end())
+    return f"dot {ending or _say_part(match[1])}" if is_file and not before(match, 1).strip(" \n(\"'") else None
 
 
 @rule(CAPITAL, rf"(?:{'|'.join(KEYS)})(?:\s?[+-]\s?(?:{'|'.join(KEYS)}|F?\d{{1,2}}|[A-Z]|[a-z]\b)(?![a-z])){{1,4}}")
@@ -77,7 +79,7 @@ def key_combination(match: re.Match[str]) -> str:
 def command_option(match: re.Match[str]) -> str | None:
     """'git commit -m' -> dash M, 'use --force' -> dash dash force; only near words of a command line."""
     if before(match, 1).strip() or match[0][1] != "-" and len(match[1]) > 2 or not near(
-            match, "git|npm|pip|python|docker|curl|flags?|options?|command|install|commit|grep|tar|sudo|ssh"):
+            match, "ls|cd|rm|run|git|npm|pip|python|docker|curl|flags?|options?|command|install|grep|tar|sudo|ssh"):
         return None
     name = " ".join(match[1].upper()) if len(match[1]) < 3 else match[1].replace("-", " ").lower()
     return f"{'dash dash' if match[0][1] == '-' else 'dash'} {name}"

@@ -1,7 +1,7 @@
 """Rules for numbers that name something: telephones, postal codes, versions, models, keys, addresses of houses."""
 import re
 
-from text.numbers import cardinal, hundreds, say_whole, spell_digits
+from text.numbers import cardinal, hundreds, pairs, say_whole, spell_digits, year
 from text.rule import CAPITAL, DIGIT, SMALL, after, before, compiled, led_by, near, rule, word_before
 from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, SOFTWARE, STATES, STATES_WITH_STOP
 
@@ -105,6 +105,12 @@ def state_with_stop(match: re.Match[str]) -> str | None:
     return STATES_WITH_STOP[match[1]] if compiled(r"[A-Z][a-z]+, $").search(before(match, 20)) else None
 
 
+@rule(CAPITAL, rf"([DRI])-({'|'.join(sorted({*STATES, *STATES_WITH_STOP}, key=len, reverse=True))})\b\.?")
+def party_and_state(match: re.Match[str]) -> str:
+    """'Rep. Lee, D-Calif.' -> D california."""
+    return f"{match[1]} {STATES.get(match[2]) or STATES_WITH_STOP[match[2]]}"
+
+
 @rule(CAPITAL, r"ISBN(?:-1[03])?:?\s?([\dX][\dX -]{8,16}[\dX])(?!\d)")
 def isbn(match: re.Match[str]) -> str:
     """ISBN 978-1-4493-5573-9, digit by digit."""
@@ -129,6 +135,14 @@ def code_or_key(match: re.Match[str]) -> str | None:
     is_end = len(match[0]) == 4 and (led_by(match, "ends in|ending in") or compiled(_PAPER_NUMBER_BEFORE).search(
         before(match, 32)) is not None)
     return spell_digits(match[0]) if led.search(before(match, 48)) and not is_count or is_end else None
+
+
+@rule(DIGIT + CAPITAL, r"(?=\d*[A-Z])(?=[A-Z]*\d)[A-Z\d]{9,40}(?![A-Za-z\d-])")
+def long_code(match: re.Match[str]) -> str | None:
+    """'tracking no. 1Z999AA10123456784', sign by sign; not a word with a number, as WINDOWS2000."""
+    if re.search(r"[A-Z]{5}", match[0]):
+        return None
+    return " ".join(spell_digits(sign) if sign.isdecimal() else sign for sign in match[0])
 
 
 @rule(DIGIT, r"0[xX]([0-9A-Fa-f]{1,32})(?!\w)")
@@ -200,6 +214,30 @@ def street_direction(match: re.Match[str]) -> str | None:
     return DIRECTIONS[match[1].lower()] if name.match(match.string, match.end()) or match[2] and numbered else None
 
 
+@rule(CAPITAL, r"([NS][EW]?|[EW])(?![A-Za-z'.])")
+def compass(match: re.Match[str]) -> str | None:
+    """'winds NW at 9 mph', '12 mi. SW of Ames' -> southwest."""
+    of = re.match(r" of\b", after(match, 4))
+    led = led_by(match, r"miles|mi\.?|km|blocks" if of else "moving|heading|headed|facing|winds?|from the|to the|the")
+    region = match[0] in ("SE", "SW", "NW") and re.match(r" [A-Z][a-z]", after(match, 3))  # "SE Asia"
+    is_name = len(match[0]) == 1 and not of or re.match(r" [A-Z]", after(match, 2))
+    return DIRECTIONS[match[1].lower()] if region or (led or of and len(match[0]) > 1) and not is_name else None
+
+
+@rule(CAPITAL, r"(I|US|SR|Hwy|Highway|Route|Rte)\.?[- ](\d{1,3}) ([NSEW])(?![A-Za-z.'])")
+def road_and_direction(match: re.Match[str]) -> str:
+    """I-78 W -> I seventy-eight west."""
+    road, number, direction = match.groups()
+    name = {"Hwy": "highway", "Rte": "route"}.get(road, road.lower() if len(road) > 2 else " ".join(road))
+    return f"{name} {hundreds(number) if len(number) == 3 else cardinal(number)} {DIRECTIONS[direction.lower()]}"
+
+
+@rule(DIGIT, r"\d{4}(?![\d,.:/-]*\d|\w)")
+def port_number(match: re.Match[str]) -> str | None:
+    """'port 8080' -> eighty eighty."""
+    return pairs(match[0]) if led_by(match, "port") and match[0][2:] != "00" != match[0][1:3] else None
+
+
 @rule(CAPITAL, r"(N\.?[EW]\.?|S\.?[EW]\.?)(?![A-Za-z])")
 def street_quarter(match: re.Match[str]) -> str | None:
     """'Massachusetts Ave. NW' -> northwest."""
@@ -216,8 +254,19 @@ def record_of_games(match: re.Match[str]) -> str | None:
 
 
 @rule(DIGIT, r"(\d{1,3})-(\d{1,3})(?= (?:(?:this|last) (?:year|season)|on the (?:year|season)|overall|at home)\b)")
-def record_of_season(match: re.Match[str]) -> str:
-    """'The team is 9-3 this year' -> nine and three."""
+def record_of_season(match: re.Match[str]) -> str | None:
+    """'The team is 9-3 this year' -> nine and three; 'lost 4-0 at home' is the score of a game."""
+    if led_by(match, "won|lost|beat|drew|win|loss|victory"):
+        return None
+    return f"{cardinal(match[1])} and {cardinal(match[2])}"
+
+
+@rule(DIGIT, r"(\d{1,2})-(\d{1,2})(?! (?:up|down|ahead|behind|to|against|on|in favor|favou?rites?)\b)(?![\d/-])")
+def record_of_team(match: re.Match[str]) -> str | None:
+    """'The Packers are 8-3', 'improved to 8-3' -> eight and three."""
+    if near(match, "odds|vote|score|ages|pages", 40) or not led_by(
+            match, "are|went|record (?:of|is|was)|improved? to|fell to|dropped to"):
+        return None
     return f"{cardinal(match[1])} and {cardinal(match[2])}"
 
 
@@ -230,7 +279,7 @@ def model_with_letter(match: re.Match[str]) -> str:
 @rule(DIGIT, rf"(\d{{1,5}})([A-D]?)(?= (?:[NSEW]\.? )?(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+) {_STREETS})")
 def house_number(match: re.Match[str]) -> str:
     """'250 W. Oak Ave.' -> two fifty; '1600 Main St.' -> sixteen hundred; '221B Baker Street' -> two twenty-one B."""
-    number = hundreds(match[1]) if len(match[1]) == 3 else say_whole(match[1])
+    number = {3: hundreds, 4: year}.get(len(match[1]), say_whole)(match[1])
     return f"{number} {match[2]}".rstrip()
 
 

@@ -15,7 +15,8 @@ _TIME_BEFORE = (
     r"(?i)\b(?:on|by|until|till|since|before|after|every|next|last|this|each|from|through|to|of|in|early|late|mid"
     r"|noon|night|morning|evening|afternoon|and|or|past|starting|ending|due|closed|open)\s$")
 _DATE_BEFORE = (r"(?i)(?:\b(?:on|by|until|till|since|before|after|due|dated|date|through|thru|starting|starts|begins|"
-                r"ends|effective|expires|deadline|birthday|(?:mon|tues|wednes|thurs|fri|satur|sun)day),?|:)\s$")
+                r"ends|effective|expires|deadline|birthday|(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
+                r"(?:mon|tues?|wed|thurs?|thu|fri|sat|sun)\.?),?|:)\s$")
 _MOVED_BEFORE = r"(?i)\b(?:to|from|for|is|was|between|and|of|the)\s$"
 _FRACTION_AFTER = r"\s(?:of|cups?|tsp|tbsp|inch|mile|hour|pound|lb|oz|the|full|empty|done)\b|[\"”]"
 _FRACTION_DENOMINATORS = frozenset("2 3 4 5 6 8 10 12 16 20".split())
@@ -79,6 +80,28 @@ def month_and_day(match: re.Match[str]) -> str | None:
     return None
 
 
+@rule(DIGIT, r"(\d\d?)/(\d\d?)\s?[-–]\s?(\d\d?)/(\d\d?)(?![\d/])")
+def days_with_slash(match: re.Match[str]) -> str | None:
+    """'from 8/12-8/16' -> august twelfth to august sixteenth; not '1/2-3/4 cup'."""
+    month, day, last_month, last_day = map(int, match.groups())
+    if not (1 <= month <= 12 >= last_month >= 1 and 1 <= day <= 31 >= last_day >= 1) or compiled(
+            _FRACTION_AFTER).match(match.string, match.end()):
+        return None
+    fractions = month < day and last_month < last_day and {match[2], match[4]} <= _FRACTION_DENOMINATORS
+    if fractions and not compiled(_DATE_BEFORE).search(before(match, 12)) and not led_by(match, "from|between|dates"):
+        return None
+    return (f"{MONTHS[month - 1].lower()} {ordinal(match[2])} to "
+            f"{MONTHS[last_month - 1].lower()} {ordinal(match[4])}")
+
+
+@rule(CAPITAL, rf"({MONTH}) (\d\d?)(?:st|nd|rd|th)?\s?[-–]\s?({MONTH}) (\d\d?)(?:st|nd|rd|th)?(?![\d:%/]|\.\d)"
+               r"(?:,? (\d{4})(?!\d))?")
+def days_of_months(match: re.Match[str]) -> str:
+    """June 10-Aug. 2 -> june tenth to august second."""
+    said = f"{month_name(match[1])} {ordinal(match[2])} to {month_name(match[3])} {ordinal(match[4])}"
+    return said + (f", {year(match[5])}" if match[5] else "")
+
+
 @rule(DIGIT, rf"(\d\d?)(?:st|nd|rd|th)?(?:\s|-)(?:of )?({MONTH})(?![a-z])(?:[,-]? ?(\d{{4}})(?!\d))?")
 def day_before_month(match: re.Match[str]) -> str | None:
     """3 May 1876 -> the third of may eighteen seventy-six."""
@@ -122,6 +145,8 @@ def weekday(match: re.Match[str]) -> str | None:
     low, text = match[1].lower(), match.string
     date_follows = compiled(rf",?\s(?:{MONTH}|\d)(?![a-z])").match(text, match.end())
     led = compiled(_TIME_BEFORE).search(before(match, 12)) is not None
+    if after(match, 1) == ":" and compiled(r"(?:^|[.!?;\n]\s?)$").search(before(match, 3)):  # "Mon: legs. Tue: arms"
+        return _WEEKDAYS[low]
     if low in _CLEAR_WEEKDAYS and (match[2] or led or date_follows) or date_follows or led and (
             match[2] or low == "wed" or not re.match(r"\s?[A-Za-z]", after(match, 2))):
         return _WEEKDAYS[low]

@@ -106,7 +106,7 @@ def score_with_context(match: re.Match[str]) -> str | None:
     return f"{say_whole(match[1])} out of {say_whole(match[2])}"
 
 
-@rule(DIGIT, r"(?:(\d{1,4})[ -])?(\d{1,4})/(\d{1,4})(?:st|nd|rd|th)?s?(?![\d/A-Za-z])")
+@figure(DIGIT, r"(?:(\d{1,4})[ -])?(\d{1,4})/(\d{1,4})(?:st|nd|rd|th)?s?(?![\d/A-Za-z])")
 def fraction(match: re.Match[str]) -> str:
     """3/4 -> three quarters, 1 1/2 -> one and a half, 24/7 -> twenty-four seven."""
     whole, over, under = match.groups()
@@ -173,6 +173,8 @@ def distance_of_a_race(match: re.Match[str]) -> str | None:
 def thousands(match: re.Match[str]) -> str | None:
     """40K -> forty thousand, 3M -> three million."""
     if " " in match[0] or word_before(match).lower() in NUMBERED:
+        return None
+    if match[2] == "B" and near(match, r"\d+[ACD]\b", 16):  # "seats 12A and 12B"
         return None
     screen = compiled(r"\s?(?:run|race|walk|video|display|monitor|screen|tv|TV|marathon|resolution|Ultra)\b")
     if match[2] in "kK" and (screen.match(match.string, match.end()) or match[0] in ("4K", "8K") and

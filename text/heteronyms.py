@@ -24,6 +24,8 @@ _CONTAINS = frozenset("had has have contain contains contained of".split())
 _SAVED = frozenset("save saves saved saving lose loses lost risk risked change changed changes cost costs ruin ruined "
                    "take took taken claim claimed claims many most more new".split())
 _GREW = frozenset("grew got felt went became grow get feel".split())
+_MUSIC = frozenset("player players guitar guitarist drum drums clef line lines singer voice solo note notes".split())
+_OF_METAL = frozenset("mine mines miner miners mining smelter smelters free acetate".split())
 _JUST = frozenset("just already finally recently once actually".split())
 _MADE = (["make"], ["makes"], ["made"], ["keep"], ["keeps"], ["kept"])
 _CENTURIES = frozenset("nineteen twenty two".split())  # "in 1998", "in 2019"
@@ -183,6 +185,8 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return {"AO0 G AH1 S T": 4.0 if before & {"determiner", "degree", "possessive"} else -9.0}
         case "does" if (previous == "the" or "number" in before and previous != "one") and following != "not":
             return {"D OW1 Z": 8.0}
+        case "bass" if following in _MUSIC:
+            return {"B EY1 S": 12.0}
         case "number" if following == "of":
             return {"N AH1 M ER0": -9.0}
         case "number" if previous in _GREW and (not following or pauses[index] or "preposition" in after):
@@ -203,6 +207,8 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return {"P R EH1 Z AH0 N T": 4.0}
         case "live" if not index and following == "from":
             return {"L AY1 V": 12.0}
+        case "lead" if following in _OF_METAL:
+            return {"L EH1 D": 8.0}
         case "lead" if following in _LED:
             return {"L IY1 D": 8.0}
         case "lead" if words[max(0, index - 1):index + 2] == ["the", "lead", "out"]:

@@ -54,7 +54,8 @@ def _per(unit: str, square: str | None) -> str:
 
 def _is_unit(match: re.Match[str], unit: str, space: str) -> bool:
     """Returns whether the letters after a number are this unit, and not a word, a name or a seat."""
-    if space and unit in _ATTACHED or unit in _SPACED and space != " ":
+    hours = unit == "h" and re.match(r"[.,;)]|\s*$", after(match, 2))  # "Cook for 1 h."
+    if space and unit in _ATTACHED and not hours or unit in _SPACED and space != " ":
         return False
     if space == "-" and unit not in HYPHENATED_UNITS or space == " " and unit in _PREFIXED_NAMES:
         return False
@@ -156,7 +157,8 @@ def angle(match: re.Match[str]) -> str:
     return " ".join(said + ([_COMPASS[match[4]]] if match[4] else []))
 
 
-@figure(DIGIT, r"(\d{1,4}(?:\.\d+)?)([FC])(?![\w'&-]|\.\w)")
+@figure(DIGIT, r"(\d{1,4}(?:\.\d+)?)(?:(?<=\d\d) (?=[FC](?:[,;.)]|$| (?:for|until|and|or|in|then))))?([FC])"
+               r"(?![\w'&-]|\.\w)")
 def temperature(match: re.Match[str]) -> str | None:
     """95F -> ninety-five degrees fahrenheit; not seat 12C nor a bra in 34C."""
     previous = word_before(match)
@@ -166,6 +168,15 @@ def temperature(match: re.Match[str]) -> str | None:
         return None
     return f"{say_amount(match[1])} degree{'' if match[1] == '1' else 's'} " + (
         "fahrenheit" if match[2] == "F" else "celsius")
+
+
+@figure(DIGIT, r"(\d+(?:\.\d+)?) ?A(?![\w'&-]|\.\w)")
+def amperes(match: re.Match[str]) -> str | None:
+    """'a 2A charger' -> two amp; a seat or a flat is no current."""
+    if word_before(match).lower() in NUMBERED or not near(
+            match, r"\d+ ?V\b|volts?|adapt[eo]r|charger|fuse|current|amps?|USB|outlet|breaker|circuit|[AD]C\b", 30):
+        return None
+    return f"{say_amount(match[1])} amp{'' if match[1] == '1' or re.match(r' [a-z]', after(match, 2)) else 's'}"
 
 
 @rule(LETTER, r"(?:q(\d{1,2})(h|hr|hrs|d)|(qd|qod|bid|tid|qid|prn|qhs|b\.i\.d\.|t\.i\.d\.|q\.i\.d\.|q\.d\.|p\.r\.n\."

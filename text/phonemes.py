@@ -1,4 +1,4 @@
-"""The ARPAbet front end: a word -> its phonemes, of a word that is in no dictionary by the network of text/g2p.py.
+"""The ARPAbet front end: a word -> its phonemes, of an unknown one by text/spellings.py or the network of text/g2p.py.
 
 A known word is given CMUdict's first entry, a heteronym (read, lead, live, wind, ...) the reading that its context asks
 for. Two files in text/data/ replace first entries: spoken_forms.txt has words that running speech says otherwise, such
@@ -141,7 +141,8 @@ def _pronounce_compound(word: str, words: list[str], pauses: list[str], index: i
 
 
 def sound_out(word: str) -> str | None:
-    """Returns the phonemes of a word of which at least a part is in no dictionary, unknown parts by the network.
+    """Returns the phonemes of a word of which at least a part is in no dictionary: unknown parts by a stem or another
+    spelling that is known (text/spellings.py), else by the network.
 
     The parts stand between hyphens; a genitive adds its ending. None for what has no sound.
     """
@@ -151,11 +152,20 @@ def sound_out(word: str) -> str | None:
 
 def _sound_out_part(word: str) -> str | None:
     """As `sound_out` for a word without hyphens."""
-    from text.g2p import guess  # with NumPy and a file of weights: for unknown words only
     if not word.endswith("'s"):
-        return guess(word)
-    stem = guess(word[:-2])
+        return _guess(word)
+    stem = _guess(word[:-2])
     return stem and f"{stem} {sibilant_ending(stem.rsplit(' ', 1)[-1])}"
+
+
+def _guess(word: str) -> str | None:
+    """Returns the phonemes of an unknown word by one that is written a little differently, else by the network."""
+    from text.spellings import pronounce_by_relatives
+    found = pronounce_by_relatives(word, pronounce)
+    if found:
+        return found
+    from text.g2p import guess  # with NumPy and a file of weights: for unknown words only
+    return guess(word)
 
 
 def sibilant_ending(last: str) -> str:

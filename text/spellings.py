@@ -1,0 +1,88 @@
+"""Words that are in no dictionary, but whose American spelling or stem is: 'organised', 'colourful', 'hashtags'.
+
+What is found so is surer than what the network of text/g2p.py guesses.
+"""
+import functools
+from collections.abc import Callable, Iterator
+
+from text.tables import load
+
+_SIBILANTS = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
+_VOICELESS = frozenset({"P", "T", "K", "F", "TH"})
+
+Lookup = Callable[[str], str | None]
+
+_SHORTEST_STEM = 3
+
+
+@functools.cache
+def _spellings() -> dict[str, str]:
+    """Returns the parts of words of data/spellings.txt, read when the first unknown word occurs."""
+    return {british: american for british, (american,) in load("spellings")["spelling"].items()}
+
+
+def pronounce_by_relatives(word: str, look_up: Lookup) -> str | None:
+    """Returns the phonemes of an unknown word in small letters by a word that is written a little differently.
+
+    look_up: returns the phonemes of a known word. None if neither another spelling nor a stem is known.
+    """
+    for spelling in _american(word):
+        found = look_up(spelling)
+        if found:
+            return found
+    return _inflected(word, look_up)
+
+
+def _american(word: str) -> Iterator[str]:
+    """Yields the word with one British spelling after the other made American."""
+    for british, american in _spellings().items():
+        place = word.rfind(british, 1)
+        if place > 0:
+            yield word[:place] + american + word[place + len(british):]
+
+
+def _inflected(word: str, look_up: Lookup) -> str | None:
+    """Returns the phonemes of a stem and of the ending -s, -ed, -ing, -ly, -ness or -less."""
+    for ending, say in _ENDINGS.items():
+        if not word.endswith(ending) or len(word) - len(ending) < _SHORTEST_STEM:
+            continue
+        for stem in _stems(word[:-len(ending)], ending):
+            found = look_up(stem) or next((said for said in map(look_up, _american(stem)) if said), None)
+            if found:
+                return f"{found} {say(found.rsplit(' ', 1)[-1])}"
+    return None
+
+
+def _stems(rest: str, ending: str) -> Iterator[str]:
+    """Yields what the stem may be: of 'tweeting' tweet, of 'vaping' vape, of 'blogging' blog, of 'hoodies' hoodie."""
+    if ending == "s":
+        if rest.endswith("ie"):
+            yield rest
+            yield rest[:-2] + "y"
+        elif not rest.endswith(("s", "u", "i")):
+            yield rest
+            if rest.endswith(("she", "che", "xe", "se", "oe", "ze")):
+                yield rest[:-1]
+        return
+    if ending in ("ed", "ing"):
+        if len(rest) > _SHORTEST_STEM and rest[-1] == rest[-2] and rest[-1] not in "aeiousl":
+            yield rest[:-1]
+        yield rest + "e"
+        if ending == "ed" and rest[-1] == "i":
+            yield rest[:-1] + "y"
+    yield rest
+
+
+def _s(last: str) -> str:
+    """Returns the phonemes of a plural s after the phoneme `last`."""
+    return "IH0 Z" if last in _SIBILANTS else "S" if last in _VOICELESS else "Z"
+
+
+def _ed(last: str) -> str:
+    """Returns the phonemes of -ed after the phoneme `last`."""
+    return "IH0 D" if last in ("T", "D") else "T" if last in _VOICELESS | (_SIBILANTS - {"Z", "ZH", "JH"}) else "D"
+
+
+_ENDINGS: dict[str, Callable[[str], str]] = {
+    "s": _s, "ed": _ed, "ing": lambda _: "IH0 NG", "ly": lambda last: "IY0" if last == "L" else "L IY0",
+    "ness": lambda _: "N AH0 S", "less": lambda _: "L AH0 S"}
