@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from waveglow.mel_rate import MelRateWaveGlow
 
@@ -46,11 +46,25 @@ class FastMelRate:
 def in_half(model: MelRateWaveGlow) -> MelRateWaveGlow:
     """Returns a copy whose layers compute in float16; buffers stay as they are."""
     half = copy.deepcopy(model).eval()
+    half.input = ConvolutionAsProduct(half.input)
     for parameter in half.parameters():
         parameter.data = parameter.data.half()
     return half
 
 
+class ConvolutionAsProduct(nn.Module):
+    """A convolution over frames as one matrix product: PyTorch's own one without cuDNN runs row after row."""
+
+    def __init__(self, convolution: nn.Conv1d) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(convolution.weight.data.clone()), convolution.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, M, T + kernel size - 1) -> (B, C, T)."""
+        windows = x.transpose(1, 2).unfold(1, self.weight.shape[2], 1)  # (B, T, M, kernel size)
+        return F.linear(windows.flatten(2), self.weight.flatten(1), self.bias).transpose(1, 2)
+
+
 def without_cudnn() -> contextlib.AbstractContextManager[None]:
-    """Within this context, convolutions run by PyTorch's own kernels: a process that speaks need not load cuDNN."""
+    """Within this context, convolutions run by PyTorch's own kernels, so a process that speaks need not load cuDNN."""
     return torch.backends.cudnn.flags(enabled=False)

@@ -53,7 +53,7 @@ class ConvNeXtBlock(nn.Module):
         y = x if mask is None else x * mask
         y = self.depthwise(y.transpose(1, 2)).transpose(1, 2)
         y = self.project(F.gelu(self.expand(self.norm(y)), approximate="tanh"))
-        return x + self.gamma * y
+        return torch.addcmul(x, self.gamma, y)
 
 
 class CouplingLayer(nn.Module):
@@ -137,7 +137,8 @@ class MelRateWaveGlow(nn.Module):
         bin_level = math.log(audio.sample_rate / audio.n_fft)
         self.register_buffer("to_bins", _interpolation(bins, audio), persistent=False)
         self.register_buffer("to_coefficients", _interpolation(coefficients, audio), persistent=False)
-        self.register_buffer("window", torch.hann_window(audio.n_fft), persistent=False)
+        # The squares of a Hann window, a quarter of its length apart, add up to 1.5. Synthesis applies it once.
+        self.register_buffer("window", torch.hann_window(audio.n_fft) / 1.5, persistent=False)
         self.bin_level = bin_level
         self.coefficient_level = bin_level - math.log(audio.n_fft / 4 / (math.sqrt(audio.hop_length) / 2)) + NOISE_LEVEL
 
@@ -236,12 +237,13 @@ class MelRateWaveGlow(nn.Module):
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         """frames (B, T, n_fft), centred a hop apart -> (B, T * hop), from half a hop before the first centre on."""
-        hop, per_frame = self.hop_length, self.n_fft // self.hop_length
-        # The squares of a Hann window, a quarter of its length apart, add up to 1.5. Here the window is applied once.
-        parts = (frames * (self.window / 1.5)).unflatten(2, (per_frame, hop))
-        total = sum(F.pad(parts[:, :, k], (0, 0, k, per_frame - 1 - k)) for k in range(per_frame))
+        hop, per_frame, T = self.hop_length, self.n_fft // self.hop_length, frames.shape[1]
+        parts = (frames * self.window).unflatten(2, (per_frame, hop)).transpose(1, 2)  # (B, per_frame, T, hop)
+        # Rows of T + per_frame hops, read as rows of one hop less: part k of frame t comes to stand in column t + k.
+        rows = F.pad(parts, (0, 0, 0, per_frame)).flatten(1, 2)[:, :per_frame * (T + per_frame - 1)]
+        total = rows.unflatten(1, (per_frame, -1)).sum(1)
         start = self.n_fft // 2 - hop // 2
-        return total.flatten(1)[:, start:start + frames.shape[1] * hop]
+        return total.flatten(1)[:, start:start + T * hop]
 
     def _log_scale(self, hidden: Tensor, mel: Tensor) -> Tensor:
         """(B, T, hop) float32: natural log of the residual's deviation for each MDCT coefficient."""
