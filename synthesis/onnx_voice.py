@@ -1,7 +1,7 @@
 """Student and vocoder through ONNX Runtime on the CPU, without PyTorch."""
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -57,16 +57,15 @@ class OnnxVocoder:
         channels, steps = self.noise_shape(frames)
         return normal_noise(steps * channels, seed).reshape(steps, channels).T
 
-    def pad(self, mel: Any, frames: int) -> np.ndarray:
-        """Returns a mel (M, T) with silence after it, (M, frames)."""
-        return np.pad(np.asarray(mel), ((0, 0), (0, frames - mel.shape[1])), constant_values=self.silence)
-
-    def start(self, mels: Sequence[np.ndarray], noises: Sequence[np.ndarray], sigma: float | None) -> list[np.ndarray]:
-        """Returns the wave (S,) of each mel (M, T) with its noise."""
+    def start(self, mels: Sequence[np.ndarray], frames: Sequence[int], noises: Sequence[np.ndarray],
+              sigma: float | None) -> list[np.ndarray]:
+        """Returns the wave (S,) of each mel (M, T), with silence after it up to its `frames`, and its noise."""
         sigma = self.config.sigma if sigma is None else sigma
         waves = []
-        for mel, noise in zip(mels, noises):
-            inputs = {"mel": mel, "noise": noise * np.float32(sigma)} if self.channels else {"mel": mel}
+        for mel, length, noise in zip(mels, frames, noises):
+            padded = np.full((len(mel), length), self.silence)
+            padded[:, :mel.shape[1]] = mel
+            inputs = {"mel": padded, "noise": noise * np.float32(sigma)} if self.channels else {"mel": padded}
             waves += _run(self.path, self.session, inputs)
         return waves
 

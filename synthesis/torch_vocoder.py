@@ -43,18 +43,19 @@ class TorchVocoder:
         generator = torch.Generator(self.device).manual_seed(seed)
         return torch.randn(steps, channels, generator=generator, device=self.device).t()
 
-    def pad(self, mel: Any, frames: int) -> Tensor:
-        """Returns a mel (M, T) on the device with silence after it, (M, frames)."""
-        tensor = torch.as_tensor(mel, device=self.device)
-        return F.pad(tensor, (0, frames - tensor.shape[1]), value=self.silence)
+    def start(self, mels: Sequence[Any], frames: Sequence[int], noises: Sequence[Tensor], sigma: float | None
+              ) -> "StartedWaves":
+        """Starts a batch of mels (M, T), arrays or tensors on any device, each followed by silence up to its `frames`.
 
-    def start(self, mels: Sequence[Tensor], noises: Sequence[Tensor], sigma: float | None) -> "StartedWaves":
-        """Starts a batch of mels (M, T) with their noise. Returns what `wait` takes."""
-        batch = pad_sequence([mel.t() for mel in mels], batch_first=True, padding_value=self.silence).transpose(1, 2)
+        noises: of `noise` for these frames. Returns what `wait` takes.
+        """
+        rows = [torch.as_tensor(mel, device=self.device).t() for mel in mels]
+        batch = pad_sequence(rows, batch_first=True, padding_value=self.silence)
+        batch = F.pad(batch, (0, 0, 0, max(frames) - batch.shape[1]), value=self.silence).transpose(1, 2)
         noise = pad_sequence([noise.t() for noise in noises], batch_first=True).transpose(1, 2)
         with torch.inference_mode():
             wave = self.fast.infer(batch, self.network.config.sigma if sigma is None else sigma, noise=noise,
-                                   mel_lengths=torch.tensor([mel.shape[1] for mel in mels])).float()
+                                   mel_lengths=torch.tensor(frames)).float()
             peak = wave.abs().amax().to("cpu", non_blocking=True)  # the host would read the wave once more for it
             return StartedWaves(wave.to("cpu", non_blocking=True), peak)
 
@@ -77,7 +78,7 @@ class GriffinLim:
     margin = None
 
     def __init__(self, audio: AudioConfig) -> None:
-        self.audio = audio
+        self.audio, self.silence = audio, float(np.log(audio.log_floor))
 
     def noise_shape(self, frames: int) -> tuple[int, int]:
         """Returns the shape of no noise."""
@@ -87,15 +88,13 @@ class GriffinLim:
         """Returns no noise."""
         return np.zeros((0, frames), np.float32)
 
-    def pad(self, mel: Any, frames: int) -> Tensor:
-        """Returns a mel (M, T) on the CPU with silence after it, (M, frames)."""
-        tensor = torch.as_tensor(mel, device="cpu")
-        return F.pad(tensor, (0, frames - tensor.shape[1]), value=float(np.log(self.audio.log_floor)))
-
-    def start(self, mels: Sequence[Tensor], noises: Sequence[np.ndarray], sigma: float | None) -> np.ndarray:
-        """Returns the waves (B, S) of mels (M, T) of one length."""
+    def start(self, mels: Sequence[Any], frames: Sequence[int], noises: Sequence[np.ndarray], sigma: float | None
+              ) -> np.ndarray:
+        """Returns the wave (1, S) of one mel (M, T), an array or a tensor, with silence after it up to its `frames`."""
         from audio import griffin_lim
-        return griffin_lim(torch.stack(list(mels)), self.audio).numpy()
+        (mel,), (length,) = mels, frames
+        mel = torch.as_tensor(mel, device="cpu")
+        return griffin_lim(F.pad(mel, (0, length - mel.shape[1]), value=self.silence)[None], self.audio).numpy()
 
     def wait(self, waves: np.ndarray) -> tuple[np.ndarray, bool]:
         """Returns the waves of `start`, and whether all samples are finite."""

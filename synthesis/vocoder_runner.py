@@ -43,8 +43,8 @@ class VocoderRunner:
         lengths = [mel.shape[1] + TAIL_FRAMES for mel in mels]
 
         def start(rows: list[int]) -> Any:
-            padded = [self.vocoder.pad(mels[row], lengths[row]) for row in rows]
-            return self.vocoder.start(padded, [self.vocoder.noise(lengths[row], seeds[row]) for row in rows], sigma)
+            noises = [self.vocoder.noise(lengths[row], seeds[row]) for row in rows]
+            return self.vocoder.start([mels[row] for row in rows], [lengths[row] for row in rows], noises, sigma)
         batches = ((rows, start(rows)) for rows in group_by_length(lengths, self.vocoder.frames_per_batch))
         return self._finish(itertools.chain(list(itertools.islice(batches, 1)), batches), lengths, denoise)
 
@@ -58,7 +58,7 @@ class VocoderRunner:
     def stream(self, mel: Any, seed: int, sigma: float | None, denoise: float) -> Iterator[np.ndarray]:
         """Yields the wave of a mel in chunks: the samples of `synthesize`, up to rounding."""
         hop, total = self.audio.hop_length, mel.shape[1] + TAIL_FRAMES
-        padded, noise, shape = self.vocoder.pad(mel, total), self.vocoder.noise(total, seed), self.vocoder.noise_shape
+        noise, shape = self.vocoder.noise(total, seed), self.vocoder.noise_shape
         steps_per_frame = shape(2)[1] - shape(1)[1]
         start, size, margin = 0, total, 0
         if self.vocoder.margin is not None:
@@ -68,7 +68,7 @@ class VocoderRunner:
             low, high = max(0, start - margin), min(total, stop + margin)
             first_step = low * steps_per_frame
             chunk_noise = noise[:, first_step:first_step + shape(high - low)[1]]
-            wave, = self._wait_for(self.vocoder.start([padded[:, low:high]], [chunk_noise], sigma))
+            wave, = self._wait_for(self.vocoder.start([mel[:, low:high]], [high - low], [chunk_noise], sigma))
             wave = self._denoised(wave, denoise)[(start - low) * hop:(stop - low) * hop]
             yield _fade(wave, start == 0, stop == total)
             start, size = stop, 2 * size
@@ -89,16 +89,22 @@ class VocoderRunner:
         """Returns the denoiser, which is made at the first use."""
         from synthesis.denoiser import BIAS_FRAMES, Denoiser
         silent = self.vocoder.noise(BIAS_FRAMES, 0) * 0
-        mel = self.vocoder.pad(np.zeros((self.audio.n_mels, BIAS_FRAMES), np.float32), BIAS_FRAMES)
-        wave, = self._wait_for(self.vocoder.start([mel], [silent], None))
+        mel = np.zeros((self.audio.n_mels, BIAS_FRAMES), np.float32)
+        wave, = self._wait_for(self.vocoder.start([mel], [BIAS_FRAMES], [silent], None))
         return Denoiser(wave, self.audio)
 
 
 def _fade(wave: np.ndarray, start: bool = True, end: bool = True) -> np.ndarray:
     """Fades wave (S,) float32 in at its start and out at its end, in place, over FADE_SAMPLES each. Returns it."""
-    ramp = np.linspace(0.0, 1.0, min(FADE_SAMPLES, len(wave) // 2), dtype=np.float32)
+    ramp = _ramp(min(FADE_SAMPLES, len(wave) // 2))
     if start:
         wave[:len(ramp)] *= ramp
     if end:
         wave[len(wave) - len(ramp):] *= ramp[::-1]
     return wave
+
+
+@functools.cache
+def _ramp(count: int) -> np.ndarray:
+    """Returns numbers (count,) float32 that rise evenly from 0 to 1."""
+    return np.linspace(0.0, 1.0, count, dtype=np.float32)

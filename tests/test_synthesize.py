@@ -27,8 +27,8 @@ def speaker(student, vocoder) -> Synthesizer:
 @pytest.fixture
 def steady(speaker, monkeypatch) -> Synthesizer:
     """A speaker whose vocoder makes 1 of every sample, so that only what synthesize.py does shapes the wave."""
-    monkeypatch.setattr(speaker.vocoder.vocoder, "start", lambda mels, *rest: [
-        np.ones(mel.shape[1] * HOP, np.float32) for mel in mels])
+    monkeypatch.setattr(speaker.vocoder.vocoder, "start", lambda mels, frames, *rest: [
+        np.ones(length * HOP, np.float32) for length in frames])
     monkeypatch.setattr(speaker.vocoder.vocoder, "wait", lambda waves: (waves, True))
     return speaker
 
