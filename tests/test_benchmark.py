@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import lightspeech
-from experiments import benchmark, machine
+from experiments import benchmark, machine, vocoder_sizes
 from experiments.benchmark_process import SENTENCE, run_process
 from experiments.benchmark_rows import FRAMES, SYMBOLS, exact_speed, readings_of
 from hparams import TextConfig
@@ -59,3 +59,19 @@ def test_table_and_plot_hold_every_row(tmp_path) -> None:
     assert "| process, CPU | cold |  |  | 2.00 |  | 1.5 | 360 |" in table
     benchmark.draw(runs, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_vocoders_of_several_sizes_take_turns(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny, runs = {"n_blocks": 1, "block_channels": 16, "block_hidden": 32}, []
+    built = [vocoder_sizes.build(tiny, n_flows, tmp_path) for n_flows in (0, 1)]
+    clock = iter(time for spent in (9, 9, 9, 9, 4, 7, 5, 6) for time in (1, 1 + 1e-3 * spent))
+    monkeypatch.setattr(vocoder_sizes.time, "process_time", lambda: next(clock))
+    for number, (vocoder, _) in enumerate(built):
+        monkeypatch.setattr(vocoder, "start", lambda *inputs, number=number: runs.append((number, inputs)))
+    least = vocoder_sizes.measure([vocoder for vocoder, _ in built], frames=5, runs=2)
+    assert least == pytest.approx([4, 6]) and [number for number, _ in runs] == [0, 1] * 4
+    (mel,), (frames,), (noise,), _ = runs[1][1]
+    assert (mel.shape, frames, noise.shape) == ((80, 5), 5, (256, 21))
+    rows = [{"size": "tiny", "coupling layers": 0, **built[0][1], "ms": {48: 1.234, 577: 20.0}}]
+    assert f"| tiny | 0 | {built[0][1]['parameters']:,} | " in vocoder_sizes.table(rows)
+    assert vocoder_sizes.table(rows).endswith("| 1.23 | 20.00 |")
