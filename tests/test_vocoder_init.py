@@ -1,4 +1,5 @@
 """Training of a flow around a mean that is trained already, by train.py --init."""
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import torch
 
 import train
 import waveglow
-from hparams import WaveGlowConfig
+from hparams import VOICE_CONFIGS, WaveGlowConfig
 from training.distributed import Workers
-from training.export import start_from
+from training.export import export, start_from
+from training.run import train as train_network
+from voice.stage import Job
+from voice.stages import settings_of
 
 SIZES = {"squeeze": "mdct", "n_blocks": 1, "block_channels": 16, "block_hidden": 32}
 MEAN = WaveGlowConfig(**SIZES, n_flows=0)
@@ -78,6 +82,18 @@ def test_the_training_starts_and_its_weights_start_another(corpus, weights, tmp_
     assert run(corpus, tmp_path / "next", target, n_flows=2, flow_channels=8) == 0
     assert "has no flow" not in capsys.readouterr().err
     assert json.loads((tmp_path / "next" / "config.json").read_text())["model"]["n_flows"] == 2
+
+
+@pytest.mark.parametrize("name", ["mean", "flow"])
+def test_a_voice_takes_the_kind_of_vocoder_that_it_starts_from(corpus, weights, tmp_path, name, capsys) -> None:
+    job = Job(corpus, tmp_path, VOICE_CONFIGS["tiny"], {"waveglow": weights[name]}, device="cpu")
+    config, settings = settings_of(job, "waveglow")
+    few = {"steps": 2, "batch_size": 2, "segment": 2048, "spectral_steps": 1, "validate_every": 2}
+    assert train_network("waveglow", config, dataclasses.replace(settings, **few), corpus, tmp_path / "run",
+                         device="cpu", init=weights[name])
+    export("waveglow", tmp_path / "run", tmp_path / "voice.safetensors")
+    assert waveglow.load(tmp_path / "voice.safetensors").config == {"mean": MEAN, "flow": FLOW}[name]
+    assert "has no flow" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("init, settings, told", [
