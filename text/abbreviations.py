@@ -116,6 +116,8 @@ def _title_or_street(match: re.Match[str], low: str) -> str | None:
     quarter = bool(compiled(r" [NS]\.?[EW]\b").match(text, match.end()))
     if low in STREETS and (after_name and (numbered or not named or quarter) or low not in TITLES):
         return STREETS[low] if after_name or low not in _ALSO_WORDS else None
+    if match[1].isupper() and not named:  # "3-1 at FT."
+        return None
     return TITLES.get(low) if named or low not in STREETS or not after_name else STREETS[low]
 
 
@@ -123,6 +125,15 @@ def _title_or_street(match: re.Match[str], low: str) -> str | None:
 def title_without_stop(match: re.Match[str]) -> str:
     """Mr Smith -> mister smith."""
     return BARE_TITLES[match[1].lower()]
+
+
+@rule(CAPITAL, r"(Ave|Blvd|Pkwy|Hwy|Rd|Dr|Ln|St|Ct|Pl)(?![\w.'-])")
+def street_without_stop(match: re.Match[str]) -> str | None:
+    """'131 North Broadway Ave, Albert Lea' -> avenue."""
+    left = before(match, 50)
+    numbered = compiled(r"\d[A-Z]?\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s|\d+(?:st|nd|rd|th)\s){1,3}$").search(left)
+    sure = match[1] in ("Ave", "Blvd", "Pkwy") and compiled(r"(?:[A-Z][a-z]+|\d(?:st|nd|rd|th))\s$").search(left)
+    return STREETS[match[1].lower()] if numbered or sure else None
 
 
 @rule(CAPITAL, r"([A-Z][a-z]{1,6}) (?=\d)")

@@ -46,7 +46,7 @@ def mail_address(match: re.Match[str]) -> str:
     return say_address(match[0])
 
 
-@rule(LETTER + DIGIT, r"(?:[A-Za-z0-9-]{1,63}\.){1,8}([A-Za-z]{2,6}|mp3|mp4|h|c)(?:/[^\s<>\"]{0,300}[A-Za-z0-9/])?"
+@rule(LETTER + DIGIT, r"(?:[\w-]{1,63}\.){1,8}([A-Za-z]{2,6}|mp3|mp4|h|c)(?:/[^\s<>\"]{0,300}[A-Za-z0-9/])?"
       r"(?![A-Za-z0-9])")
 def domain_or_file(match: re.Match[str]) -> str | None:
     """nature.com, notes.txt, math.h."""
@@ -99,8 +99,9 @@ def dotted_name(match: re.Match[str]) -> str | None:
 
 @rule(LETTER + "_", r"_*[A-Za-z]\w*_\w*")
 def snake_case(match: re.Match[str]) -> str | None:
-    """max_value -> max value."""
-    said = say_identifier(match[0])
+    """max_value -> max value; the name of a user with its underscore."""
+    is_user = near(match, "user ?names?|handle|log ?in|account|instagram|twitter|password|files?", 30)
+    said = say_address(match[0]) if is_user else say_identifier(match[0])
     return said or None
 
 

@@ -113,7 +113,8 @@ def single_letter(match: re.Match[str]) -> str:
 @rule(SMALL, r"[a-hj-z](?![A-Za-z'])")
 def small_letter(match: re.Match[str]) -> str | None:
     """'x + y' -> X plus Y; i is a word, o is left as it is, and a is a letter beside an operator only."""
-    if match[0] == "a" and not (re.match(r"\s?[=<>!&|+*/^²³⁰¹⁴⁵⁶⁷⁸⁹]", after(match, 2)) or
+    is_item = after(match, 1) == ")" and before(match, 1).strip() in ("", "(")  # "(a) apples, (b) pears"
+    if match[0] == "a" and not (is_item or re.match(r"\s?[=<>!&|+*/^²³⁰¹⁴⁵⁶⁷⁸⁹]", after(match, 2)) or
                                 re.search(r"[=<>|+*^]\s?$|[/&]$", before(match, 2))):
         return None
     return match[0] if match[0] == "o" else match[0].upper()

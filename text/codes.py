@@ -145,6 +145,13 @@ def long_code(match: re.Match[str]) -> str | None:
     return " ".join(spell_digits(sign) if sign.isdecimal() else sign for sign in match[0])
 
 
+@rule(DIGIT, r"\d{1,10}(?:-\d{1,10}){1,4}(?![\w-])")
+def numbered_order(match: re.Match[str]) -> str | None:
+    """'order #77-4021', digit by digit."""
+    led = before(match, 1) == "#" or compiled(_PAPER_NUMBER_BEFORE).search(before(match, 32))
+    return ", ".join(map(spell_digits, match[0].split("-"))) if led else None
+
+
 @rule(DIGIT, r"0[xX]([0-9A-Fa-f]{1,32})(?!\w)")
 def hexadecimal(match: re.Match[str]) -> str:
     """0x1F -> zero X one F."""
@@ -250,7 +257,8 @@ def record_of_games(match: re.Match[str]) -> str | None:
     """12-4-2 -> twelve four and two."""
     if match[1][0] == "0":
         return None
-    return f"{cardinal(match[1])} {cardinal(match[2])} and {cardinal(match[3])}"
+    counts_down = int(match[1]) - 1 == int(match[2]) == int(match[3]) + 1  # "3-2-1"
+    return f"{cardinal(match[1])} {cardinal(match[2])} {'' if counts_down else 'and '}{cardinal(match[3])}"
 
 
 @rule(DIGIT, r"(\d{1,3})-(\d{1,3})(?= (?:(?:this|last) (?:year|season)|on the (?:year|season)|overall|at home)\b)")
@@ -264,8 +272,9 @@ def record_of_season(match: re.Match[str]) -> str | None:
 @rule(DIGIT, r"(\d{1,2})-(\d{1,2})(?! (?:up|down|ahead|behind|to|against|on|in favor|favou?rites?)\b)(?![\d/-])")
 def record_of_team(match: re.Match[str]) -> str | None:
     """'The Packers are 8-3', 'improved to 8-3' -> eight and three."""
-    if near(match, "odds|vote|score|ages|pages", 40) or not led_by(
-            match, "are|went|record (?:of|is|was)|improved? to|fell to|dropped to"):
+    of_season = compiled(r" (?:start|record|season|finish|mark)\b").match(match.string, match.end())
+    if near(match, "odds|vote|score|ages|pages", 40) or not (of_season or led_by(
+            match, "are|went|record (?:of|is|was)|improved? to|fell to|dropped to")):
         return None
     return f"{cardinal(match[1])} and {cardinal(match[2])}"
 

@@ -2,7 +2,7 @@
 import re
 
 from text.numbers import cardinal, ordinal, pairs, plural, say_whole, short_year, year
-from text.rule import CAPITAL, DIGIT, after, before, compiled, figure, led_by, near, rule, word_after
+from text.rule import CAPITAL, DIGIT, LETTER, after, before, compiled, figure, led_by, near, rule, word_after
 from text.tables import CALENDAR, MONTHS, NOT_A_NOUN
 
 MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "May"), r"Sept\.?"])
@@ -234,6 +234,12 @@ def military_time(match: re.Match[str]) -> str | None:
     minutes = "hundred" if match[2] == "00" else f"{'zero ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
     written_out = match[0].isdecimal()
     return f"{hours} {minutes}" + ("" if written_out else " hours")
+
+
+@rule(LETTER, r"([Nn]oon|[Mm]idnight)(?: ?[-–] ?)(?=\d)")
+def noon_to(match: re.Match[str]) -> str:
+    """'Noon – 1 p.m.' -> noon to."""
+    return f"{match[1].lower()} to"
 
 
 @rule("'", r"'(\d\d)(s?)(?!\d)")

@@ -116,7 +116,8 @@ def fraction(match: re.Match[str]) -> str:
         one, many = FRACTIONS.get(under, (ordinal(under), plural(ordinal(under))))
         said = f"{cardinal(over)} {one if over == '1' else many}"
     else:
-        said = say_whole(over) + (" " if over == under else " over ") + say_whole(under)
+        shares = int(over) + int(under) == 100  # an "80/20 rule"
+        said = say_whole(over) + (" " if over == under or shares else " over ") + say_whole(under)
     return f"{cardinal(whole)} and {said}" if whole else said
 
 

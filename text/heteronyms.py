@@ -20,12 +20,15 @@ _CLOSE_TO = frozenset("to by beside behind upon enough together range friend fri
 _POLISH = frozenset("border government people language president sausage army man woman".split())
 _LED = frozenset("singer singers guitarist guitar vocals vocalist role actor actress author investigator counsel "
                  "lawyer designer developer engineer".split())
-_CONTAINS = frozenset("had has have contain contains contained of".split())
+_BROADCAST = frozenset("went go goes going gone aired streamed".split())
+_CONTAINS = frozenset("found detected had has have contain contains contained of".split())
 _SAVED = frozenset("save saves saved saving lose loses lost risk risked change changed changes cost costs ruin ruined "
                    "take took taken claim claimed claims many most more new".split())
 _GREW = frozenset("grew got felt went became grow get feel".split())
 _MUSIC = frozenset("player players guitar guitarist drum drums clef line lines singer voice solo note notes".split())
-_OF_METAL = frozenset("mine mines miner miners mining smelter smelters free acetate".split())
+_OF_METAL = frozenset("mine mines miner miners mining smelter smelters free acetate levels paint pipe pipes "
+                      "poisoning exposure contamination dust".split())
+_HELPS = frozenset("help helps helped let lets make makes made".split())
 _JUST = frozenset("just already finally recently once actually".split())
 _MADE = (["make"], ["makes"], ["made"], ["keep"], ["keeps"], ["kept"])
 _CENTURIES = frozenset("nineteen twenty two".split())  # "in 1998", "in 2019"
@@ -130,7 +133,12 @@ def _part_of_speech(words: list[str], pauses: list[str], index: int) -> list[flo
 
 
 def _agree(total: list[float], words: list[str], pauses: list[str], index: int) -> list[float]:
-    """Verbs in -s follow a singular: 'the army records', but 'army men record'."""
+    """Verbs in -s follow a singular: 'the army records', but 'army men record'; a verb after 'helps the body ...'."""
+    if index == 1 and not pauses[0] and "plural" in _classes_of(words[0]):
+        total[_CLASSES.index("verb")] += 1.0
+    if index > 2 and words[index - 3] in _HELPS and not pauses[index - 1] and (
+            {"determiner", "possessive"} & set(_classes_of(words[index - 2]))):
+        total[_CLASSES.index("verb")] += 4.0
     if index and not pauses[index - 1] and words[index].endswith("s"):
         previous = _classes_of(words[index - 1])
         verb = _CLASSES.index("verb")
@@ -142,12 +150,14 @@ def _neighbours(words: list[str], pauses: list[str], index: int) -> list[tuple[s
     """(place, word) of the neighbours that count; an adverb is passed over, and a pause is an end."""
     places = []
     previous = index - 1
+    if words[max(0, previous - 1):index] == ["no", "longer"] and previous > 1:
+        previous -= 2
     if previous >= 0 and not pauses[previous]:
         places.append(("previous", words[previous]))
         if {"adverb", "not"} & set(_classes_of(words[previous])) and previous and not pauses[previous - 1]:
             previous -= 1
             places.append(("previous", words[previous]))
-        if previous and not pauses[previous - 1]:
+        if previous and not pauses[previous - 1] and "plural" not in _classes_of(words[previous]):
             places.append(("before previous", words[previous - 1]))
     else:
         places.append(("start", ""))
@@ -165,6 +175,8 @@ def _classes_of(word: str) -> tuple[str, ...]:
         return contexts.classes_of_word[word]
     if word.endswith("'s") or word.endswith("s'"):
         return ("possessive",)
+    if len(word) == 1 and word.isupper():  # the last letter of an acronym: "a CDC survey"
+        return ("singular",)
     for length in (4, 3, 2, 1):
         name = contexts.classes_of_ending.get(word[-length:]) if len(word) > length + 1 else None
         if name and not word.endswith("ss"):
@@ -201,10 +213,14 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return {"HH AW1 Z": 3.0}
         case "house" if not after & {"determiner", "number", "possessive", "object"}:
             return {"HH AW1 Z": -3.0}
+        case "close" if previous == "the" and following == "of":
+            return {"K L OW1 Z": 8.0}
         case "close" if following in _CLOSE_TO and not before & {"to", "modal", "do", "please", "not", "pronoun"}:
             return {"K L OW1 S": 4.0}
         case "present" if following in ("in", "at") and "plural" in before:
             return {"P R EH1 Z AH0 N T": 4.0}
+        case "live" if previous in _BROADCAST:
+            return {"L AY1 V": 12.0}
         case "live" if not index and following == "from":
             return {"L AY1 V": 12.0}
         case "lead" if following in _OF_METAL:
@@ -213,6 +229,8 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return {"L IY1 D": 8.0}
         case "lead" if words[max(0, index - 1):index + 2] == ["the", "lead", "out"]:
             return {"L EH1 D": 8.0}
+        case "lead" if words[max(0, index - 2):index] in (["exposure", "to"], ["exposed", "to"], ["positive", "for"]):
+            return {"L EH1 D": 12.0}
         case "lead" if previous in _CONTAINS and (not following or pauses[index] or "preposition" in after):
             return {"L EH1 D": 8.0}
         case "object" if following == "to" and "plural" in before:
@@ -271,7 +289,8 @@ def _tense_of_read(words: list[str], pauses: list[str], index: int) -> dict[str,
         past += 6.0
     if set(previous) & {"determiner", "adjective"} and words[index - 1] not in ("well", "widely"):  # "a good read"
         return {"R EH1 D": -8.0}
-    if set(previous) & {"third", "singular", "other"} or index and words[index - 1] == "who":
+    who = bool(index) and words[index - 1] == "who" and not (index > 1 and "plural" in _classes_of(words[index - 2]))
+    if set(previous) & {"third", "singular", "other"} or who:
         past += 4.0
     past += _tells_past(_clause(words, pauses, index)) or _tells_past(words)
     return {"R EH1 D": past + (0.5 if set(previous) & {"pronoun"} else 0.0)}

@@ -3,7 +3,7 @@ import re
 
 from text.figures import say_power
 from text.phonemes import dictionary_entry, is_arpabet
-from text.rule import DIGIT, LETTER, after, before, begins_line, compiled, rule
+from text.rule import DIGIT, LETTER, after, before, begins_line, compiled, near, rule
 from text.tables import ABBREVIATIONS, GREEK, NEVER_LAST, OPERATORS, SHAPES, SIGNS
 
 _SHAPE = "|".join(re.escape(key) for key in sorted(SHAPES, key=len, reverse=True) if not key.isalpha())
@@ -113,6 +113,22 @@ def times_star(match: re.Match[str]) -> str | None:
 def hashtag(match: re.Match[str]) -> str:
     """#sunset -> hashtag sunset; 'order #A-1029' -> number."""
     return "number" if re.match(r"[A-Z]{1,4}-?\d", after(match, 6)) else "hashtag"
+
+
+@rule("-−", r"[-−](?=[\s,.;:)\"']|$)")
+def grade(match: re.Match[str]) -> str | None:
+    """'She got a B- in math' -> B minus."""
+    graded = compiled(r"(?:^|[\s(\"'])[A-DF]$").search(before(match, 2)) and near(
+        match, "grades?|graded|got|gets|average|student|exam|test|paper|essay|rated|rating|credit|class|score|gpa", 30)
+    return "minus" if graded else None
+
+
+@rule("#*", r"[#*](?=\s|$|[.,;]|\d)")
+def telephone_key(match: re.Match[str]) -> str | None:
+    """'Press # to go on', 'dial *67' -> pound, star."""
+    if not compiled(r"(?i)\b(?:press|dial|hit|enter|push)(?: the)? $").search(before(match, 12)):
+        return None
+    return "pound" if match[0] == "#" else "star"
 
 
 @rule("~", r"~\s?(?=[\d$£€])")

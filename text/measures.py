@@ -23,7 +23,7 @@ _TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star
 
 
 @figure(DIGIT, rf"({_FRACTION}|{NUMBER})(?:\s(hundred|thousand|million|billion|trillion))?([ -]?)({_UNIT})"
-               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?(?![A-Za-z0-9²³'\"$]|[-&/][A-Za-z\d])(?:(?<=[a-z])\.(?!\w))?")
+               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?(?![A-Za-z0-9²³'\"$]|[-&/][A-Za-z]|(?<![%°])[-&/]\d)(?:(?<=[a-z])\.(?!\w))?")
 def measurement(match: re.Match[str]) -> str | None:
     """5 km -> five kilometers, 3/4 tsp -> three quarters teaspoon, 5 m² -> five square meters."""
     amount, magnitude, space, unit, square, per, per_square = match.groups()
@@ -34,7 +34,7 @@ def measurement(match: re.Match[str]) -> str | None:
     one = before_noun or amount in ("1", "1.0") and not magnitude or space == "-" or is_adjective(match)
     if "/" in amount:
         said = fraction.say(compiled(fraction.pattern).match(amount))
-        one = " and " not in said
+        one = " and " not in said or is_adjective(match)
     else:
         said = say_amount(amount) + (f" {magnitude.lower()}" if magnitude else "")
     name = f"{_SQUARED[square] + ' ' if square else ''}{names.one if one else names.many}"
@@ -108,20 +108,22 @@ def height(match: re.Match[str]) -> str:
     return f"{cardinal(match[1])} {'foot' if match[1] == '1' else 'feet'} {_say_length(match[2])}"
 
 
-@rule(DIGIT, rf"({_FRACTION}|{NUMBER})\s?-?(?:in\.(?= [a-z]|[,;:)]|\s*$)|inch\.)")
+@rule(DIGIT, rf"({_FRACTION}|{NUMBER})(?:\s?-?(?:in\.(?= [a-z]|[,;:)]|\s*$)|inch\.)|-in\.(?= [A-Z]))")
 def inches(match: re.Match[str]) -> str:
     """30 in. -> thirty inches."""
-    one = match[1] == "1" or is_adjective(match) or "/" in match[1]
+    one = match[1] == "1" or is_adjective(match) or "/" in match[1] or "-in" in match[0]
     return f"{_say_length(match[1])} {'inch' if one else 'inches'}"
 
 
-@figure(DIGIT, rf"({_FRACTION}|{NUMBER})(\"|''|')(?![\w'\"])")
+@figure(DIGIT, rf"({_FRACTION}|{NUMBER})(\"|''|')(?!(?!x\s?\d)[\w'\"])")
 def inch_or_foot_mark(match: re.Match[str]) -> str | None:
     """32" -> thirty-two inch, 8' -> eight foot before a noun; not the end of a quotation."""
     mark = '"' if match[2] == "''" else match[2]
     left = before(match, 400)
     if mark == '"' and _quote_is_open(left) or mark == "'" and _single_quote_is_open(left):
         return None
+    if mark == '"' and re.match(r"\s?[x×]\s?\d+(?:\"|'')", after(match, 8)):  # 13"x9": thirteen by nine inches
+        return _say_length(match[1])
     one, many = ("inch", "inches") if mark == '"' else ("foot", "feet")
     noun = re.match(r"[ -](?!(?:is|was|are|were|and|or|of|in|on|at|by|to|from|for|with|x|X|×)\b)[a-z]", after(match, 8))
     said = _say_length(match[1])

@@ -11,7 +11,7 @@ _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₋₊", "0123456789-+"))
 _PLAIN = str.maketrans({
     **dict.fromkeys("“”„‟«»″〝〞", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ`´", "'"), **dict.fromkeys("‐‑", "-"),
     **dict.fromkeys("–‒", "–"), **dict.fromkeys("—―⸺", "—"), **dict.fromkeys("•·‣●▪■◦○", "—"), **_SUBSCRIPTS,
-    "…": "...", "μ": "µ", "º": "°", "∗": "*", "⋅": "×", "✕": "×", "➔": "→", "⇒": "→"})
+    "…": "...", "μ": "µ", "º": "°", "˚": "°", "∗": "*", "⋅": "×", "✕": "×", "➔": "→", "⇒": "→"})
 _SILENT = frozenset("™®¡¿")
 _KEPT = frozenset([*SIGNS, *GREEK, *SUPERSCRIPTS, *DAGGERS, "–", "—", "Ω"])
 _GREEK_LETTERS = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
@@ -50,6 +50,8 @@ def _transliterate(character: str, around: str) -> str:
         return "\n" if character in "\n\u2028\u2029" else " "
     if character.isascii():
         return character.translate(_PLAIN) if character.isprintable() else ""
+    if character == "◦" and around[0].isdecimal():  # "375◦F"
+        return "°"
     character = character.translate(_PLAIN)
     if character in _SILENT:
         return ""

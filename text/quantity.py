@@ -11,7 +11,8 @@ _BEFORE = re.compile(r"([A-Za-z]+(?:'s|s')?|\d+)\s(?:\d+\s?[x×]\s?)?$")
 def is_adjective(match: re.Match[str]) -> bool:
     """True if a determiner or a number stands before the amount and a noun after it."""
     following = _NOUN_AFTER.match(match.string, match.end())
-    if not following or following[1] in NOT_A_NOUN or following[1].endswith("ed") or (
+    is_tin = following and following[1] == "can" and match[0].rstrip(".").endswith("oz")  # "a 15-oz. can of beans"
+    if not following or following[1] in NOT_A_NOUN and not is_tin or following[1].endswith("ed") or (
             following[1].endswith("ly") and following[1] not in NOUNS_IN_LY):
         return False
     found = _BEFORE.search(before(match, 24))

@@ -26,7 +26,7 @@ _PLAIN_WORD = re.compile(r"(?![ivxlc]+\b|[a-z]\b)(?=[a-z]*[aeiouy])[a-z]+(?=[ ,;
                          r"[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
 _NOT_PLAIN = frozenset(word for table in (
     BARE_TITLES, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS, DOSES,
-    dict.fromkeys(("re", "per", "mailto"))) for key in table for word in (key, key.title()))
+    dict.fromkeys(("re", "per", "mailto", "noon", "midnight"))) for key in table for word in (key, key.title()))
 _NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES] for word in re.findall("[A-Za-z]+", key)[:1]
                if key.strip(".") != word}  # the first words of what has several
 _SEPARATORS = frozenset(",;:.!?\"'()[]-–—|_/")
@@ -146,7 +146,8 @@ def _join(text: str, start: int, stop: int) -> tuple[str, int]:
     if not joint or text[joint.end() - 1:joint.end()] == "-" and text[stop] == " ":
         return "", stop
     low, high = _DIGITS.match(text, start), _DIGITS.match(text, joint.end())
-    if low and high and low[0] == high[0] and low.end() == stop:  # fifty-fifty
+    is_clock = high and text[high.end():high.end() + 1] == ":"  # "3 – 3:15"
+    if low and high and low[0] == high[0] and low.end() == stop and not is_clock:  # fifty-fifty
         return "", joint.end()
     if joint[0] == " - " and text[stop - 1].isalpha() and not _same_unit(text, start, stop, joint.end()):
         return "", stop  # "He weighs 80 kg - 5 more than last year"

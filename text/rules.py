@@ -43,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     codes.zip_plus_four,
     codes.zip_code,
     codes.code_or_key,
+    codes.numbered_order,
     codes.hexadecimal,
     codes.long_code,
     codes.wireless_standard,
@@ -67,6 +68,7 @@ RULES: tuple[Rule, ...] = (
     dates.clock,
     dates.hours_and_minutes,
     dates.hour,
+    dates.noon_to,
     dates.duration,
     dates.year_with_apostrophe,
     # Money
@@ -113,6 +115,7 @@ RULES: tuple[Rule, ...] = (
     codes.port_number,
     figures.emergency_number,
     figures.plain_number,
+    marks.grade,
     figures.minus,
     figures.subtraction,
     # Places, titles, abbreviations with a full stop
@@ -127,6 +130,7 @@ RULES: tuple[Rule, ...] = (
     abbreviations.species,
     abbreviations.case_name,
     abbreviations.abbreviation,
+    abbreviations.street_without_stop,
     abbreviations.title_without_stop,
     abbreviations.bare_number_abbreviation,
     # Roman numerals
@@ -162,6 +166,7 @@ RULES: tuple[Rule, ...] = (
     marks.empty_brackets,
     marks.superscript,
     marks.dagger,
+    marks.telephone_key,
     marks.footnote_star,
     marks.greek_letter,
     marks.operator,

@@ -3,6 +3,7 @@
 What is found so is surer than what the network of text/g2p.py guesses.
 """
 import functools
+import re
 from collections.abc import Callable, Iterator
 
 from text.tables import load
@@ -13,6 +14,7 @@ _VOICELESS = frozenset({"P", "T", "K", "F", "TH"})
 Lookup = Callable[[str], str | None]
 
 _SHORTEST_STEM = 3
+_LONG = re.compile(r"([a-z])\1\1+")
 
 
 @functools.cache
@@ -26,11 +28,15 @@ def pronounce_by_relatives(word: str, look_up: Lookup) -> str | None:
 
     look_up: returns the phonemes of a known word. None if neither another spelling nor a stem is known.
     """
-    for spelling in _american(word):
-        found = look_up(spelling)
-        if found:
-            return found
-    return _inflected(word, look_up)
+    american = next(filter(None, map(look_up, _american(word))), None)
+    return _inflected(word, look_up) or american or _shortened(word, look_up)
+
+
+def _shortened(word: str, look_up: Lookup) -> str | None:
+    """Returns the phonemes of a word of which letters are written three times and more: sooo, whaaat, helllooo."""
+    if not _LONG.search(word):
+        return None
+    return next(filter(None, map(look_up, (_LONG.sub(r"\1", word), _LONG.sub(r"\1\1", word)))), None)
 
 
 def _american(word: str) -> Iterator[str]:
@@ -65,7 +71,8 @@ def _stems(rest: str, ending: str) -> Iterator[str]:
                 yield rest[:-1]
         return
     if ending in ("ed", "ing"):
-        if len(rest) > _SHORTEST_STEM and rest[-1] == rest[-2] and rest[-1] not in "aeiousl":
+        if len(rest) > _SHORTEST_STEM and rest[-1] == rest[-2] and rest[-1] not in "aeious" and (
+                rest[-1] != "l" or len(rest) > 4):  # labelling, not falling
             yield rest[:-1]
         yield rest + "e"
         if ending == "ed" and rest[-1] == "i":

@@ -45,7 +45,7 @@ _NOT_SENTENCE_WORDS = frozenset(
     "Eastern Central Mountain Pacific Greenwich Christmas Easter Thanksgiving Halloween".split())
 _BULLET = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|\d{1,2}[.)]\s)")
 _LINE_START = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|[\"“‘'(\[¿¡]*[A-Z0-9])")
-_AFTER_DAY = re.compile(r"^\d+-(?=[A-Z])")  # "June 10-Aug. 2"
+_AFTER_FIGURE = re.compile(r"^[\d./]+-(?=[A-Za-z])")  # "June 10-Aug. 2", "6-in. OLED"
 _COMPASS = re.compile(r"(?:[NS][EW]?|[EW])(?![A-Za-z.])")
 _LONG_LINE = 60  # characters; a line as long as this is one of a wrapped paragraph
 _CALENDAR_NAMES = frozenset([*CALENDAR.values(), *(month.lower() for month in MONTHS)])
@@ -73,7 +73,7 @@ def ends_sentence(text: str, stop: int) -> bool:
     if not space or text[space.end():space.end() + 1].islower():
         return False
     start = max(0, stop - 31)
-    word = _AFTER_DAY.sub("", _LAST_WORD.search(text, start, stop - 1)[0])
+    word = _AFTER_FIGURE.sub("", _LAST_WORD.search(text, start, stop - 1)[0])
     low = word.lower()
     if low in _WORDS_OF_SEVERAL and (found := _several_words(text, stop)):
         return stop > found.end() and _begins_sentence(text, space.end())
@@ -99,8 +99,8 @@ def _may_end(text: str, word: str, before: str, following: int) -> bool:
     """True if a sentence begins at `following`, after an abbreviation that may or may not be the last word of one."""
     low = word.lower()
     if (low in UNITS or word in UNITS or low in STOPPED_UNITS) and word not in DIRECTION_LETTERS and (
-            re.search(r"\d\s?$", before)):
-        return text[following:following + 1].isupper() and not _COMPASS.match(text, following)
+            re.search(r"\d[\s-]?$", before)):
+        return before[-1] != "-" and text[following:following + 1].isupper() and not _COMPASS.match(text, following)
     if _INITIALS.match(word):
         if word == "I" or len(word) == 1 and before.rstrip(" ").rpartition(" ")[2].lower() in LETTER_AFTER:
             return True

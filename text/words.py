@@ -3,7 +3,7 @@ import re
 
 from text.phonemes import pronounce
 from text.rule import LETTER, SMALL, after, before, rule
-from text.tables import ELISION_ENDS, ELISIONS, SHAPES
+from text.tables import ABBREVIATIONS, ELISION_ENDS, ELISIONS, SHAPES
 
 _OPENING_QUOTE = re.compile(r"(?:^|(?<=[\s(\"—]))'(?!(?:tis|twas|em|til|cause|bout|n)\b)(?=[A-Za-z])")
 _CLOSING_QUOTE = re.compile(r"(?<=[,.!?])'(?![A-Za-z])")
@@ -46,6 +46,8 @@ def _closes_quotation(match: re.Match[str]) -> bool:
 @rule(SMALL, r"(?![a-z]*[aeiouy])[a-z]{2,5}('?s)?(?![A-Za-z'-])")
 def letters_without_a_vowel(match: re.Match[str]) -> str | None:
     """'ssh', 'https', 'pdfs' -> S S H; not 'hmm', which the dictionary knows."""
+    if match[0] in ABBREVIATIONS:  # "a few hrs ago"
+        return ABBREVIATIONS[match[0]]
     plural = match[1] or ("s" if match[0].endswith("s") and len(match[0]) > 3 else "")
     letters = match[0].removesuffix(plural)
     if pronounce(match[0]) or not plural and match[0][-1] * 2 == match[0][-2:]:
