@@ -8,8 +8,8 @@ from waveglow.mel_rate import ConvNeXtBlock
 class OnnxBlock(nn.Module):
     """What a ConvNeXtBlock computes, on frames (1, 1, T, C).
 
-    ONNX Runtime's convolution over two axes takes a fifth of the time of the one over one axis, whose channels it
-    computes one by one.
+    ONNX Runtime's depthwise convolution over two axes takes a sixth of the time of the one over one axis (1.32 on an
+    AMD EPYC, 64 frames of 256 channels: 8 us in place of 51).
     """
 
     def __init__(self, block: ConvNeXtBlock) -> None:
