@@ -121,7 +121,12 @@ CASES = {
         "dial *67": "dial star sixty-seven", "press # now": "press pound now", "see #3": "see number three",
         "the 3-2-1 rule": "the three two one rule", "an 80/20 mix": "an eighty twenty mix",
         "120/80": "one hundred twenty over eighty", "a 2-9 start": "a two and nine start",
-        "a few hrs ago": "a few hours ago", "my file tax_form.pdf": "my file tax underscore form dot p d f",
+        "a few hrs ago": "a few hours ago", "budget2024.xlsx": "budget twenty twenty-four dot x l s x",
+        "in Troy, Ohio 45373": "in troy, ohio four five three seven three",
+        "in Troy, Ohio 45373 men": "in troy, ohio four five three seven three men",
+        "in Troy, Ohio 45373 cats": "in troy, ohio forty-five thousand three hundred seventy-three cats",
+        "batted .312": "batted three twelve", "an error of .312": "an error of point three one two",
+        "my file tax_form.pdf": "my file tax underscore form dot p d f",
         "user bob_lee": "user bob lee", "username bob_lee": "username bob underscore lee",
         "4 W. Oak Ave, Troy": "four west oak avenue, troy", "Ave Maria": "ave maria", "Dr Who": "doctor who"},
     "more dates": {

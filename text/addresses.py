@@ -1,7 +1,7 @@
 """Rules for what the internet and programs write: addresses, mail, files, dotted names, menus."""
 import re
 
-from text.numbers import cardinal, spell_digits
+from text.numbers import cardinal, spell_digits, year
 from text.phonemes import dictionary_entry, is_spelled
 from text.rule import CAPITAL, DIGIT, LETTER, after, before, compiled, led_by, near, rule
 from text.tables import ADDRESS_SIGNS, DOMAINS, FILES, KEYS
@@ -11,6 +11,8 @@ _ENDINGS = DOMAINS | FILES
 
 def _say_part(word: str) -> str:
     """A part of an address: digits one by one, letters as a word where they can be said as one."""
+    if len(word) == 4 and word[:2] in ("19", "20") and word.isdecimal():
+        return year(word)
     if word.isdecimal():
         return spell_digits(word) if len(word) > 2 or word[0] == "0" else cardinal(word)
     low = word.lower()

@@ -14,6 +14,7 @@ _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl
             r"Terrace|Parkway|Highway|Broadway|Square)\b")
 _SUBJECTS = ("bio|biology|chem|chemistry|math|physics|psych|psychology|econ|economics|english|history|philosophy|"
              "sociology|spanish|french|accounting|calculus")
+_STATE_BEFORE = rf", (?:{'|'.join(name.title() for name in sorted(set(STATES.values())) if len(name) > 3)}) $"
 _ZIP_BEFORE = r"(?i)\b(?:zip|postal|post|area)\s?codes?\b.{0,14}$|\bzip\b.{0,8}$|, [A-Z]{2} $"
 _PLACE_BEFORE = r"(^|[^A-Za-z\s]|\b[A-Za-z]+)\s?((?:[A-Z][A-Za-z.'-]+\s){0,3}[A-Z][a-z.'-]+), $"
 
@@ -81,7 +82,9 @@ def zip_plus_four(match: re.Match[str]) -> str:
 def zip_code(match: re.Match[str]) -> str | None:
     """'zip code 60614', digit by digit."""
     town = before(match, 2) == ", " and compiled(r" [A-Z][a-z]+(?:[,.;]|$)").match(match.string, match.end())
-    return spell_digits(match[0]) if town or compiled(_ZIP_BEFORE).search(before(match, 32)) else None
+    state_name = compiled(_STATE_BEFORE).search(before(match, 20))
+    counts = re.match(r" (?:[a-z]+s|people)\b", after(match, 20))
+    return spell_digits(match[0]) if town or state_name and not counts or compiled(_ZIP_BEFORE).search(before(match, 32)) else None
 
 
 @rule(CAPITAL, r"([A-Z]{2})(?= (\d{5})\b|[.,;:)!?]|\s*$|\s[a-z])")

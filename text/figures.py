@@ -4,6 +4,7 @@ import re
 from text.numbers import (
     as_ordinal,
     cardinal,
+    hundreds,
     ordinal,
     plural,
     say_amount,
@@ -12,7 +13,7 @@ from text.numbers import (
     spell_digits,
     ungrouped,
 )
-from text.rule import DIGIT, after, before, compiled, figure, near, rule, word_before
+from text.rule import DIGIT, after, before, compiled, figure, led_by, near, rule, word_before
 from text.tables import MAGNITUDES, NUMBERED, PER_WORDS, UNITS
 
 # 1,234.5; 1,25,000; 1876; .5
@@ -201,6 +202,13 @@ def emergency_number(match: re.Match[str]) -> str | None:
             r"(?i)\b(?:call|dial)(?:ed|ing|s)?\s$").search(before(match, 10)):
         return spell_digits(match[0])
     return None
+
+
+@rule(".", r"\.(\d{3})(?!\d)")
+def batting_average(match: re.Match[str]) -> str | None:
+    """'He batted .312' -> three twelve."""
+    led = led_by(match, "batted|batting|hit|hits|hitting|average (?:of|is|was)|slugged|averaged")
+    return hundreds(match[1]) if led else None
 
 
 @figure(DIGIT + ".", NUMBER)

@@ -29,6 +29,8 @@ _MUSIC = frozenset("player players guitar guitarist drum drums clef line lines s
 _OF_METAL = frozenset("mine mines miner miners mining smelter smelters free acetate levels paint pipe pipes "
                       "poisoning exposure contamination dust".split())
 _HELPS = frozenset("help helps helped let lets make makes made".split())
+_ROUGHLY = frozenset("about around over nearly almost roughly only up".split())
+_AGAIN = frozenset("if again rather gladly definitely probably happily someday".split())
 _JUST = frozenset("just already finally recently once actually".split())
 _MADE = (["make"], ["makes"], ["made"], ["keep"], ["keeps"], ["kept"])
 _CENTURIES = frozenset("nineteen twenty two".split())  # "in 1998", "in 2019"
@@ -162,7 +164,11 @@ def _neighbours(words: list[str], pauses: list[str], index: int) -> list[tuple[s
     else:
         places.append(("start", ""))
     if index + 1 < len(words) and not pauses[index]:
-        places.append(("next", words[index + 1]))
+        following = index + 1
+        number = following + 1 < len(words) and "number" in _classes_of(words[following + 1])
+        if number and words[following] in _ROUGHLY:
+            following += 1  # "uses about twenty percent"
+        places.append(("next", words[following]))
     else:
         places.append(("end", ""))
     return places
@@ -283,7 +289,7 @@ def _tense_of_read(words: list[str], pauses: list[str], index: int) -> dict[str,
     if "modal" in left or "do" in left or "to" in left[-2:]:
         past -= 6.0
     previous = _classes_of(words[index - 1]) if index else ()
-    if index and words[index - 1].endswith("'d") and "if" in words[index:]:  # "I'd read it if I could"
+    if index and words[index - 1].endswith("'d") and _AGAIN & set(words[index:]):  # "I'd read it if I could"
         return {"R EH1 D": -8.0}
     if index > 1 and words[index - 1] in _JUST and {"pronoun", "third"} & set(_classes_of(words[index - 2])):
         past += 6.0

@@ -114,6 +114,7 @@ RULES: tuple[Rule, ...] = (
     codes.road_number,
     codes.port_number,
     figures.emergency_number,
+    figures.batting_average,
     figures.plain_number,
     marks.grade,
     figures.minus,
