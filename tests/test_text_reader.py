@@ -1,4 +1,6 @@
 """english_reader says what a person would read."""
+from pathlib import Path
+
 import pytest
 
 from hparams import TextConfig, UserError
@@ -105,3 +107,10 @@ def test_endless_sentences_are_cut_without_loss():
     sentences = split_sentences(" ".join(words))
     assert max(map(len, sentences)) <= 400 and " ".join(sentences).split() == words
     assert "".join(split_sentences("a" * 1000)) == "a" * 1000
+
+
+def test_everyday_sentences_are_read_as_they_were_by_eye():
+    lines = (Path(__file__).parent / "golden" / "everyday.tsv").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("\t") for line in lines if line[0] != "#"]
+    assert len(pairs) > 150
+    assert [english_reader(text) for text, _ in pairs] == [said for _, said in pairs]

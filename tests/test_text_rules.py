@@ -138,6 +138,7 @@ CASES = {
         "12 mi. SW of Ames": "twelve miles southwest of ames", "winds NE at 9": "winds northeast at nine",
         "I-78 W to Ames": "i seventy-eight west to ames", "5 km N of it": "five kilometers north of it",
         "Lee, D-Calif., said": "lee, d california, said", "SE Asia": "southeast asia", "class N of it": "class n of it",
+        "at 1530 K St. NW": "at fifteen thirty k street northwest", "300 K of heat": "three hundred kelvin of heat",
         "2217 E. Pine Ave.": "twenty-two seventeen east pine avenue.", "the cor. of 5th": "the corner of fifth",
         "Conf. Rm. B": "conference room b", "County Rd. 9": "county road nine", "in Rd. 9": "in round nine"},
     "teams and machines": {

@@ -111,8 +111,8 @@ def _title_or_street(match: re.Match[str], low: str) -> str | None:
     if low == "sr" and (not named or following and following[1].lower() in JOBS):  # "Sr. Editor", not "Sr. Agnes"
         return "senior"
     left = before(match, 40)
-    after_name = bool(re.search(r"(?:[A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th))\s$", left))
-    numbered = bool(re.search(r"\d\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s|\d+(?:st|nd|rd|th)\s){1,2}$", left))
+    after_name = bool(re.search(r"(?:[A-Z][a-z]+(?:'s)?|\b[A-Z]|\d(?:st|nd|rd|th))\s$", left))
+    numbered = bool(re.search(r"\d\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]*\s|\d+(?:st|nd|rd|th)\s){1,2}$", left))
     quarter = bool(compiled(r" [NS]\.?[EW]\b").match(text, match.end()))
     if low in STREETS and (after_name and (numbered or not named or quarter) or low not in TITLES):
         return STREETS[low] if after_name or low not in _ALSO_WORDS else None

@@ -14,7 +14,8 @@ _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl
             r"Terrace|Parkway|Highway|Broadway|Square)\b")
 _SUBJECTS = ("bio|biology|chem|chemistry|math|physics|psych|psychology|econ|economics|english|history|philosophy|"
              "sociology|spanish|french|accounting|calculus")
-_STATE_BEFORE = rf", (?:{'|'.join(name.title() for name in sorted(set(STATES.values())) if len(name) > 3)}) $"
+_STATE_NAMES = "|".join(name.title() for name in sorted(set(STATES.values())) if len(name) > 3)
+_STATE_BEFORE = rf", (?:{_STATE_NAMES}) $"
 _ZIP_BEFORE = r"(?i)\b(?:zip|postal|post|area)\s?codes?\b.{0,14}$|\bzip\b.{0,8}$|, [A-Z]{2} $"
 _PLACE_BEFORE = r"(^|[^A-Za-z\s]|\b[A-Za-z]+)\s?((?:[A-Z][A-Za-z.'-]+\s){0,3}[A-Z][a-z.'-]+), $"
 
@@ -84,7 +85,8 @@ def zip_code(match: re.Match[str]) -> str | None:
     town = before(match, 2) == ", " and compiled(r" [A-Z][a-z]+(?:[,.;]|$)").match(match.string, match.end())
     state_name = compiled(_STATE_BEFORE).search(before(match, 20))
     counts = re.match(r" (?:[a-z]+s|people)\b", after(match, 20))
-    return spell_digits(match[0]) if town or state_name and not counts or compiled(_ZIP_BEFORE).search(before(match, 32)) else None
+    sure = town or state_name and not counts
+    return spell_digits(match[0]) if sure or compiled(_ZIP_BEFORE).search(before(match, 32)) else None
 
 
 @rule(CAPITAL, r"([A-Z]{2})(?= (\d{5})\b|[.,;:)!?]|\s*$|\s[a-z])")
@@ -288,7 +290,7 @@ def model_with_letter(match: re.Match[str]) -> str:
     return f"{match[1]} {hundreds(match[2])}"
 
 
-@rule(DIGIT, rf"(\d{{1,5}})([A-D]?)(?= (?:[NSEW]\.? )?(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+) {_STREETS})")
+@rule(DIGIT, rf"(\d{{1,5}})([A-D]?)(?= (?:[NSEW]\.? )?(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+|[A-Z]) {_STREETS})")
 def house_number(match: re.Match[str]) -> str:
     """'250 W. Oak Ave.' -> two fifty; '1600 Main St.' -> sixteen hundred; '221B Baker Street' -> two twenty-one B."""
     number = {3: hundreds, 4: year}.get(len(match[1]), say_whole)(match[1])

@@ -21,6 +21,7 @@ _POLISH = frozenset("border government people language president sausage army ma
 _LED = frozenset("singer singers guitarist guitar vocals vocalist role actor actress author investigator counsel "
                  "lawyer designer developer engineer".split())
 _BROADCAST = frozenset("went go goes going gone aired streamed".split())
+_SEES = frozenset("watch watched watching see saw seen seeing hear heard hearing stream play played".split())
 _CONTAINS = frozenset("found detected had has have contain contains contained of".split())
 _SAVED = frozenset("save saves saved saving lose loses lost risk risked change changed changes cost costs ruin ruined "
                    "take took taken claim claimed claims many most more new".split())
@@ -226,6 +227,8 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
         case "present" if following in ("in", "at") and "plural" in before:
             return {"P R EH1 Z AH0 N T": 4.0}
         case "live" if previous in _BROADCAST:
+            return {"L AY1 V": 12.0}
+        case "live" if "object" in before and _SEES & set(words[max(0, index - 3):index - 1]):
             return {"L AY1 V": 12.0}
         case "live" if not index and following == "from":
             return {"L AY1 V": 12.0}

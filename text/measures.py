@@ -64,6 +64,8 @@ def _is_unit(match: re.Match[str], unit: str, space: str) -> bool:
     if unit in ("W", "N", "A", "V", "S", "E", "J") and match[0][-1] == unit and re.match(
             r"\. ?(?:[A-Z]|\d+(?:st|nd|rd|th))", after(match, 6)):  # "118 W. 72nd St."
         return False
+    if len(unit) == 1 and unit.isupper() and re.match(r" (?:St|Ave|Rd|Blvd|Street|Avenue|Road)\b", after(match, 10)):
+        return False  # "1530 K St."
     if unit == "in" and re.match(r"[ -]?(?:the|a|his|her|this|that|\d)\b", after(match, 6)):
         return False
     return not (unit == "K" and not near(match, "kelvin|temperature|degrees|cool|hot|warm|below|above|at", 30)
