@@ -1,5 +1,4 @@
 """Student and vocoder trained as one network."""
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,10 @@ import waveglow
 from distillation.manifest import Manifest
 from distillation.shards import DistilledRow
 from distillation.writer import DistilledWriter
-from hparams import CONFIGS, AudioConfig, TextConfig, VocoderTraining
+from hparams import CONFIGS, AudioConfig, TextConfig
 from lightspeech.loss import duration_loss
 from text import symbols
 from training.aligned import cut_frames
-from training.distributed import Workers
-from training.joint import JointTask
-from training.wave_loss import WaveLoss
 
 LENGTHS = (9000, 11000, 12345)  # samples
 FEW = ["--config", "tiny", "--batch-size", "2", "--distilled-batch-size", "2", "--segment", "2048", "--log-every", "1",
@@ -105,34 +101,3 @@ def test_the_best_duration_is_the_mean():
     padding = torch.tensor([[0.0, 0.0, 0.0, 99.0]])
     in_padding = duration_loss(torch.log1p(durations.float()) + padding, durations, mask & (padding == 0))
     assert in_padding == 0
-
-
-def test_spectral_losses_count_for_the_compared_waves_alone():
-    """What is judged of the others by discriminators stays; their distance to the recording does not matter."""
-    torch.manual_seed(0)
-    wave_loss = WaveLoss(VocoderTraining(), AudioConfig(), torch.device("cpu"))
-    for parameter in wave_loss.discriminators.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    fake, real = 0.1 * torch.randn(2, 3, 4096)
-    _, of_all = wave_loss.with_discriminators(fake.requires_grad_(), real)
-    _, of_two = wave_loss.with_discriminators(fake, real, compared=2)
-    expected = wave_loss.spectral(fake[:2], real[:2])
-    assert of_two["mel"] == expected["mel"] and of_two["stft"] == expected["stft"] and of_two["mel"] != of_all["mel"]
-    assert torch.allclose(of_two["adversarial"], of_all["adversarial"])
-
-
-def test_a_segment_from_the_students_mel_is_not_compared_with_the_recording(inputs, monkeypatch):
-    """Of two segments the first is made from a recorded mel and compared; the second is made from the student's mel."""
-    config, settings = CONFIGS["joint"]["tiny"]
-    settings = dataclasses.replace(settings, batch_size=2, segment=2048)
-    task = JointTask(config, settings, inputs["--data"], inputs["--mels"], None, AudioConfig(),
-                     Workers(0, 1, torch.device("cpu")), fast=False)
-    compared = []
-    spectral = task.wave_loss.spectral.forward
-    monkeypatch.setattr(task.wave_loss.spectral, "forward", lambda fake, real: (compared.append(fake),
-                                                                                spectral(fake, real))[1])
-    task.train_step(1)
-    vocoder = task.model.vocoder
-    expected = vocoder.infer(task.recorded_mel[:1], noise=task.noise[:1], crop=vocoder.context)
-    assert len(compared) == 1 and torch.allclose(compared[0], expected, atol=1e-6)
-    assert not task.spoken_gradient[0].any() and task.spoken_gradient[1].any()

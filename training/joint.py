@@ -1,11 +1,8 @@
 """Student and vocoder trained as one network on recordings (JETS: Lim, Jung, Kim 2022, arXiv 2203.16852).
 
 The student speaks each recording with the durations of the teacher's alignment and the pitch of the recording. The
-vocoder makes a segment of the wave from the student's mel. Discriminators judge mels and waves, and what they say of
-the wave changes the student too. The losses of mels stay, so that the mels remain readable by other vocoders.
-
-The spectral losses of waves count only for the segments that are made from recorded mels. A student's mel lacks the
-details of the recording, and a wave near it by such a loss would be the mean of all waves that fit: it is blurred.
+vocoder makes a segment of the wave from the student's mel. Discriminators judge mels and waves, and what the losses of
+the wave say changes the student too. The losses of mels stay, so that the mels remain readable by other vocoders.
 """
 import math
 from pathlib import Path
@@ -27,6 +24,7 @@ from training.sampler import BucketSampler
 from training.wave_loss import WaveLoss, autocast, write_gradients
 from waveglow import build
 
+RECORDED_EVERY = 4  # one segment in so many is made from the recording's mel, so that the vocoder stays good for these
 MOST_VALIDATION_ROWS = 16
 
 
@@ -93,7 +91,8 @@ class JointTask:
         self.spoken_gradient = torch.zeros_like(spoken)
         self.wave = torch.zeros(B, self.settings.segment, device=self.device)
         self.noise = torch.zeros(B, *vocoder.noise_shape(frames, vocoder.context), device=self.device)
-        self.recorded_rows = -(-B // 2)  # the first rows of a batch, whose segments are made from recorded mels
+        number = torch.arange(B, device=self.device)[:, None, None]
+        self.from_recording = number % RECORDED_EVERY == RECORDED_EVERY - 1
 
     def _rows(self, step: int) -> tuple[list[int], list[int]]:
         """Returns this process's recordings and distilled rows at a step."""
@@ -155,11 +154,10 @@ class JointTask:
 
     def _wave_gradients(self) -> dict[str, Tensor]:
         """Computes the gradients for the segments in the buffers. Returns the losses."""
-        count = self.recorded_rows
-        mel = torch.cat((self.recorded_mel[:count], self.spoken[count:]))
+        mel = torch.where(self.from_recording, self.recorded_mel, self.spoken)
         with autocast(self.device):
             wave = self.model.vocoder.infer(mel, noise=self.noise, crop=self.model.vocoder.context)
-        loss, losses = self.wave_loss.with_discriminators(wave, self.wave, compared=count)
+        loss, losses = self.wave_loss.with_discriminators(wave, self.wave)
         gradient, = torch.autograd.grad(loss, self.spoken, retain_graph=True)
         self.spoken_gradient.copy_(gradient)
         write_gradients(loss, self.model.vocoder.parameters())

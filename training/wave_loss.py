@@ -26,18 +26,16 @@ class WaveLoss:
         """Returns the spectral losses of `fake` (B, S) against `real` (B, S)."""
         return self._weighted(self.spectral(fake, real))
 
-    def with_discriminators(self, fake: Tensor, real: Tensor, compared: int | None = None) -> Losses:
+    def with_discriminators(self, fake: Tensor, real: Tensor) -> Losses:
         """Returns all losses of `fake`, and writes the discriminators' own gradients into their .grad.
 
-        These must exist. One pass of the discriminators serves their loss and the generator's. compared: the spectral
-        losses are those of the first so many waves; None: of all.
+        These must exist. One pass of the discriminators serves their loss and the generator's.
         """
         with autocast(self.device):
             judged_real, judged_fake = self.discriminators(real), self.discriminators(fake)
         theirs = discriminator_loss(judged_real, judged_fake)
         write_gradients(theirs, self.discriminators.parameters(), retain_graph=True)
-        spectral = self.spectral(fake[:compared], real[:compared])
-        loss, parts = self._weighted({**generator_losses(judged_real, judged_fake), **spectral})
+        loss, parts = self._weighted({**generator_losses(judged_real, judged_fake), **self.spectral(fake, real)})
         return loss, {**parts, "discriminators": theirs.detach()}
 
     def _weighted(self, losses: dict[str, Tensor]) -> Losses:
