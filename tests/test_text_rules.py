@@ -121,6 +121,7 @@ CASES = {
         "dial *67": "dial star sixty-seven", "press # now": "press pound now", "see #3": "see number three",
         "the 3-2-1 rule": "the three two one rule", "an 80/20 mix": "an eighty twenty mix",
         "120/80": "one hundred twenty over eighty", "a 2-9 start": "a two and nine start",
+        "2 t shirts": "two t shirts", "2 t sugar": "two teaspoons sugar", "I DO care": "i do care", "a DO": "a d o",
         "a few hrs ago": "a few hours ago", "budget2024.xlsx": "budget twenty twenty-four dot x l s x",
         "in Troy, Ohio 45373": "in troy, ohio four five three seven three",
         "in Troy, Ohio 45373 men": "in troy, ohio four five three seven three men",
@@ -160,7 +161,11 @@ CASES = {
         "80 N·m": "eighty newton meters", "60 mg/dL": "sixty milligrams per deciliter"},
     "more codes": {
         "the 767s here": "the seven sixty-sevens here",
-        "a stake in 3M.": "a stake in three m.", "802.11a/b/g": "eight oh two dot eleven a b g",
+        "a stake in 3M.": "a stake in three m.", "We invest in 3M.": "we invest in three m.",
+        "parked a 707 there": "parked a seven oh seven there", "See App. A of it": "see appendix a of it",
+        "rated 4.5/5": "rated four point five out of five", "$4/loaf": "four dollars per loaf",
+        "4 apples/pears": "four apples pears", "NOx and SOx": "n o x and s o x",
+        "802.11a/b/g": "eight oh two dot eleven a b g",
         "ref. no. 5518": "reference number five five one eight", "ext. 8120": "extension eight one two zero",
         "order #40217": "order number four zero two one seven",
         "order #82-5013": "order number eight two, five zero one three",
@@ -201,7 +206,9 @@ def test_kinds(written, spoken):
 @pytest.mark.parametrize("text", [
     "Arsenal vs. Chelsea ended early.", "Come at 3 p.m. Monday.", "Call at 9 a.m. EST.", "Ng et al. (2020) agree.",
     "Acme Inc. CEO Ann Low left.", "It costs $9 incl. Sunday lunch.", "See Fig. 3 and App. B here.",
-    "Sr. Ann met Br. John.", "We hiked to Pt. Reyes.", "Fed. R. Evid. 4 is cited.", "It is on K St. NW now.",
+    "Sr. Ann met Br. John.", "See app. 4 of the book.", "It is in art. 5 of it.", "Troy (pop. 4,210) is near.",
+    "At long. 71 west it sank.", "Max. 8 people fit.", "See App. A of it.", "Quote your ref. 4471 here.",
+    "We hiked to Pt. Reyes.", "Fed. R. Evid. 4 is cited.", "It is on K St. NW now.",
     "He told Mr. Hall about the\nHouse.",
     "A long line of a paragraph that some program has wrapped around here\nCharacters go on.",
     "On Sun. May 3 we sail."])
@@ -211,6 +218,9 @@ def test_no_sentence_ends_here(text):
 
 
 @pytest.mark.parametrize("text, parts", [
+    ("I love art. A man came.", 2), ("He loves art. I don't.", 2), ("It was long. 20 people left.", 2),
+    ("She left my ex. 3 kids came too.", 2), ("Wait a sec. I need it.", 2), ("My dog is Max. 3 years old.", 2),
+    ("He used the app. 10 users saw it.", 2), ("I said no. 5 people laughed.", 2), ("We drank pop. 5 of us.", 2),
     ("He left the U.S. She stayed.", 2), ("It was 3 p.m. Then it rained.", 2), ("We met at 5 p.m. John was late.", 2),
     ("Bees count.[3] Wasps do not.", 2), ("Sales rose.¹ Costs fell.", 2), ("To do\nWash car\nBuy milk", 3),
     ("* one\n* two", 2), ("Chapter One\nIt rained.", 2), ("Pens, etc. Bring them.", 2), ("No. I said no.", 2)])

@@ -6,8 +6,9 @@ from text.numbers import cardinal, hundreds, say_whole, spell_digits
 from text.phonemes import dictionary_entry, is_spelled
 from text.rule import CAPITAL, LETTER, SMALL, after, before, compiled, rule, word_before
 from text.stops import LETTER_AFTER
-from text.tables import ALSO_WORDS, ELEMENTS, EMPHASIZED, PRONOUNCED, SPELLED
+from text.tables import ALSO_WORDS, ELEMENTS, EMPHASIZED, LETTERED, PRONOUNCED, SPELLED
 
+_DOERS = frozenset("i you we they to will can would please".split())
 _ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
 
 
@@ -48,6 +49,8 @@ def acronym(match: re.Match[str]) -> str:
     word = match[1]
     if word == "WHO" and word_before(match).lower() == "the":
         return spell(word)
+    if word == "DO" and word_before(match).lower() in _DOERS:
+        return "do"
     said = say_capitals(word, _is_shouting(match.string))
     if not match[2]:
         return said
@@ -104,7 +107,9 @@ def single_letter(match: re.Match[str]) -> str:
     letter = match[1]
     if match[2]:
         return f"{letter}'s"
-    if word_before(match).lower() in LETTER_AFTER and letter != "I":
+    previous = word_before(match)
+    stopped = previous.istitle() and before(match, 2) == ". " and previous.lower() in LETTERED  # "App. A"
+    if (previous.lower() in LETTER_AFTER or stopped) and letter != "I":
         return letter
     article = letter == "A" and re.match(r"\s+[\w$£€\"'(]", after(match, 9))
     return letter.lower() if letter == "I" or article else letter

@@ -200,7 +200,8 @@ def _say_version(written: str) -> str:
 def aircraft(match: re.Match[str]) -> str | None:
     """Boeing 737-900 -> seven thirty-seven nine hundred."""
     if not (match[2] and match[2].endswith("00") or match[3] or near(
-            match, "boeing|jets?|planes?|airliners?|aircraft|freighters?|airlines?|flew|jumbo|cockpit|runway", 30)):
+            match, "boeing|jets?|planes?|airliners?|aircraft|freighters?|airlines?|flew|jumbo|cockpit|runway|"
+            "hangar|landed|took off|pilots?|airport|parked|crash|cabin", 30)):
         return None
     return hundreds(match[1]) + (f" {cardinal(match[2])}" if match[2] else "") + (
         "s" if match[3] else "") + (" " + " ".join(match[4]) if match[4] else "")
@@ -213,7 +214,8 @@ def company_3m(match: re.Match[str]) -> str | None:
                 r"tape|[a-z]+ed)\b", after(match, 14)):
         return "three M"
     led = compiled(r"(?:^|[.!?]\s)$").search(before(match, 12)) or led_by(
-        match, "at|for|by|from|with|join(?:ed)?|sued?|left|and|company|buy|bought|of|against|(?:shares|stock|stake) in")
+        match, r"at|for|by|from|with|join(?:ed)?|sued?|left|and|company|buy|bought|of|against|(?:shares|stake) in|"
+        r"invest\w* in")
     return "three M" if led and not re.match(r" (?:[a-z]+s|people)\b", after(match, 20)) else None
 
 

@@ -86,7 +86,7 @@ def spaced_thousands(match: re.Match[str]) -> str | None:
     return say_amount(match[0])
 
 
-@rule(DIGIT, r"(\d+(?:\.\d+)?)/(10|100)(?![\d/])")
+@rule(DIGIT, r"(\d+(?:\.\d+)?)/(10|100|(?<=\.\d/)[45])(?![\d/])")
 def score_out_of(match: re.Match[str]) -> str | None:
     """8.5/10 -> eight point five out of ten."""
     if compiled(r" of (?:a|an|the)\b| ?(?:in|inch|mi|miles?|lb|second|sec|\")\b").match(match.string, match.end()):
@@ -220,6 +220,8 @@ def plain_number(match: re.Match[str]) -> str:
 @rule("/", r"/([A-Za-z]+)(?:\.(?=\s[a-z]))?(?![\w/])")
 def per(match: re.Match[str]) -> str | None:
     """'2 times/day' -> two times per day, '$4/gal' -> four dollars per gallon."""
+    if compiled(r"[$£€]\d[\d,.]*$").search(before(match, 16)) and match[1].islower() and match[1] not in UNITS:
+        return f"per {match[1]}"
     if match[1] not in PER_WORDS and match[1] not in UNITS or not compiled(r"\d[\d,.]*\s?(?:[A-Za-z]+\s)?[A-Za-z]*$"
                                                                         ).search(before(match, 30)):
         return None

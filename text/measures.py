@@ -66,6 +66,8 @@ def _is_unit(match: re.Match[str], unit: str, space: str) -> bool:
         return False
     if len(unit) == 1 and unit.isupper() and re.match(r" (?:St|Ave|Rd|Blvd|Street|Avenue|Road)\b", after(match, 10)):
         return False  # "1530 K St."
+    if unit in ("t", "T") and re.match(r" (?:shirt|cell|bone)s?\b", after(match, 8)):
+        return False
     if unit == "in" and re.match(r"[ -]?(?:the|a|his|her|this|that|\d)\b", after(match, 6)):
         return False
     return not (unit == "K" and not near(match, "kelvin|temperature|degrees|cool|hot|warm|below|above|at", 30)
@@ -84,7 +86,7 @@ def _names(match: re.Match[str], unit: str) -> Unit:
 
 
 @figure(DIGIT, rf"({_FRACTION}|{NUMBER}) ?({'|'.join(map(re.escape, STOPPED_UNITS))})(?:\.(?=[ ,;)]|$)|(?<=[ ][Tt])"
-        rf"(?= (?!of the\b)[a-z]))")
+        rf"(?= (?!of the\b|shirts?\b|cells?\b|bones?\b)[a-z]))")
 def recipe_unit(match: re.Match[str]) -> str | None:
     """2 c. sugar -> two cups sugar, 2 T butter -> two tablespoons butter."""
     names = STOPPED_UNITS[match[2]]

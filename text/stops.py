@@ -16,6 +16,7 @@ from text.tables import (
     LINE_GOES_ON,
     MONTHS,
     NEVER_LAST,
+    PLAIN_WORDS,
     STARTERS,
     STOPPED_UNITS,
     STREETS,
@@ -28,7 +29,16 @@ _CLOSERS = r"[\"'”’)\]]*(?:\[\d{1,3}\]|[¹²³⁰⁴⁵⁶⁷⁸⁹†‡*])
 _NOTHING_FOLLOWS = re.compile(rf"{_CLOSERS}\s*$|{_CLOSERS}[^\S\n]*\n\s*\n")
 _SPACE_FOLLOWS = re.compile(rf"{_CLOSERS}\s+[\"“‘'(\[{{¿¡]*")
 _NUMERAL = re.compile(r"\s?#?(?:\d|[ivxlcIVXLC]+\b|[A-Z]{1,4}-?\d)")
-_PRONOUN_I = re.compile(r"\s?I(?:'|’|\s+[a-z])")
+_PRONOUN_I = re.compile(r"\s?I(?:'|’|\s+(?!(?:of|and|or|to|in|is|was|for|through)\b)[a-z])")
+_ARTICLE = re.compile(r"\sA [a-z]")
+_COUNTED = re.compile(
+    r"\s\d[\d,]*\s(?:(?!(?:is|was|has|does|shows|says|gives|lists|states|covers|applies|requires|deals|this)\b)[a-z]+s|"
+    r"people|men|women|children|more|of (?:us|them|you))\b")
+_OWNED = re.compile(r"(?i)\b(?:a|one|per|every|my|your|his|her)\s$")
+_AFTER_A_FIGURE = {  # what must stand after the figure, for words that are seldom abbreviations
+    "long": re.compile(r"\s?[\d.]+\s?(?:°|deg|[EW]\b|east|west)"),
+    "temp": re.compile(r"\s?-?[\d.]+\s?(?:°|deg|[FC]\b)"),
+    "pop": re.compile(r"\s?\d{1,3}(?:,\d{3})+"), "mob": re.compile(r"\s?\+?\d[\d -]{6}")}
 _SINGLE_LETTER = re.compile(r"\s[A-Z](?![A-Za-z'’])")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]$")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
@@ -56,13 +66,24 @@ def has_number(abbreviation: str, text: str, stop: int) -> bool:
 
     "No. 7", "Vol. I of" and "App. E", but not "No. I am" and "No. I'm", where a sentence begins.
     """
-    if abbreviation not in BEFORE_NUMBERS:
+    if abbreviation not in BEFORE_NUMBERS or _PRONOUN_I.match(text, stop):
         return False
     if abbreviation in LETTERED and abbreviation != "no" and _SINGLE_LETTER.match(text, stop):
-        return True
-    if abbreviation == "no" and _PRONOUN_I.match(text, stop):
+        return text[stop - 2 - len(abbreviation):stop - 1].strip()[:1].isupper() or not _ARTICLE.match(text, stop)
+    return bool(_NUMERAL.match(text, stop)) and not _is_plain_word(abbreviation, text, stop)
+
+
+def _is_plain_word(abbreviation: str, text: str, stop: int) -> bool:
+    """True for 'art' in "I love art. 3 of us paint", 'long' in "It was long. 20 people left", a dog called Max."""
+    start = stop - 1 - len(abbreviation)
+    if text[start].isupper():
+        return text[start:stop] in ("Max.", "Min.") and text[max(0, start - 2):start - 1].islower()
+    if abbreviation not in PLAIN_WORDS:
         return False
-    return bool(_NUMERAL.match(text, stop))
+    if abbreviation in _AFTER_A_FIGURE:
+        return not _AFTER_A_FIGURE[abbreviation].match(text, stop)
+    owned = abbreviation not in ("no", "ref") and _OWNED.search(text, max(0, start - 8), start)
+    return bool(owned or _COUNTED.match(text, stop))
 
 
 def ends_sentence(text: str, stop: int) -> bool:
