@@ -29,7 +29,8 @@ class Synthesizer:
 
     voice: a folder with the weights of student and vocoder, or a name in voices/. weights: the student's file.
     vocoder: "waveglow", or "griffin-lim", which needs no weights and sounds worse.
-    vocoder_weights: WaveGlow's file. device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+    vocoder_weights: WaveGlow's file. device: "auto" (a GPU if there is one and no file is an .onnx file, which is for the
+    CPU alone), "cpu", "cuda" or "cuda:N".
     generation: "old" for a WaveGlow that was published before November 2018; the file does not say so.
     Raises UserError for weights that are missing or of another kind, and for a GPU that does not exist.
     """
@@ -44,20 +45,23 @@ class Synthesizer:
                 raise UserError(f"voice {voice}: has weights of its own, found other weights too; leave one out")
             weights, vocoder_weights = find_voice(voice)
         self.audio = AudioConfig()
-        self.device = find_device(device)  # "cpu" or "cuda:N"
+        paths = [newest_weights(_ROOT / "lightspeech" / "pre_trained_model", weights,
+                                "name a student's file with --weights, or make one with train.py and its --export")]
+        if vocoder == "waveglow":
+            paths.append(newest_weights(
+                _ROOT / "waveglow" / "pre_trained_model", vocoder_weights,
+                "name WaveGlow's file with --vocoder-weights, or do without: --vocoder griffin-lim"))
+        for_cpu = any(path.suffix == ".onnx" for path in paths)
+        self.device = find_device("cpu" if device == "auto" and for_cpu else device)  # "cpu" or "cuda:N"
         self.on_gpu = self.device != "cpu"
         self.hardware = describe_device(self.device)  # such as "CPU, 2 threads"
-        path = newest_weights(_ROOT / "lightspeech" / "pre_trained_model", weights,
-                              "name a student's file with --weights, or make one with train.py and its --export")
-        self.mel_predictor, notes = load_student(path, self.audio, self.device)
-        self.preliminary = _preliminary_notes(path, notes)  # one line for each file whose weights are preliminary
+        self.mel_predictor, notes = load_student(paths[0], self.audio, self.device)
+        self.preliminary = _preliminary_notes(paths[0], notes)  # a line for each file whose weights are preliminary
         if vocoder == "griffin-lim":
             self.vocoder = VocoderRunner(load_griffin_lim(self.audio), self.audio)
             return
-        path = newest_weights(_ROOT / "waveglow" / "pre_trained_model", vocoder_weights,
-                              "name WaveGlow's file with --vocoder-weights, or do without: --vocoder griffin-lim")
-        network, notes = load_vocoder(path, self.audio, self.device, generation)
-        self.preliminary += _preliminary_notes(path, notes)
+        network, notes = load_vocoder(paths[1], self.audio, self.device, generation)
+        self.preliminary += _preliminary_notes(paths[1], notes)
         self.vocoder = VocoderRunner(network, self.audio)
 
     def speak(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,

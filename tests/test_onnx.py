@@ -318,6 +318,15 @@ def test_a_voice_of_onnx_files_alone(voice, tmp_path) -> None:
         Synthesizer(voice=folder, device="cpu")
 
 
+def test_onnx_files_speak_on_the_cpu_beside_a_gpu(voice, monkeypatch) -> None:
+    """The automatic choice of a device is the CPU for them; for other files it may be a GPU."""
+    wanted = []
+    monkeypatch.setattr("synthesis.synthesizer.find_device", lambda name: wanted.append(name) or "cpu")
+    for student, vocoder in (voice, [path.with_suffix(".onnx") for path in voice]):
+        Synthesizer(student, vocoder_weights=vocoder)
+    assert wanted == ["auto", "cpu"]
+
+
 def test_an_onnx_file_of_other_weights_is_not_used(voice, capsys) -> None:
     model = lightspeech.load(voice[0])
     assert model.text
