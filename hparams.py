@@ -251,7 +251,7 @@ class VocoderTraining(TrainConfig):
 class JointConfig:
     """Student and vocoder, trained as one network. Their sizes are those of the weights that a training starts from."""
     student: LightSpeechConfig = LightSpeechConfig(pitch=True)
-    vocoder: WaveGlowConfig = WaveGlowConfig(squeeze="mdct", n_flows=0, sigma=1.0)
+    vocoder: WaveGlowConfig = WaveGlowConfig(squeeze="mdct", n_flows=4, sigma=1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,7 +282,7 @@ CONFIGS: dict[str, dict[str, tuple[Any, TrainConfig]]] = {
                                  decoder_rnn_dim=64, attention_dim=16, location_n_filters=8, postnet_dim=32),
                  TeacherTraining(steps=400, batch_size=8, warmup_steps=20, validate_every=200))},
     "waveglow": {
-        "default": (WaveGlowConfig(squeeze="mdct", n_flows=0, sigma=1.0),
+        "default": (WaveGlowConfig(squeeze="mdct", n_flows=4, sigma=1.0),
                     VocoderTraining(steps=50000, batch_size=16, warmup_steps=300, spectral_steps=1000)),
         "published": (WaveGlowConfig(), VocoderTraining(
             objective="likelihood", batch_size=12, learning_rate=1e-4, beta1=0.9, beta2=0.999,

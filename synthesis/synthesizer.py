@@ -29,8 +29,8 @@ class Synthesizer:
 
     voice: a folder with the weights of student and vocoder, or a name in voices/. weights: the student's file.
     vocoder: "waveglow", or "griffin-lim", which needs no weights and sounds worse.
-    vocoder_weights: WaveGlow's file. device: "auto" (a GPU if there is one and no file is an .onnx file, which is for the
-    CPU alone), "cpu", "cuda" or "cuda:N".
+    vocoder_weights: WaveGlow's file. device: "cpu", "cuda", "cuda:N", or "auto": a GPU if there is one and none of the
+    files is an .onnx file, which is for the CPU alone.
     generation: "old" for a WaveGlow that was published before November 2018; the file does not say so.
     Raises UserError for weights that are missing or of another kind, and for a GPU that does not exist.
     """
