@@ -101,7 +101,8 @@ CASES = {
         "the XVth century": "the fifteenth century", "An IV drip": "an i v drip", "vitamin C": "vitamin c",
         "MIX it": "mix it", "Wars I and II": "wars one and two", "Part II of III": "part two of three"},
     "references": {
-        "Luke 6:31": "luke six thirty-one", "1 Samuel 2:1-10": "first samuel two one to ten",
+        "Song of Solomon 2:1": "song of solomon two one", "Luke 6:31": "luke six thirty-one",
+        "1 Samuel 2:1-10": "first samuel two one to ten",
         "at 6:31": "at six thirty-one", "Eqs. 3 and 4": "equations three and four", "App. C": "appendix c",
         "Roe v. Wade": "roe versus wade", "Rs. 99": "ninety-nine rupees", "the 5th c. B.C.": "the fifth century b c.",
         "ref. no. AB12": "reference number a b twelve"},

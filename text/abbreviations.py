@@ -20,7 +20,6 @@ from text.tables import (
 _END = r"(?![A-Za-z0-9])"
 _DOTTED = "|".join(re.escape(key).replace(r"\.", r"\.\s?").removesuffix(r"\s?")
                    for key in sorted(DOTTED, key=len, reverse=True))
-_BOOK = "|".join(re.escape(book) for book in sorted(BIBLE_BOOKS, key=len, reverse=True))
 _ALSO_WORDS = frozenset("is cos sq ct av ter".split())  # of the streets, those that only count after a name
 _WITHOUT_STOP = frozenset("fig figs vol vols ch chap eq eqs sec pp pg bldg apt rm ext".split())
 _COUNTED = frozenset("a the my your his her this that phone account order id serial ticket total".split())
@@ -28,11 +27,13 @@ _ARTICLES = frozenset("a an the this that its their his her our your my".split()
 _ORDINALS = {"1": "first ", "2": "second ", "3": "third ", "I": "first ", "II": "second ", "III": "third "}
 
 
-@rule(CAPITAL + DIGIT, rf"(?:([123]|I{{1,3}}) )?({_BOOK})\.? (\d{{1,3}}):(\d{{1,3}})(?:\s?[-–]\s?(?:(\d{{1,3}}):)?"
-      rf"(\d{{1,3}}))?(?![\d:])")
+@rule(CAPITAL + DIGIT, r"(?:([123]|I{1,3}) )?([A-Z][a-z]{1,14}(?: of [A-Z][a-z]{1,9})?)\.? (\d{1,3}):(\d{1,3})"
+      r"(?:\s?[-–]\s?(?:(\d{1,3}):)?(\d{1,3}))?(?![\d:])")
 def bible_verse(match: re.Match[str]) -> str | None:
     """Rev. 3:20 -> revelation three twenty, 2 Timothy 3:16 -> second timothy three sixteen."""
     number, book, chapter, verse, last_chapter, last = match.groups()
+    if book not in BIBLE_BOOKS:
+        return None
     said = f"{_ORDINALS[number] if number else ''}{BIBLE_BOOKS[book]} {cardinal(chapter)} {cardinal(verse)}"
     return said + (f" to {cardinal(last_chapter) + ' ' if last_chapter else ''}{cardinal(last)}" if last else "")
 

@@ -70,10 +70,12 @@ def file_ending(match: re.Match[str]) -> str | None:
     return f"dot {ending or _say_part(match[1])}" if is_file and not before(match, 1).strip(" \n(\"'") else None
 
 
-@rule(CAPITAL, rf"(?:{'|'.join(KEYS)})(?:\s?[+-]\s?(?:{'|'.join(KEYS)}|F?\d{{1,2}}|[A-Z]|[a-z]\b)(?![a-z])){{1,4}}")
-def key_combination(match: re.Match[str]) -> str:
+@rule(CAPITAL, r"[A-Z][A-Za-z]{1,7}(?:\s?[+-]\s?(?:[A-Z][A-Za-z]{1,7}|F?\d{1,2}|[A-Za-z])(?![A-Za-z])){1,4}")
+def key_combination(match: re.Match[str]) -> str | None:
     """Ctrl+Alt+Del -> control alt delete."""
     parts = re.findall(r"[A-Za-z]+|\d+", match[0])
+    if parts[0] not in KEYS or any(len(part) > 1 and part.isalpha() and part not in KEYS for part in parts):
+        return None
     return " ".join(KEYS.get(part) or (cardinal(part) if part.isdecimal() else part.upper()) for part in parts)
 
 

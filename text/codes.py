@@ -110,10 +110,11 @@ def state_with_stop(match: re.Match[str]) -> str | None:
     return STATES_WITH_STOP[match[1]] if compiled(r"[A-Z][a-z]+, $").search(before(match, 20)) else None
 
 
-@rule(CAPITAL, rf"([DRI])-({'|'.join(sorted({*STATES, *STATES_WITH_STOP}, key=len, reverse=True))})\b\.?")
-def party_and_state(match: re.Match[str]) -> str:
+@rule(CAPITAL, r"([DRI])-([A-Z][A-Za-z]{1,5})\b\.?")
+def party_and_state(match: re.Match[str]) -> str | None:
     """'Rep. Lee, D-Calif.' -> D california."""
-    return f"{match[1]} {STATES.get(match[2]) or STATES_WITH_STOP[match[2]]}"
+    state = STATES.get(match[2]) or STATES_WITH_STOP.get(match[2])
+    return f"{match[1]} {state}" if state else None
 
 
 @rule(CAPITAL, r"ISBN(?:-1[03])?:?\s?([\dX][\dX -]{8,16}[\dX])(?!\d)")

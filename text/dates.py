@@ -94,10 +94,12 @@ def days_with_slash(match: re.Match[str]) -> str | None:
             f"{MONTHS[last_month - 1].lower()} {ordinal(match[4])}")
 
 
-@rule(CAPITAL, rf"({MONTH}) (\d\d?)(?:st|nd|rd|th)?\s?[-–]\s?({MONTH}) (\d\d?)(?:st|nd|rd|th)?(?![\d:%/]|\.\d)"
-               r"(?:,? (\d{4})(?!\d))?")
-def days_of_months(match: re.Match[str]) -> str:
+@rule(CAPITAL, r"([A-Z][a-z]{2,8})\.? (\d\d?)(?:st|nd|rd|th)?\s?[-–]\s?([A-Z][a-z]{2,8})\.? (\d\d?)(?:st|nd|rd|th)?"
+               r"(?![\d:%/]|\.\d)(?:,? (\d{4})(?!\d))?")
+def days_of_months(match: re.Match[str]) -> str | None:
     """June 10-Aug. 2 -> june tenth to august second."""
+    if not (compiled(MONTH).fullmatch(match[1]) and compiled(MONTH).fullmatch(match[3])):
+        return None
     said = f"{month_name(match[1])} {ordinal(match[2])} to {month_name(match[3])} {ordinal(match[4])}"
     return said + (f", {year(match[5])}" if match[5] else "")
 
