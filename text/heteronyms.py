@@ -16,27 +16,8 @@ _ADJECTIVES = frozenset({"adj", "tiny", "feeling"})
 _MEANING = 3.5  # how much evidence a meaning needs that no part of speech tells
 _NAME = 20.0  # the weight of a capital
 _CUE = 4.0  # the weight of a cue near by
-_CLOSE_TO = frozenset("to by beside behind upon enough together range friend friends call quarters".split())
-_POLISH = frozenset("border government people language president sausage army man woman".split())
-_LED = frozenset("singer singers guitarist guitar vocals vocalist role actor actress author investigator counsel "
-                 "lawyer designer developer engineer".split())
-_BROADCAST = frozenset("went go goes going gone aired streamed".split())
-_SEES = frozenset("watch watched watching see saw seen seeing hear heard hearing stream play played".split())
-_CONTAINS = frozenset("found detected had has have contain contains contained of".split())
-_SAVED = frozenset("save saves saved saving lose loses lost risk risked change changed changes cost costs ruin ruined "
-                   "take took taken claim claimed claims many most more new".split())
-_GREW = frozenset("grew got felt went became grow get feel".split())
-_MUSIC = frozenset("player players guitar guitarist drum drums clef line lines singer voice solo note notes".split())
-_OF_METAL = frozenset("mine mines miner miners mining smelter smelters free acetate levels paint pipe pipes "
-                      "poisoning exposure contamination dust".split())
-_HELPS = frozenset("help helps helped let lets make makes made".split())
-_ROUGHLY = frozenset("about around over nearly almost roughly only up".split())
-_AGAIN = frozenset("if again rather gladly definitely probably happily someday".split())
-_JUST = frozenset("just already finally recently once actually".split())
 _MADE = (["make"], ["makes"], ["made"], ["keep"], ["keeps"], ["kept"])
 _CENTURIES = frozenset("nineteen twenty two".split())  # "in 1998", "in 2019"
-_PAST_CUES = frozenset("yesterday ago last earlier once then before already when was were had said".split())
-_PRESENT_CUES = frozenset("every always often usually sometimes today tomorrow now will can daily never rarely".split())
 
 
 class Reading(NamedTuple):
@@ -51,6 +32,7 @@ class _Contexts(NamedTuple):
     classes_of_word: dict[str, tuple[str, ...]]
     classes_of_ending: dict[str, str]
     weights: dict[tuple[str, str], tuple[float, ...]]  # by place and class of the neighbour, in the order of _CLASSES
+    lists: dict[str, frozenset[str]]  # words that single rules look for
 
 
 @functools.cache
@@ -86,7 +68,13 @@ def _contexts() -> _Contexts:
     for row in load_rows("heteronym_contexts"):
         if row[0] in ("previous", "before previous", "next", "end", "start"):
             weights[row[0], row[1]] = tuple(float(weight) for weight in " ".join(row[2:]).split())
-    return _Contexts(words, endings, weights)
+    lists = {name: frozenset(members.split(" ")) for name, (members,) in sections["list"].items()}
+    return _Contexts(words, endings, weights, lists)
+
+
+def _list(name: str) -> frozenset[str]:
+    """Returns a list of words of data/heteronym_contexts.txt."""
+    return _contexts().lists[name]
 
 
 def choose(words: list[str], pauses: list[str], index: int, is_name: bool = False) -> str | None:
@@ -139,7 +127,7 @@ def _agree(total: list[float], words: list[str], pauses: list[str], index: int) 
     """Verbs in -s follow a singular: 'the army records', but 'army men record'; a verb after 'helps the body ...'."""
     if index == 1 and not pauses[0] and "plural" in _classes_of(words[0]):
         total[_CLASSES.index("verb")] += 1.0
-    if index > 2 and words[index - 3] in _HELPS and not pauses[index - 1] and (
+    if index > 2 and words[index - 3] in _list("helps") and not pauses[index - 1] and (
             {"determiner", "possessive"} & set(_classes_of(words[index - 2]))):
         total[_CLASSES.index("verb")] += 4.0
     if index and not pauses[index - 1] and words[index].endswith("s"):
@@ -167,7 +155,7 @@ def _neighbours(words: list[str], pauses: list[str], index: int) -> list[tuple[s
     if index + 1 < len(words) and not pauses[index]:
         following = index + 1
         number = following + 1 < len(words) and "number" in _classes_of(words[following + 1])
-        if number and words[following] in _ROUGHLY:
+        if number and words[following] in _list("roughly"):
             following += 1  # "uses about twenty percent"
         places.append(("next", words[following]))
     else:
@@ -204,15 +192,15 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return {"AO0 G AH1 S T": 4.0 if before & {"determiner", "degree", "possessive"} else -9.0}
         case "does" if (previous == "the" or "number" in before and previous != "one") and following != "not":
             return {"D OW1 Z": 8.0}
-        case "bass" if following in _MUSIC:
+        case "bass" if following in _list("music"):
             return {"B EY1 S": 12.0}
         case "number" if following == "of":
             return {"N AH1 M ER0": -9.0}
-        case "number" if previous in _GREW and (not following or pauses[index] or "preposition" in after):
+        case "number" if previous in _list("grew") and (not following or pauses[index] or "preposition" in after):
             return {"N AH1 M ER0": 12.0}
         case "minute" if "plural" in after and not before & {"determiner", "number"}:
             return {"M AY0 N UW1 T": 6.0}
-        case "lives" if previous in _SAVED:
+        case "lives" if previous in _list("saved"):
             return {"L AY1 V Z": 8.0}
         case "lives" if before & {"other", "singular", "third"}:
             return {"L IH1 V Z": 4.0}
@@ -222,31 +210,32 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return {"HH AW1 Z": -3.0}
         case "close" if previous == "the" and following == "of":
             return {"K L OW1 Z": 8.0}
-        case "close" if following in _CLOSE_TO and not before & {"to", "modal", "do", "please", "not", "pronoun"}:
+        case "close" if following in _list("close to") and not before & {
+                "to", "modal", "do", "please", "not", "pronoun"}:
             return {"K L OW1 S": 4.0}
         case "present" if following in ("in", "at") and "plural" in before:
             return {"P R EH1 Z AH0 N T": 4.0}
-        case "live" if previous in _BROADCAST:
+        case "live" if previous in _list("broadcast"):
             return {"L AY1 V": 12.0}
-        case "live" if "object" in before and _SEES & set(words[max(0, index - 3):index - 1]):
+        case "live" if "object" in before and _list("sees") & set(words[max(0, index - 3):index - 1]):
             return {"L AY1 V": 12.0}
         case "live" if not index and following == "from":
             return {"L AY1 V": 12.0}
-        case "lead" if following in _OF_METAL:
+        case "lead" if following in _list("of metal"):
             return {"L EH1 D": 8.0}
-        case "lead" if following in _LED:
+        case "lead" if following in _list("led"):
             return {"L IY1 D": 8.0}
         case "lead" if words[max(0, index - 1):index + 2] == ["the", "lead", "out"]:
             return {"L EH1 D": 8.0}
         case "lead" if words[max(0, index - 2):index] in (["exposure", "to"], ["exposed", "to"], ["positive", "for"]):
             return {"L EH1 D": 12.0}
-        case "lead" if previous in _CONTAINS and (not following or pauses[index] or "preposition" in after):
+        case "lead" if previous in _list("contains") and (not following or pauses[index] or "preposition" in after):
             return {"L EH1 D": 8.0}
         case "object" if following == "to" and "plural" in before:
             return {"AH0 B JH EH1 K T": 4.0}
         case "content" if before & {"object", "possessive"} and words[max(0, index - 2):index - 1] in _MADE:
             return {"K AH0 N T EH1 N T": 8.0}
-        case "polish" if "be" in before or following in _POLISH:
+        case "polish" if "be" in before or following in _list("polish"):
             return {"P OW1 L IH0 SH": 6.0}
     return {}
 
@@ -278,9 +267,23 @@ def _tells_past(words: list[str]) -> float:
     """Weighs the words that tell a time, such as 'yesterday' and 'in nineteen ninety-eight', against 'every day'."""
     near = set(words)
     pairs = set(zip(words, words[1:]))
-    past = len(near & _PAST_CUES) + any(("in", century) in pairs for century in _CENTURIES) + (
+    past = len(near & _list("past cues")) + any(("in", century) in pairs for century in _CENTURIES) + (
         ("this", "morning") in pairs)
-    return 2.0 * past - 2.5 * len(near & _PRESENT_CUES)
+    return 2.0 * past - 2.5 * len(near & _list("present cues"))
+
+
+def _goes_on_in_past(words: list[str], index: int) -> bool:
+    """True if a verb joined by 'and', 'but' or 'then' is past: 'I read it but forgot', 'he sat down and read'."""
+    for place in range(index + 1, min(len(words) - 1, index + 8)):
+        if words[place] in ("and", "but", "then") and _is_past(words[place + 1]):
+            return True
+    left = words[max(0, index - 7):index - 1]
+    return words[max(0, index - 1):index] in (["and"], ["then"]) and "to" not in left and any(map(_is_past, left))
+
+
+def _is_past(word: str) -> bool:
+    """Returns whether a word is a verb in the past."""
+    return word in _list("past verbs") or word.endswith("ed") and len(word) > 4 and not word.endswith("eed")
 
 
 def _tense_of_read(words: list[str], pauses: list[str], index: int) -> dict[str, float]:
@@ -292,9 +295,9 @@ def _tense_of_read(words: list[str], pauses: list[str], index: int) -> dict[str,
     if "modal" in left or "do" in left or "to" in left[-2:]:
         past -= 6.0
     previous = _classes_of(words[index - 1]) if index else ()
-    if index and words[index - 1].endswith("'d") and _AGAIN & set(words[index:]):  # "I'd read it if I could"
+    if index and words[index - 1].endswith("'d") and _list("again") & set(words[index:]):  # "I'd read it if I could"
         return {"R EH1 D": -8.0}
-    if index > 1 and words[index - 1] in _JUST and {"pronoun", "third"} & set(_classes_of(words[index - 2])):
+    if index > 1 and words[index - 1] in _list("just") and {"pronoun", "third"} & set(_classes_of(words[index - 2])):
         past += 6.0
     if set(previous) & {"determiner", "adjective"} and words[index - 1] not in ("well", "widely"):  # "a good read"
         return {"R EH1 D": -8.0}
@@ -302,4 +305,6 @@ def _tense_of_read(words: list[str], pauses: list[str], index: int) -> dict[str,
     if set(previous) & {"third", "singular", "other"} or who:
         past += 4.0
     past += _tells_past(_clause(words, pauses, index)) or _tells_past(words)
+    if _goes_on_in_past(words, index):
+        past += 5.0
     return {"R EH1 D": past + (0.5 if set(previous) & {"pronoun"} else 0.0)}

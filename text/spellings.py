@@ -48,7 +48,7 @@ def _american(word: str) -> Iterator[str]:
 
 
 def _inflected(word: str, look_up: Lookup) -> str | None:
-    """Returns the phonemes of a stem and of the ending -s, -ed, -ing, -ly, -ness or -less."""
+    """Returns the phonemes of a stem and of the ending such as -s, -ed, -ing, -ly."""
     for ending, say in _ENDINGS.items():
         if not word.endswith(ending) or len(word) - len(ending) < _SHORTEST_STEM:
             continue
@@ -70,7 +70,7 @@ def _stems(rest: str, ending: str) -> Iterator[str]:
             if rest.endswith(("she", "che", "xe", "se", "oe", "ze")):
                 yield rest[:-1]
         return
-    if ending in ("ed", "ing"):
+    if ending in ("ed", "ing", "able", "ish"):
         if len(rest) > _SHORTEST_STEM and rest[-1] == rest[-2] and rest[-1] not in "aeious" and (
                 rest[-1] != "l" or len(rest) > 4):  # labelling, not falling
             yield rest[:-1]
@@ -92,4 +92,5 @@ def _ed(last: str) -> str:
 
 _ENDINGS: dict[str, Callable[[str], str]] = {
     "s": _s, "ed": _ed, "ing": lambda _: "IH0 NG", "ly": lambda last: "IY0" if last == "L" else "L IY0",
-    "ness": lambda _: "N AH0 S", "less": lambda _: "L AH0 S"}
+    "ness": lambda _: "N AH0 S", "less": lambda _: "L AH0 S", "able": lambda _: "AH0 B AH0 L",
+    "ful": lambda _: "F AH0 L", "ish": lambda _: "IH0 SH", "ment": lambda _: "M AH0 N T"}
