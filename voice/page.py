@@ -85,14 +85,12 @@ def _report(job: Job, files: dict[str, Path], licences: list[Path]) -> str:
              f"Its files: {sizes}. `work/` has what it was made of, and may be deleted.", "",
              "| stage | seconds |", "|---|---|",
              *(f"| {name} | {seconds:.0f} |" for name, seconds in state["finished"].items()), "",
-             "| training | best step | score on held-out rows | figures of the last validation |", "|---|---|---|---|"]
+             "| training | step of the weights | figures of the last validation |", "|---|---|---|"]
     trained = {stage: job.weights(stage) for stage in ("teacher", "student", "vocoder")}
     if job.joint_weights.exists():
         trained["joint"] = job.joint_weights / "waveglow.safetensors"
     for stage, path in trained.items():
-        notes = weights_notes(path)
-        lines.append(f"| {stage} | {notes.get('steps')} | {_number(notes.get('score'))} "
-                     f"| {_last_figures(job, stage)} |")
+        lines.append(f"| {stage} | {weights_notes(path).get('steps')} | {_last_figures(job, stage)} |")
     init = [f"{model}: {name}" for model, name in state["settings"]["init"].items()] or ["nothing"]
     return "\n".join([*lines, "", f"Started from {', '.join(init)}. Settings: "
                       f"`{json.dumps(state['settings']['config'])}`", ""])
@@ -111,10 +109,5 @@ def _last_figures(job: Job, stage: str) -> str:
     for line in (job.work / stage / "log.jsonl").read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         figures = entry if entry.get("kind") == "validation" else figures
-    return ", ".join(f"{name} {_number(value)}" for name, value in figures.items()
+    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items()
                      if isinstance(value, float) and name != "score")
-
-
-def _number(value: Any) -> str:
-    """Returns a number with four digits; a dash for none."""
-    return f"{value:.4g}" if isinstance(value, int | float) else "–"
