@@ -49,7 +49,8 @@ def say_power(sign: str, digits: str) -> str:
 @rule("-−", r"[-−](?= (?:\d|[a-z]\b|\())")
 def subtraction(match: re.Match[str]) -> str | None:
     """'x² - 4', 'n - 1', '2^8 - 1' -> minus; a dash between words is a pause."""
-    return "minus" if compiled(r"(?:\^\d{1,4}|[²³)]|(?:^|[\s(=+*/\d])[b-hj-z]) $").search(before(match, 8)) else None
+    term = compiled(r"(?:\^\d{1,4}|[²³)]|(?:^|[\s(=+*/])(?<!\d )[b-hj-z]|\d[xyznk]) $")
+    return "minus" if term.search(before(match, 8)) else None
 
 
 @rule("^", r"\^(?:\{|\()?([-−]?)(\d{1,4})(?:\}|\))?(?!\w)")
@@ -89,7 +90,8 @@ def spaced_thousands(match: re.Match[str]) -> str | None:
 @rule(DIGIT, r"(\d+(?:\.\d+)?)/(10|100|(?<=\.\d/)[45])(?![\d/])")
 def score_out_of(match: re.Match[str]) -> str | None:
     """8.5/10 -> eight point five out of ten."""
-    if compiled(r" of (?:a|an|the)\b| ?(?:in|inch|mi|miles?|lb|second|sec|\")\b").match(match.string, match.end()):
+    if compiled(r" of (?:a|an|the)\b| ?(?:in|inch|mi|miles?|lb|second|sec|grams?|g|kg|cups?|ounces?|oz|liters?|\")\b"
+                ).match(match.string, match.end()):
         return None
     if float(match[1]) > float(match[2]):
         return None
@@ -130,8 +132,10 @@ def tens_of(match: re.Match[str]) -> str | None:
 
 
 @figure(DIGIT, r"(\d{2,4})'?s(?![\w/'])")
-def decade(match: re.Match[str]) -> str:
-    """1990s -> nineteen nineties, 747s -> seven forty-sevens."""
+def decade(match: re.Match[str]) -> str | None:
+    """1990s -> nineteen nineties, 747s -> seven forty-sevens; 'for 45s' is a duration."""
+    if len(match[1]) == 2 and led_by(match, "for|another|after|every|wait|then|takes?|took|about"):
+        return None
     return plural(say_whole(match[1]))
 
 
@@ -157,8 +161,10 @@ def ordinal_figure(match: re.Match[str]) -> str:
 
 
 @figure(DIGIT, rf"({NUMBER})(?:x|X|×)(?!\w)(?!\s?\d)")
-def multiple(match: re.Match[str]) -> str:
-    """3x -> three times."""
+def multiple(match: re.Match[str]) -> str | None:
+    """3x -> three times; '2x - 4' is a product."""
+    if re.match(r"\s?[-+=^²³<>]\s?[\da-z(]", after(match, 4)):
+        return None
     return f"{say_amount(match[1])} times"
 
 

@@ -23,7 +23,7 @@ _TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star
 
 
 @figure(DIGIT, rf"({_FRACTION}|{NUMBER})(?:\s(hundred|thousand|million|billion|trillion))?([ -]?)({_UNIT})"
-               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?(?![A-Za-z0-9²³'\"$]|[-&/][A-Za-z]|(?<![%°])[-&/]\d)(?:(?<=[a-z])\.(?!\w))?")
+               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?(?![A-Za-z0-9²³'\"$]|[-&][A-Za-z]|/(?![a-z]{{3}})[A-Za-z]|(?<![%°])(?<![A-Za-z][A-Za-z])[-&/]\d)(?:(?<=[a-z])\.(?!\w))?")
 def measurement(match: re.Match[str]) -> str | None:
     """5 km -> five kilometers, 3/4 tsp -> three quarters teaspoon, 5 m² -> five square meters."""
     amount, magnitude, space, unit, square, per, per_square = match.groups()
@@ -85,8 +85,8 @@ def _names(match: re.Match[str], unit: str) -> Unit:
     return UNITS[unit]
 
 
-@figure(DIGIT, rf"({_FRACTION}|{NUMBER}) ?({'|'.join(map(re.escape, STOPPED_UNITS))})(?:\.(?=[ ,;)]|$)|(?<=[ ][Tt])"
-        rf"(?= (?!of the\b|shirts?\b|cells?\b|bones?\b)[a-z]))")
+@figure(DIGIT, rf"({_FRACTION}|{NUMBER}) ?({'|'.join(map(re.escape, STOPPED_UNITS))})(?:\.(?=[ ,;)]|$)|(?<=[ ][Ttc])"
+        rf"(?= (?!of\b|and\b|or\b|shirts?\b|cells?\b|bones?\b)[a-z]{{3}}))")
 def recipe_unit(match: re.Match[str]) -> str | None:
     """2 c. sugar -> two cups sugar, 2 T butter -> two tablespoons butter."""
     names = STOPPED_UNITS[match[2]]
@@ -176,6 +176,20 @@ def temperature(match: re.Match[str]) -> str | None:
         "fahrenheit" if match[2] == "F" else "celsius")
 
 
+@rule(SMALL, r"(degrees?) ([CF])(?![A-Za-z'-])")
+def degrees_with_letter(match: re.Match[str]) -> str:
+    """'43 degrees C' -> degrees celsius."""
+    return f"{match[1]} {'celsius' if match[2] == 'C' else 'fahrenheit'}"
+
+
+@figure(DIGIT, r"(\d{2,3}) ?([cf])(?![\w'&-]|\.\w)")
+def oven_temperature(match: re.Match[str]) -> str | None:
+    """'Heat the oven to 200c' -> two hundred degrees celsius."""
+    if not near(match, "oven|bake|roast|pre-?heat|heat|temp|degrees|fan", 40):
+        return None
+    return f"{cardinal(match[1])} degrees {'celsius' if match[2] == 'c' else 'fahrenheit'}"
+
+
 @figure(DIGIT, r"(\d+(?:\.\d+)?) ?A(?![\w'&-]|\.\w)")
 def amperes(match: re.Match[str]) -> str | None:
     """'a 2A charger' -> two amp; a seat or a flat is no current."""
@@ -202,7 +216,11 @@ def unit_after_per(match: re.Match[str]) -> str | None:
     return f"per {unit.one}" if unit and (match[1] == "min" or not dictionary_entry(match[1].lower())) else None
 
 
-@rule(DIGIT, r"\d x (?=\d)(?!10[\^⁰¹²³⁴⁵⁶⁷⁸⁹⁻])|(\d)x(?=\d+\s?(?:m|km|MB|GB|TB|mm)\b)")
+@rule(DIGIT, r"\d ?x (?=\d)(?!10[\^⁰¹²³⁴⁵⁶⁷⁸⁹⁻])|\dx(?=\d+\s?(?:m|km|MB|GB|TB|mm|g|ml|mL|oz|kg)\b)")
 def count_of_parts(match: re.Match[str]) -> str | None:
-    """Reads the first number of a product of lengths: 4x100m -> four by ...; the unit is read with the next number."""
-    return f"{cardinal(match[0][0])} by"
+    """Reads the first number of a product of lengths: 4x100m -> four by ...; the unit is read with the next number.
+
+    Before an amount of food it counts packages: '2 x 400g tins' -> two.
+    """
+    food = compiled(r"\d+(?:\.\d+)?[ -]?(?:g|kg|ml|mL|l|L|oz|lb|lbs|quart|pound|ounce)\b")
+    return cardinal(match[0][0]) + ("" if food.match(match.string, match.end()) else " by")

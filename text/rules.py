@@ -29,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     marks.written_shape,
     measures.dose,
     measures.unit_after_per,
+    measures.degrees_with_letter,
     # Telephones, keys, codes
     codes.party_and_state,
     codes.isbn,
@@ -96,6 +97,7 @@ RULES: tuple[Rule, ...] = (
     figures.plural_digit,
     figures.decade,
     measures.temperature,
+    measures.oven_temperature,
     measures.amperes,
     measures.inches,
     measures.measurement,
@@ -160,6 +162,7 @@ RULES: tuple[Rule, ...] = (
     words.elision_at_end,
     words.plural_genitive,
     words.letters_without_a_vowel,
+    words.optional_plural,
     words.word,
     # Signs
     marks.pause_mark,

@@ -55,6 +55,12 @@ def letters_without_a_vowel(match: re.Match[str]) -> str | None:
     return " ".join(letters.upper()) + ("'s" if plural else "")
 
 
+@rule(LETTER, r"([A-Za-z]{2,})\((e?s)\)")
+def optional_plural(match: re.Match[str]) -> str:
+    """clove(s) -> cloves."""
+    return (match[1] + match[2]).lower()
+
+
 @rule(LETTER, r"[A-Za-z]+(?:'[A-Za-z]+)*(?:-[A-Za-z]+(?:'[A-Za-z]+)*)*")
 def word(match: re.Match[str]) -> str:
     """Any other word, in small letters; words with hyphens are one."""
