@@ -123,6 +123,11 @@ CASES = {
         "temp. 165°F": "temperature one hundred sixty-five degrees fahrenheit",
         "5%-10% off": "five percent to ten percent off", "a 6-in. OLED": "a six inch o l e d"},
     "letters and keys": {
+        "two MP3s and F-16s": "two m p threes and f sixteens", "OSes": "o s's",
+        "409A": "four oh nine a",
+        "NFSv4 over IPv6": "n f s v four over i p v six", "2 x 16GB": "two sixteen gigabytes",
+        "an M.2 disk": "an m dot two disk", "a 401K": "a four oh one k", "Sr. leadership": "senior leadership",
+        "U2's song": "u two's song",
         "noon – 1 p.m.": "noon to one p m.", "3 – 3:15 p.m.": "three to three fifteen p m.",
         "50-50": "fifty fifty",
         "3-1 at FT.": "three to one at f t.", "(a) one, (b) two": "a, one, b, two",

@@ -2,7 +2,7 @@
 import functools
 import re
 
-from text.numbers import cardinal, hundreds, say_whole, spell_digits
+from text.numbers import cardinal, hundreds, plural, say_whole, spell_digits
 from text.phonemes import dictionary_entry, is_spelled
 from text.rule import CAPITAL, LETTER, SMALL, after, before, compiled, rule, word_before
 from text.stops import LETTER_AFTER
@@ -43,7 +43,7 @@ def say_capitals(word: str, shouting: bool = False) -> str:
     return low
 
 
-@rule(CAPITAL, r"([A-Z]{2,})('s|s'|s)?(?![A-Za-z'])")
+@rule(CAPITAL, r"([A-Z]{2,})('s|s'|s|(?<=[SXZ])es)?(?![A-Za-z'])")
 def acronym(match: re.Match[str]) -> str:
     """IBM's -> I B M's, CEOs -> C E O's, STOP -> stop."""
     word = match[1]
@@ -86,19 +86,22 @@ def mixed_case(match: re.Match[str]) -> str:
     return spell(match[1] + match[2]) + ("'s" if match[3] else "")
 
 
-@rule(LETTER, r"[A-Za-z]+-?\d[A-Za-z\d]*")
+@rule(LETTER, r"[A-Za-z]+-?\d[A-Za-z\d]*(?:(?<=\d)'s)?")
 def letters_and_digits(match: re.Match[str]) -> str | None:
     """F16, COVID-19, MP3, KX47: letters and numbers in turn."""
     if "-" in match[0] and not re.match(r"[A-Z]{1,3}-|[A-Z]+-", match[0]):
         return None
+    ending = compiled(r"[A-Z][\w-]*\d('?s)").fullmatch(match[0])  # MP3s, F-16's
     said = []
-    for part in re.findall(r"[A-Za-z]+|\d+", match[0]):
+    for part in re.findall(r"[A-Za-z]+|\d+", match[0].removesuffix(ending[1]) if ending else match[0]):
         if part.isdecimal():
             said.append(hundreds(part) if len(part) == 3 else spell_digits(part) if len(part) > 4 else
                         say_whole(part, years=len(part) == 4))
         else:
-            said.append(say_capitals(part) if part.isupper() else spell(part) if len(part) < 3 else part.lower())
-    return " ".join(said)
+            spelled = len(part) < 3 or not re.search("[aeiouyAEIOUY]", part)  # NFSv4
+            said.append(say_capitals(part) if part.isupper() else spell(part) if spelled else part.lower())
+    code = " ".join(said)
+    return code if not ending else plural(code) if ending[1] == "s" else code + "'s"
 
 
 @rule(CAPITAL, r"([A-Z])('s)?(?![A-Za-z'&])")

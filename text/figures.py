@@ -198,7 +198,8 @@ def figure_with_letters(match: re.Match[str]) -> str | None:
     if letters in ("x", "X") and re.match(r"\d", after(match, 1)):
         return None
     spelled = len(letters) <= 2 or letters.isupper()
-    return f"{say_whole(match[1], years=False)} {' '.join(letters.upper()) if spelled else letters.lower()}"
+    number = hundreds(match[1]) if len(match[1]) == 3 and len(letters) == 1 else say_whole(match[1], years=False)
+    return f"{number} {' '.join(letters.upper()) if spelled else letters.lower()}"
 
 
 @rule(DIGIT, r"\d{3}(?!\d)")

@@ -222,5 +222,5 @@ def count_of_parts(match: re.Match[str]) -> str | None:
 
     Before an amount of food it counts packages: '2 x 400g tins' -> two.
     """
-    food = compiled(r"\d+(?:\.\d+)?[ -]?(?:g|kg|ml|mL|l|L|oz|lb|lbs|quart|pound|ounce)\b")
+    food = compiled(r"\d+(?:\.\d+)?[ -]?(?:g|kg|ml|mL|l|L|oz|lb|lbs|GB|TB|quart|pound|ounce)\b")
     return cardinal(match[0][0]) + ("" if food.match(match.string, match.end()) else " by")
