@@ -70,7 +70,7 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="the run's folder: checkpoints, log, TensorBoard files")
     parser.add_argument("--resume", action="store_true", help="continue the run in OUT from its last checkpoint")
     parser.add_argument("--init", type=Path, metavar="FILE", help="start from released or published weights, such as "
-                        "those of another voice; a vocoder without a flow also starts one with --n-flows")
+                        "those of another voice; a vocoder without a flow also starts one with a flow")
     parser.add_argument("--export", type=Path, metavar="FILE",
                         help="do not train: write the averaged weights of OUT's best checkpoint, or those of --init, "
                         "to FILE.safetensors, or to FILE.onnx, with which synthesize.py speaks without PyTorch")
