@@ -7,7 +7,7 @@ from text.spellings import pronounce_by_relatives
 KNOWN = {"organize": "AO1 R", "labor": "L EY1 B ER0", "liter": "L IY1 T ER0", "hoodie": "HH UH1 D IY0",
          "tweet": "T W IY1 T", "vape": "V EY1 P", "blog": "B L AO1 G", "watch": "W AA1 CH", "bus": "B AH1 S",
          "city": "S IH1 T IY0", "final": "F AY1 N AH0 L", "odd": "AA1 D", "box": "B AA1 K S", "hat": "HH AE1 T",
-         "flour": "F L AW1 ER0", "floor": "F L AO1 R", "flored": "X"}
+         "flour": "F L AW1 ER0", "floor": "F L AO1 R", "flored": "X", "flore": "X"}
 
 
 @pytest.mark.parametrize("word, phonemes", [
@@ -16,7 +16,8 @@ KNOWN = {"organize": "AO1 R", "labor": "L EY1 B ER0", "liter": "L IY1 T ER0", "h
     ("blogging", "B L AO1 G IH0 NG"), ("blogged", "B L AO1 G D"), ("watches", "W AA1 CH IH0 Z"),
     ("buses", "B AH1 S IH0 Z"), ("cities", "S IH1 T IY0 Z"), ("finally", "F AY1 N AH0 L IY0"), ("oddly", "AA1 D L IY0"),
     ("boxless", "B AA1 K S L AH0 S"), ("hats", "HH AE1 T S"), ("boxxx", "B AA1 K S"),
-    ("floured", "F L AW1 ER0 D"), ("boxable", "B AA1 K S AH0 B AH0 L"), ("oddd", "AA1 D"), ("ciiity", "S IH1 T IY0")])
+    ("floured", "F L AW1 ER0 D"), ("boxable", "B AA1 K S AH0 B AH0 L"), ("rewatched", "R IY0 W AA1 CH T"),
+    ("oddd", "AA1 D"), ("ciiity", "S IH1 T IY0")])
 def test_spellings_and_endings(word, phonemes):
     assert pronounce_by_relatives(word, KNOWN.get) == phonemes
 

@@ -1,8 +1,9 @@
-"""Words that are in no dictionary, but whose American spelling or stem is: 'organised', 'colourful', 'hashtags'.
+"""Words that are in no dictionary, but whose American spelling or stem is: 'organised', 'hashtags', 'unsalted'.
 
 What is found so is surer than what the network of text/g2p.py guesses.
 """
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterator
 
@@ -29,7 +30,7 @@ def pronounce_by_relatives(word: str, look_up: Lookup) -> str | None:
     look_up: returns the phonemes of a known word. None if neither another spelling nor a stem is known.
     """
     american = next(filter(None, map(look_up, _american(word))), None)
-    return _inflected(word, look_up) or american or _shortened(word, look_up)
+    return _inflected(word, look_up) or american or _prefixed(word, look_up) or _shortened(word, look_up)
 
 
 def _shortened(word: str, look_up: Lookup) -> str | None:
@@ -52,10 +53,22 @@ def _inflected(word: str, look_up: Lookup) -> str | None:
     for ending, say in _ENDINGS.items():
         if not word.endswith(ending) or len(word) - len(ending) < _SHORTEST_STEM:
             continue
-        for stem in _stems(word[:-len(ending)], ending):
-            found = look_up(stem) or next((said for said in map(look_up, _american(stem)) if said), None)
+        stems = list(_stems(word[:-len(ending)], ending))
+        american = (spelling for stem in stems for spelling in _american(stem))
+        found = next(filter(None, map(look_up, itertools.chain(stems, american))), None)
+        if found:
+            return f"{found} {say(found.rsplit(' ', 1)[-1])}"
+    return None
+
+
+def _prefixed(word: str, look_up: Lookup) -> str | None:
+    """Returns the phonemes of a prefix and the known word after it: re-compile, un-salted."""
+    for prefix, said in _PREFIXES.items():
+        rest = word[len(prefix):]
+        if word.startswith(prefix) and len(rest) > _SHORTEST_STEM:
+            found = look_up(rest) or _inflected(rest, look_up)
             if found:
-                return f"{found} {say(found.rsplit(' ', 1)[-1])}"
+                return f"{said} {found}"
     return None
 
 
@@ -90,6 +103,10 @@ def _ed(last: str) -> str:
     return "IH0 D" if last in ("T", "D") else "T" if last in _VOICELESS | (_SIBILANTS - {"Z", "ZH", "JH"}) else "D"
 
 
+_PREFIXES = {
+    "un": "AH0 N", "re": "R IY0", "non": "N AA2 N", "pre": "P R IY0", "mis": "M IH0 S", "over": "OW2 V ER0",
+    "under": "AH2 N D ER0", "out": "AW2 T", "sub": "S AH2 B", "multi": "M AH2 L T IY0", "anti": "AE2 N T IY0",
+    "micro": "M AY2 K R OW0", "super": "S UW2 P ER0", "dis": "D IH0 S", "inter": "IH2 N T ER0"}
 _ENDINGS: dict[str, Callable[[str], str]] = {
     "s": _s, "ed": _ed, "ing": lambda _: "IH0 NG", "ly": lambda last: "IY0" if last == "L" else "L IY0",
     "ness": lambda _: "N AH0 S", "less": lambda _: "L AH0 S", "able": lambda _: "AH0 B AH0 L",
