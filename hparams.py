@@ -312,8 +312,8 @@ class VoiceConfig:
     phoneme_share: float = 1.0  # of the rows that are read as phonemes in training; 0: all in letters
     samples: int = 1  # versions of each text that the student learns: the recording, and samples - 1 readings of it
     teacher_steps: int = 2500
-    student_steps: int = 6000
-    vocoder_steps: int = 16000
+    student_steps: int = 4500
+    vocoder_steps: int = 10000
     joint_steps: int = 0  # of student and vocoder as one network, at the end; 0: none. It made our voice less natural
     networks: str = "default"  # named settings of the three trainings, and of the networks that begin from nothing
     limits: ReadingLimits = ReadingLimits()  # of readings and alignments
