@@ -42,6 +42,8 @@ SENTENCES = [  # the word between stars, and how it is said
     ("Tests found *lead* in the soil.", "L EH1 D"),
     ("High *lead* levels harm children.", "L EH1 D"),
     ("He drew his *bow* slowly.", "B OW1"),
+    ("The shop sells *produce*.", "P R OW1 D UW0 S"),
+    ("The steel pipes *conduct* heat.", "K AH0 N D AH1 K T"),
     ("The sales *record* fell.", "R EH1 K ER0 D"),
     ("Sales *decrease* in winter.", "D IH0 K R IY1 S"),
     ("Sleep helps the brain *use* sugar.", "Y UW1 Z"),

@@ -122,6 +122,11 @@ CASES = {
         "◦ apples": "apples",
         "temp. 165°F": "temperature one hundred sixty-five degrees fahrenheit",
         "5%-10% off": "five percent to ten percent off", "a 6-in. OLED": "a six inch o l e d"},
+    "lists and sums": {
+        "I, II and III": "one, two and three", "He and I or II": "he and one or two",
+        "Leo and I went": "leo and i went",
+        "10 / 2 = 5": "ten divided by two equals five", "Mon., Wed.; Jan., Mar.": "monday, wednesday; january, march.",
+        "THE US AND THE UK AGREE": "the u s and the u k agree", "GIVE IT TO US NOW": "give it to us now"},
     "letters and keys": {
         "two MP3s and F-16s": "two m p threes and f sixteens", "OSes": "o s's",
         "409A": "four oh nine a",

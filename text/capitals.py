@@ -47,7 +47,7 @@ def say_capitals(word: str, shouting: bool = False) -> str:
 def acronym(match: re.Match[str]) -> str:
     """IBM's -> I B M's, CEOs -> C E O's, STOP -> stop."""
     word = match[1]
-    if word == "WHO" and word_before(match).lower() == "the":
+    if word in ("WHO", "US") and word_before(match).lower() == "the":
         return spell(word)
     if word == "DO" and word_before(match).lower() in _DOERS:
         return "do"

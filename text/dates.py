@@ -19,6 +19,8 @@ _DATE_BEFORE = (r"(?i)(?:\b(?:on|by|until|till|since|before|after|due|dated|date
                 r"(?:mon|tues?|wed|thurs?|thu|fri|sat|sun)\.?),?|:)\s$")
 _MOVED_BEFORE = r"(?i)\b(?:to|from|for|is|was|between|and|of|the)\s$"
 _FRACTION_AFTER = r"\s(?:of|cups?|tsp|tbsp|inch|mile|hour|pound|lb|oz|the|full|empty|done)\b|[\"”]"
+_SHORT_NAME = r"(?:Mon|Tues?|Wed|Thurs?|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\."
+_LISTED = rf"\b{_SHORT_NAME}[,;]? (?:and |or |& )?\||\|[,;]? (?:and |or |& )?{_SHORT_NAME}"  # "Jan., Feb., and Mar."
 _FRACTION_DENOMINATORS = frozenset("2 3 4 5 6 8 10 12 16 20".split())
 
 
@@ -149,7 +151,8 @@ def weekday(match: re.Match[str]) -> str | None:
     led = compiled(_TIME_BEFORE).search(before(match, 12)) is not None
     if after(match, 1) == ":" and compiled(r"(?:^|[.!?;\n]\s?)$").search(before(match, 3)):  # "Mon: legs. Tue: arms"
         return _WEEKDAYS[low]
-    if low in _CLEAR_WEEKDAYS and (match[2] or led or date_follows) or date_follows or led and (
+    listed = match[2] and compiled(_LISTED).search(before(match, 12) + "|" + after(match, 12))
+    if listed or low in _CLEAR_WEEKDAYS and (match[2] or led or date_follows) or date_follows or led and (
             match[2] or low == "wed" or not re.match(r"\s?[A-Za-z]", after(match, 2))):
         return _WEEKDAYS[low]
     return _WEEKDAYS[low] if match[2] and re.match(r"\s[a-z]|,", after(match, 2)) else None
@@ -162,7 +165,8 @@ def month_alone(match: re.Match[str]) -> str | None:
     ranged = re.match(r"\s?[-–]\s?[A-Z][a-z]{2}", after(match, 6)) or re.search(r"[A-Z][a-z]{2}\.?\s?[-–]\s?$",
                                                                                  before(match, 7))
     low = match[1].lower()
-    if ranged or low in _CLEAR_MONTHS and (match[2] or led) or match[2] and led:
+    listed = match[2] and compiled(_LISTED).search(before(match, 12) + "|" + after(match, 12))
+    if ranged or listed or low in _CLEAR_MONTHS and (match[2] or led) or match[2] and led:
         return month_name(match[1])
     return None
 

@@ -143,6 +143,12 @@ def power_of_letter(match: re.Match[str]) -> str:
     return "to the power of"
 
 
+@rule("/", r"/(?= \d[\d.]*\s?=)")
+def divided_by(match: re.Match[str]) -> str | None:
+    """10 / 2 = 5 -> divided by."""
+    return "divided by" if re.search(r"\d $", before(match, 2)) else None
+
+
 @rule("/", r"/")
 def slash_between_words(match: re.Match[str]) -> str | None:
     """AC/DC, 'the on/off switch': silence; the slashes of a path are said."""

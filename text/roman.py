@@ -83,6 +83,16 @@ def roman_after_noun(match: re.Match[str]) -> str | None:
     return cardinal(str(value)) if is_name and len(match[0]) > 1 and set(match[0]) <= set("IVX") else None
 
 
+@rule(CAPITAL, rf"[IVX]+{_END}")
+def roman_in_list(match: re.Match[str]) -> str | None:
+    """'I, II and III' -> one, two and three."""
+    value = roman_value(match[0].lower())
+    joint = r"(?:,| and| or| to|, and|, or) "
+    listed = compiled(rf"\b[IVX]+{joint}$").search(before(match, 14)) or compiled(rf"{joint}[IVX]{{2,}}\b").match(
+        match.string, match.end())
+    return cardinal(str(value)) if value and listed and match[0] not in ("C", "L") else None
+
+
 def _speaks(match: re.Match[str]) -> bool:
     """True if the numeral is the pronoun I."""
     if word_before(match) in ("No", "no"):

@@ -143,6 +143,7 @@ RULES: tuple[Rule, ...] = (
     roman.roman_alone,
     roman.roman_of_monarch,
     roman.roman_after_noun,
+    roman.roman_in_list,
     # Capitals, letters among digits
     capitals.formula,
     capitals.function_of,
@@ -181,6 +182,7 @@ RULES: tuple[Rule, ...] = (
     figures.power,
     marks.power_of_letter,
     figures.per,
+    marks.divided_by,
     marks.slash_between_words,
     marks.sign,
 )
