@@ -61,6 +61,12 @@ def domain_or_file(match: re.Match[str]) -> str | None:
     return say_address(match[0].rstrip("/")) if is_ending else None
 
 
+@rule(".", r"\.{1,2}/(?=\w)")
+def path_from_here(match: re.Match[str]) -> str | None:
+    """'run ./go.sh' -> dot slash."""
+    return None if before(match, 1).strip() else f"{'dot ' * (len(match[0]) - 1)}slash"
+
+
 @rule(".", r"\.([A-Za-z0-9]{1,12})(?![\w.])")
 def file_ending(match: re.Match[str]) -> str | None:
     """'a .zip file' -> dot zip, 'edit .bashrc' -> dot bashrc."""

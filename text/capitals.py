@@ -118,6 +118,14 @@ def single_letter(match: re.Match[str]) -> str:
     return letter.lower() if letter == "I" or article else letter
 
 
+@rule(SMALL, r"([a-z]{2,3})(?:\^?([23²³]))(?![\w²³])")
+def product_of_letters(match: re.Match[str]) -> str | None:
+    """'E = mc²' -> M C squared; not the unit of '5 cm²' nor the mark of a footnote."""
+    if not compiled(r"[=+*/(] ?$").search(before(match, 2)) or match[2] in "23" and "^" not in match[0]:
+        return None
+    return f"{spell(match[1])} {'squared' if match[2] in '2²' else 'cubed'}"
+
+
 @rule(SMALL, r"[a-hj-z](?![A-Za-z'])")
 def small_letter(match: re.Match[str]) -> str | None:
     """'x + y' -> X plus Y; i is a word, o is left as it is, and a is a letter beside an operator only."""

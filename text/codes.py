@@ -8,8 +8,8 @@ from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, SOFTWARE, STATES, STATES
 _PHONE_WORDS = "call|phone|dial|number|tel|ring|fax|mobile|cell|text|contact|extension|reach|hotline|office"
 _SECRETS = "code|pin|passcode|password|combination"
 _NUMBERED_PAPERS = "invoice|order|ticket|case|account|confirmation|tracking|reference|serial|policy|member|id|badge"
-_PAPER_NUMBER_BEFORE = (r"(?i)\bext(?:ension|\.)? $|\b(?:ref|reference|serial|confirmation|tracking|account|acct)"
-                        r"\.? (?:no\.|number) #?$")
+_PAPER_NUMBER_BEFORE = (r"(?i)\bext(?:ension|\.)?(?: is)? $|"
+                        r"\b(?:ref|reference|serial|confirmation|tracking|account|acct)\.? (?:no\.|number) #?$")
 _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
             r"Terrace|Parkway|Highway|Broadway|Square)\b")
 _SUBJECTS = ("bio|biology|chem|chemistry|math|physics|psych|psychology|econ|economics|english|history|philosophy|"

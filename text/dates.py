@@ -13,7 +13,7 @@ _CLEAR_MONTHS = frozenset("feb apr aug sep sept oct nov dec jul".split())  # tho
 _CLEAR_WEEKDAYS = frozenset("tue tues thu thur thurs fri weds".split())
 _TIME_BEFORE = (
     r"(?i)\b(?:on|by|until|till|since|before|after|every|next|last|this|each|from|through|to|of|in|early|late|mid"
-    r"|noon|night|morning|evening|afternoon|and|or|past|starting|ending|due|closed|open)\s$")
+    r"|cob|eod|[ap]\.?m\.?|noon|night|morning|evening|afternoon|and|or|past|starting|ending|due|closed|open)\s$")
 _DATE_BEFORE = (r"(?i)(?:\b(?:on|by|until|till|since|before|after|due|dated|date|through|thru|starting|starts|begins|"
                 r"ends|effective|expires|deadline|birthday|(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
                 r"(?:mon|tues?|wed|thurs?|thu|fri|sat|sun)\.?),?|:)\s$")
@@ -147,7 +147,7 @@ def weekday_range(match: re.Match[str]) -> str:
 def weekday(match: re.Match[str]) -> str | None:
     """Wed., 'on Wed', 'Sun. May 3' -> sunday; not 'the sun sat' nor the name Fri."""
     low, text = match[1].lower(), match.string
-    date_follows = compiled(rf",?\s(?:{MONTH}|\d)(?![a-z])").match(text, match.end())
+    date_follows = compiled(rf",?\s(?:{MONTH}|\d{{1,2}}(?:[ap]\b)?)(?![a-z])").match(text, match.end())
     led = compiled(_TIME_BEFORE).search(before(match, 12)) is not None
     if after(match, 1) == ":" and compiled(r"(?:^|[.!?;\n]\s?)$").search(before(match, 3)):  # "Mon: legs. Tue: arms"
         return _WEEKDAYS[low]
@@ -240,6 +240,12 @@ def military_time(match: re.Match[str]) -> str | None:
     minutes = "hundred" if match[2] == "00" else f"{'zero ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
     written_out = match[0].isdecimal()
     return f"{hours} {minutes}" + ("" if written_out else " hours")
+
+
+@rule(DIGIT, r"(1[0-2]|0?[1-9])([ap]) ?[-–] ?(1[0-2]|0?[1-9])([ap])(?!\w)")
+def hours_in_short(match: re.Match[str]) -> str:
+    """7a-7p -> seven A M to seven P M."""
+    return f"{cardinal(match[1])} {match[2].upper()} M to {cardinal(match[3])} {match[4].upper()} M"
 
 
 @rule(LETTER, r"([Nn]oon|[Mm]idnight)(?: ?[-–] ?)(?=\d)")

@@ -148,10 +148,10 @@ def plural_digit(match: re.Match[str]) -> str | None:
     return plural(cardinal(match[1]))
 
 
-@rule(DIGIT, r"(\d{1,2})(?:st|nd|rd|th) (cent|c|fl|ed)\.(?![A-Za-z0-9])")
+@rule(DIGIT, r"(\d{1,2})(?:st|nd|rd|th) (cent|c|fl|ed|Fl|Ed)\.(?![A-Za-z0-9])")
 def ordinal_and_noun(match: re.Match[str]) -> str:
     """'4th c.' -> fourth century, '3rd fl.' -> third floor, '2nd ed.' -> second edition."""
-    return f"{ordinal(match[1])} {_AFTER_ORDINAL[match[2]]}"
+    return f"{ordinal(match[1])} {_AFTER_ORDINAL[match[2].lower()]}"
 
 
 @figure(DIGIT, r"(\d[\d,]{0,40})(?:st|nd|rd|th|ST|ND|RD|TH)(s?)(?![A-Za-z0-9])")
@@ -228,7 +228,7 @@ def plain_number(match: re.Match[str]) -> str:
 def per(match: re.Match[str]) -> str | None:
     """'2 times/day' -> two times per day, '$4/gal' -> four dollars per gallon."""
     if compiled(r"[$£€]\d[\d,.]*$").search(before(match, 16)) and match[1].islower() and match[1] not in UNITS:
-        return f"per {match[1]}"
+        return "each" if match[1] == "ea" else f"per {match[1]}"
     if match[1] not in PER_WORDS and match[1] not in UNITS or not compiled(r"\d[\d,.]*\s?(?:[A-Za-z]+\s)?[A-Za-z]*$"
                                                                         ).search(before(match, 30)):
         return None

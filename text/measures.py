@@ -22,8 +22,8 @@ _DOSE_BEFORE = r"\d\s?(?:mg|mcg|g|ml|mL|tabs?|tablets?|pills?|drops|units|caps?|
 _TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star|buck|lead"
 
 
-@figure(DIGIT, rf"({_FRACTION}|{NUMBER})(?:\s(hundred|thousand|million|billion|trillion))?([ -]?)({_UNIT})"
-               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?(?![A-Za-z0-9²³'\"$]|[-&][A-Za-z]|/(?![a-z]{{3}})[A-Za-z]|(?<![%°])(?<![A-Za-z][A-Za-z])[-&/]\d)(?:(?<=[a-z])\.(?!\w))?")
+@figure(DIGIT + ".", rf"({_FRACTION}|{NUMBER})(?:\s(hundred|thousand|million|billion|trillion))?([ -]?)({_UNIT})"
+               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?(?![A-Za-z0-9²³'\"$]|[-&][A-Za-z]|/(?![a-z]{{3}})[A-Za-z]|(?<![%°])(?<!°[CF])(?<![A-Za-z][A-Za-z])[-&/]\d)(?:(?<=[a-z])\.(?!\w))?")
 def measurement(match: re.Match[str]) -> str | None:
     """5 km -> five kilometers, 3/4 tsp -> three quarters teaspoon, 5 m² -> five square meters."""
     amount, magnitude, space, unit, square, per, per_square = match.groups()
@@ -32,7 +32,9 @@ def measurement(match: re.Match[str]) -> str | None:
     names = _names(match, unit)
     before_noun = unit == "pt" and re.match(r" [a-z]", after(match, 2)) and names.one == "point"
     one = before_noun or amount in ("1", "1.0") and not magnitude or space == "-" or is_adjective(match)
-    if "/" in amount:
+    if "/" in amount and unit in ("Hz", "kHz", "V", "GB", "TB"):  # "50/60 Hz"
+        said = " or ".join(map(say_amount, amount.split("/")))
+    elif "/" in amount:
         said = fraction.say(compiled(fraction.pattern).match(amount))
         one = " and " not in said or is_adjective(match)
     else:

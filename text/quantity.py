@@ -15,8 +15,10 @@ def is_adjective(match: re.Match[str]) -> bool:
     if not following or following[1] in NOT_A_NOUN and not is_tin or following[1].endswith("ed") or (
             following[1].endswith("ly") and following[1] not in NOUNS_IN_LY):
         return False
+    if compiled(r"\d[x×]$").search(before(match, 3)):  # "the 4x100m relay"
+        return True
     found = _BEFORE.search(before(match, 24))
     if not found:
-        return bool(compiled(r"\d[x×]$").search(before(match, 3)))
+        return False
     word = found[1].lower()
     return word in DETERMINERS or word in NUMBER_WORDS or word.endswith(("'s", "s'")) or word.isdecimal()

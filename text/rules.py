@@ -18,6 +18,7 @@ RULES: tuple[Rule, ...] = (
     addresses.mail_address,
     codes.version_with_v,
     addresses.domain_or_file,
+    addresses.path_from_here,
     addresses.file_ending,
     addresses.key_combination,
     addresses.command_option,
@@ -69,6 +70,7 @@ RULES: tuple[Rule, ...] = (
     dates.clock,
     dates.hours_and_minutes,
     dates.hour,
+    dates.hours_in_short,
     dates.noon_to,
     dates.duration,
     dates.year_with_apostrophe,
@@ -154,6 +156,7 @@ RULES: tuple[Rule, ...] = (
     capitals.acronym,
     capitals.camel_case,
     capitals.joined_words,
+    capitals.product_of_letters,
     capitals.single_letter,
     capitals.small_letter,
     # Words

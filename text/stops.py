@@ -55,7 +55,8 @@ _NOT_SENTENCE_WORDS = frozenset(
     "Eastern Central Mountain Pacific Greenwich Christmas Easter Thanksgiving Halloween".split())
 _BULLET = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|\d{1,2}[.)]\s)")
 _LINE_START = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|[\"“‘'(\[¿¡]*[A-Z0-9])")
-_AFTER_FIGURE = re.compile(r"^[\d./]+-(?=[A-Za-z])")  # "June 10-Aug. 2", "6-in. OLED"
+# "June 10-Aug. 2", "6-in. OLED", "Mon.-Fri. 9-5"
+_AFTER_HYPHEN = re.compile(r"^(?:[\d./]+|[A-Z][a-z]{2,3}\.)[-/](?=[A-Za-z])")
 _COMPASS = re.compile(r"(?:[NS][EW]?|[EW])(?![A-Za-z.])")
 _LONG_LINE = 60  # characters; a line as long as this is one of a wrapped paragraph
 _CALENDAR_NAMES = frozenset([*CALENDAR.values(), *(month.lower() for month in MONTHS)])
@@ -94,7 +95,7 @@ def ends_sentence(text: str, stop: int) -> bool:
     if not space or text[space.end():space.end() + 1].islower():
         return False
     start = max(0, stop - 31)
-    word = _AFTER_FIGURE.sub("", _LAST_WORD.search(text, start, stop - 1)[0])
+    word = _AFTER_HYPHEN.sub("", _LAST_WORD.search(text, start, stop - 1)[0])
     low = word.lower()
     if low in _WORDS_OF_SEVERAL and (found := _several_words(text, stop)):
         return stop > found.end() and _begins_sentence(text, space.end())
