@@ -22,7 +22,7 @@ _DOSE_BEFORE = r"\d\s?(?:mg|mcg|g|ml|mL|tabs?|tablets?|pills?|drops|units|caps?|
 _TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star|buck|lead"
 
 
-@figure(DIGIT + ".", rf"({_FRACTION}|{NUMBER})(?:\s(hundred|thousand|million|billion|trillion))?([ -]?)({_UNIT})"
+@figure(DIGIT, rf"({_FRACTION}|{NUMBER})(?:\s(hundred|thousand|million|billion|trillion))?([ -]?)({_UNIT})"
                rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?(?![A-Za-z0-9²³'\"$]|[-&][A-Za-z]|/(?![a-z]{{3}})[A-Za-z]|(?<![%°])(?<!°[CF])(?<![A-Za-z][A-Za-z])[-&/]\d)(?:(?<=[a-z])\.(?!\w))?")
 def measurement(match: re.Match[str]) -> str | None:
     """5 km -> five kilometers, 3/4 tsp -> three quarters teaspoon, 5 m² -> five square meters."""
@@ -43,6 +43,13 @@ def measurement(match: re.Match[str]) -> str | None:
     if per:
         name += f" per {_per(per, per_square)}"
     return f"{said} {name}"
+
+
+@figure(".", r"(\.\d+)[ -]?([A-Za-z%]{1,4})(?![A-Za-z0-9])(?:(?<=[a-z])\.(?!\w))?")
+def decimal_and_unit(match: re.Match[str]) -> str | None:
+    """.38 sec. -> point three eight seconds."""
+    names = UNITS.get(match[2])
+    return f"{say_amount(match[1])} {names.many}" if names else None
 
 
 def _per(unit: str, square: str | None) -> str:

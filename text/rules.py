@@ -103,6 +103,7 @@ RULES: tuple[Rule, ...] = (
     measures.amperes,
     measures.inches,
     measures.measurement,
+    measures.decimal_and_unit,
     measures.inch_or_foot_mark,
     figures.score_with_context,
     dates.month_and_day,
