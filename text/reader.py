@@ -28,8 +28,8 @@ _NOT_PLAIN = frozenset(word for table in (
     BARE_TITLES, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS, DOSES,
     dict.fromkeys(("re", "per", "mailto", "noon", "midnight", "degree", "degrees"))) for key in table
     for word in (key, key.title()))
-_NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES, *BIBLE_BOOKS] for word in re.findall("[A-Za-z]+", key)[:1]
-               if key.strip(".") != word}  # the first words of what has several
+_NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES, *BIBLE_BOOKS] if not key.isalpha()
+               for word in re.findall("[A-Za-z]+", key)[:1]}  # the first words of what has several
 _SEPARATORS = frozenset(",;:.!?\"'()[]-–—|_/")
 _CAPITAL = re.compile(r"(?!I\b)[A-Z]")
 _MARKS = re.compile(r"[?!]")

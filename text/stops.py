@@ -5,6 +5,7 @@
 """
 import re
 
+from text.rule import compiled
 from text.tables import (
     ABBREVIATIONS,
     BEFORE_NUMBERS,
@@ -30,15 +31,15 @@ _NOTHING_FOLLOWS = re.compile(rf"{_CLOSERS}\s*$|{_CLOSERS}[^\S\n]*\n\s*\n")
 _SPACE_FOLLOWS = re.compile(rf"{_CLOSERS}\s+[\"“‘'(\[{{¿¡]*")
 _NUMERAL = re.compile(r"\s?#?(?:\d|[ivxlcIVXLC]+\b|[A-Z]{1,4}-?\d)")
 _PRONOUN_I = re.compile(r"\s?I(?:'|’|\s+(?!(?:of|and|or|to|in|is|was|for|through)\b)[a-z])")
-_ARTICLE = re.compile(r"\sA [a-z]")
-_COUNTED = re.compile(
+# Patterns that few texts need are compiled at their first use
+_ARTICLE = r"\sA [a-z]"
+_COUNTED = (
     r"\s\d[\d,]*\s(?:(?!(?:is|was|has|does|shows|says|gives|lists|states|covers|applies|requires|deals|this)\b)[a-z]+s|"
     r"people|men|women|children|more|of (?:us|them|you))\b")
-_OWNED = re.compile(r"(?i)\b(?:a|one|per|every|my|your|his|her)\s$")
+_OWNED = r"(?i)\b(?:a|one|per|every|my|your|his|her)\s$"
 _AFTER_A_FIGURE = {  # what must stand after the figure, for words that are seldom abbreviations
-    "long": re.compile(r"\s?[\d.]+\s?(?:°|deg|[EW]\b|east|west)"),
-    "temp": re.compile(r"\s?-?[\d.]+\s?(?:°|deg|[FC]\b)"),
-    "pop": re.compile(r"\s?\d{1,3}(?:,\d{3})+"), "mob": re.compile(r"\s?\+?\d[\d -]{6}")}
+    "long": r"\s?[\d.]+\s?(?:°|deg|[EW]\b|east|west)", "temp": r"\s?-?[\d.]+\s?(?:°|deg|[FC]\b)",
+    "pop": r"\s?\d{1,3}(?:,\d{3})+", "mob": r"\s?\+?\d[\d -]{6}"}
 _SINGLE_LETTER = re.compile(r"\s[A-Z](?![A-Za-z'’])")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]$")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
@@ -57,7 +58,7 @@ _BULLET = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|\d{1,2}[.
 _LINE_START = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|[\"“‘'(\[¿¡]*[A-Z0-9])")
 # "June 10-Aug. 2", "6-in. OLED", "Mon.-Fri. 9-5"
 _AFTER_HYPHEN = re.compile(r"^(?:[\d./]+|[A-Z][a-z]{2,3}\.)[-/](?=[A-Za-z])")
-_COMPASS = re.compile(r"(?:[NS][EW]?|[EW])(?![A-Za-z.])")
+_COMPASS = r"(?:[NS][EW]?|[EW])(?![A-Za-z.])"
 _LONG_LINE = 60  # characters; a line as long as this is one of a wrapped paragraph
 _CALENDAR_NAMES = frozenset([*CALENDAR.values(), *(month.lower() for month in MONTHS)])
 
@@ -70,7 +71,8 @@ def has_number(abbreviation: str, text: str, stop: int) -> bool:
     if abbreviation not in BEFORE_NUMBERS or _PRONOUN_I.match(text, stop):
         return False
     if abbreviation in LETTERED and abbreviation != "no" and _SINGLE_LETTER.match(text, stop):
-        return text[stop - 2 - len(abbreviation):stop - 1].strip()[:1].isupper() or not _ARTICLE.match(text, stop)
+        has_capital = text[stop - 2 - len(abbreviation):stop - 1].strip()[:1].isupper()
+        return has_capital or not compiled(_ARTICLE).match(text, stop)
     return bool(_NUMERAL.match(text, stop)) and not _is_plain_word(abbreviation, text, stop)
 
 
@@ -82,9 +84,9 @@ def _is_plain_word(abbreviation: str, text: str, stop: int) -> bool:
     if abbreviation not in PLAIN_WORDS:
         return False
     if abbreviation in _AFTER_A_FIGURE:
-        return not _AFTER_A_FIGURE[abbreviation].match(text, stop)
-    owned = abbreviation not in ("no", "ref") and _OWNED.search(text, max(0, start - 8), start)
-    return bool(owned or _COUNTED.match(text, stop))
+        return not compiled(_AFTER_A_FIGURE[abbreviation]).match(text, stop)
+    owned = abbreviation not in ("no", "ref") and compiled(_OWNED).search(text, max(0, start - 8), start)
+    return bool(owned or compiled(_COUNTED).match(text, stop))
 
 
 def ends_sentence(text: str, stop: int) -> bool:
@@ -122,7 +124,9 @@ def _may_end(text: str, word: str, before: str, following: int) -> bool:
     low = word.lower()
     if (low in UNITS or word in UNITS or low in STOPPED_UNITS) and word not in DIRECTION_LETTERS and (
             re.search(r"\d[\s-]?$", before)):
-        return before[-1] != "-" and text[following:following + 1].isupper() and not _COMPASS.match(text, following)
+        is_adjective = before[-1] == "-"  # "6-in. OLED"
+        return not is_adjective and text[following:following + 1].isupper() and not (
+            compiled(_COMPASS).match(text, following))
     if _INITIALS.match(word):
         if word == "I" or len(word) == 1 and before.rstrip(" ").rpartition(" ")[2].lower() in LETTER_AFTER:
             return True
