@@ -325,7 +325,9 @@ def test_most_sentences_are_read_as_they_ask_for():
     ("They were *used* to cut wood.", "Y UW1 Z D"), ("They *used* to cut wood.", "Y UW1 S T"),
     ("It is the *Polish* army.", "P OW1 L IH0 SH"), ("In *August* it rains.", "AO1 G AH0 S T"),
     ("an *august* body", "AO0 G AH1 S T"),
-    ("a well-*read* man", "W EH1 L R EH1 D"), ("He had never *read* it.", "R EH1 D"),
+    ("a well-*read* man", "W EH1 L R EH1 D"), ("It is *read-only*.", "R IY1 D OW1 N L IY0"),
+    ("a *close-up* view", "K L OW1 S AH1 P"), ("*lead-free* gas", "L EH1 D F R IY1"),
+    ("He had never *read* it.", "R EH1 D"),
     ("the *house's* roof", "HH AW1 S IH0 Z")])
 def test_idioms_names_and_compounds(sentence, phonemes):
     assert sounds(said(sentence.replace("well-*read*", "*well-read*"))) == sounds(phonemes)

@@ -108,6 +108,11 @@ CASES = {
         "◦ apples": "apples",
         "temp. 165°F": "temperature one hundred sixty-five degrees fahrenheit",
         "5%-10% off": "five percent to ten percent off", "a 6-in. OLED": "a six inch o l e d"},
+    "places and papers": {
+        "no. 44-1827": "number four four, one eight two seven", "no. 10-12": "number ten to twelve",
+        "traffic on the 405": "traffic on the four oh five", "the 405 men": "the four hundred five men",
+        "3115 Maple Grove Road": "thirty-one fifteen maple grove road", "in Fargo, N.D.": "in fargo, north dakota.",
+        "for N.D. only": "for n d only"},
     "schedules and slips": {
         "to 5 a.m. Mon.": "to five a m monday.", "Mon.-Fri. 7a-7p; Sat. 9-5":
         "monday to friday seven a m to seven p m; saturday nine to five", "by COB Wed.": "by c o b wednesday.",

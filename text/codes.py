@@ -110,6 +110,12 @@ def state_with_stop(match: re.Match[str]) -> str | None:
     return STATES_WITH_STOP[match[1]] if compiled(r"[A-Z][a-z]+, $").search(before(match, 20)) else None
 
 
+@rule(CAPITAL, r"([NSRW])\. ?([A-Z])\.(?![A-Za-z])")
+def state_with_stops(match: re.Match[str]) -> str | None:
+    """'Fargo, N.D.' -> north dakota."""
+    return STATES.get(match[1] + match[2]) if compiled(r"[A-Z][a-z]+, $").search(before(match, 20)) else None
+
+
 @rule(CAPITAL, r"([DRI])-([A-Z][A-Za-z]{1,5})\b\.?")
 def party_and_state(match: re.Match[str]) -> str | None:
     """'Rep. Lee, D-Calif.' -> D california."""
@@ -154,7 +160,8 @@ def long_code(match: re.Match[str]) -> str | None:
 @rule(DIGIT, r"\d{1,10}(?:-\d{1,10}){1,4}(?![\w-])")
 def numbered_order(match: re.Match[str]) -> str | None:
     """'order #77-4021', digit by digit."""
-    led = before(match, 1) == "#" or compiled(_PAPER_NUMBER_BEFORE).search(before(match, 32))
+    led = before(match, 1) == "#" or compiled(_PAPER_NUMBER_BEFORE).search(before(match, 32)) or (
+        led_by(match, r"no\.") and len(match[0].rpartition("-")[2]) > 2)  # "no. 44-1827", but "no. 10-12"
     return ", ".join(map(spell_digits, match[0].split("-"))) if led else None
 
 
@@ -293,7 +300,8 @@ def model_with_letter(match: re.Match[str]) -> str:
     return f"{match[1]} {hundreds(match[2])}"
 
 
-@rule(DIGIT, rf"(\d{{1,5}})([A-D]?)(?= (?:[NSEW]\.? )?(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+|[A-Z]) {_STREETS})")
+@rule(DIGIT, r"(\d{1,5})([A-D]?)"
+      rf"(?= (?:[NSEW]\.? )?(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+(?: [A-Z][a-z]+)?|[A-Z]) {_STREETS})")
 def house_number(match: re.Match[str]) -> str:
     """'250 W. Oak Ave.' -> two fifty; '1600 Main St.' -> sixteen hundred; '221B Baker Street' -> two twenty-one B."""
     number = {3: hundreds, 4: year}.get(len(match[1]), say_whole)(match[1])
@@ -305,4 +313,6 @@ def road_number(match: re.Match[str]) -> str | None:
     """'Highway 101', 'room 101', 'Biology 101' -> one oh one."""
     airline = compiled(r"(?i:\bflight) [A-Z][A-Z0-9] ?$").search(before(match, 11))
     led = led_by(match, f"highway|route|interstate|hwy|rte|flight|rm\\.|room|suite|ext\\.?|extension|{_SUBJECTS}")
-    return hundreds(match[0]) if airline or led else None
+    roads = "traffic|freeway|drive|drove|exit|lanes?|crash"
+    freeway = led_by(match, "the") and match[0][1] == "0" and near(match, roads, 30)
+    return hundreds(match[0]) if airline or led or freeway else None

@@ -74,6 +74,8 @@ def pronounce(word: str) -> str | None:
     apostrophes, and hyphens, whose parts must all be known.
     """
     if "-" in word:
+        if word in _preferred():  # "read-only"
+            return _preferred()[word]
         parts = [_pronounce_part(part) for part in word.split("-") if part]
         return " ".join(parts) if parts and all(parts) else None
     return _pronounce_part(word)

@@ -127,6 +127,7 @@ RULES: tuple[Rule, ...] = (
     # Places, titles, abbreviations with a full stop
     codes.state,
     codes.state_with_stop,
+    codes.state_with_stops,
     codes.compass,
     codes.road_and_direction,
     codes.street_direction,
