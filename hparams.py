@@ -21,7 +21,7 @@ def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
 # Ranges: whole numbers are at least 1 and other numbers finite and at least 0, with these exceptions.
 _FROM_ZERO = ("seed", "phase_steps", "warmup_steps", "spectral_steps", "n_flows", "retries", "max_jump",
               "max_stay", "joint_steps")
-_ABOVE_ZERO = ("clip_factor", "sigma")
+_ABOVE_ZERO = ("clip_factor", "sigma", "contrast")
 _AT_MOST_1 = ("decay_start", "ema_decay", "phoneme_share", "guided_until", "adversarial_from")
 _BELOW_1 = ("beta1", "beta2", "attention_dropout", "decoder_dropout")
 _ODD = ("kernel_size", "encoder_kernel_size", "location_kernel_size", "postnet_kernel_size")
@@ -315,6 +315,7 @@ class VoiceConfig:
     student_steps: int = 4500
     vocoder_steps: int = 10000
     joint_steps: int = 0  # of student and vocoder as one network, at the end; 0: none. It made our voice less natural
+    contrast: float = 1.15  # quiet parts of the finished student's mels get quieter by this; 1: as it learned them
     networks: str = "default"  # named settings of the three trainings, and of the networks that begin from nothing
     limits: ReadingLimits = ReadingLimits()  # of readings and alignments
 

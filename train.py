@@ -76,6 +76,8 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
                         "to FILE.safetensors, or to FILE.onnx, with which synthesize.py speaks without PyTorch")
     parser.add_argument("--sharpen", type=float, metavar="FACTOR", help="with --export and --data: give mels the "
                         "covariance of their targets, times this factor, against blur; 1.15 for a teacher, else 1")
+    parser.add_argument("--contrast", type=float, metavar="FACTOR", help="with --export and --data, for a student: "
+                        "make the quiet parts of its mels quieter by this factor, such as 1.1, against hiss and blur")
     parser.add_argument("--preliminary", metavar="TEXT", help="with --export: why these weights are not final; "
                         "synthesize.py prints it")
     parser.add_argument("--judge", metavar="COMMAND", help="run this at each validation with a folder of samples (.npy "
@@ -123,8 +125,9 @@ def run_voice(options: argparse.Namespace, config: VoiceConfig) -> bool:
 def run(options: argparse.Namespace, model_config: Any, config: Any) -> bool:
     """Trains as the options say. Returns False if a signal stopped the training before its last step."""
     from training.run import train
-    if options.sharpen is not None:
-        raise UserError("--sharpen: is for finished weights; give --export too")
+    for name in ("sharpen", "contrast"):
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name}: is for finished weights; give --export too")
     if options.mels and options.model not in ("waveglow", "joint"):
         raise UserError(f"--mels: is for waveglow and joint, found --model {options.model}; leave it out")
     if options.distilled and options.model != "joint":
@@ -146,11 +149,12 @@ def export_weights(options: argparse.Namespace) -> None:
     """Exports the weights of a finished run (--export)."""
     from training.export import export, export_joint
     if options.model == "joint":
-        if options.out is None or options.init or options.sharpen is not None:
-            raise UserError("--export: joint exports the run in --out, without --init and --sharpen")
+        if options.out is None or any(option is not None for option in (options.init, options.sharpen,
+                                                                         options.contrast)):
+            raise UserError("--export: joint exports the run in --out, without --init, --sharpen and --contrast")
         export_joint(options.out, options.export, options.preliminary)
         return
-    source, sharpening = options.init or options.out, None
+    source, sharpening, contrast = options.init or options.out, None, None
     if options.init:
         check_readable(options.init, "--init takes released weights")
     if source is None:
@@ -159,7 +163,11 @@ def export_weights(options: argparse.Namespace) -> None:
         if options.model == "waveglow" or options.data is None:
             raise UserError("--sharpen: is for teacher and student; it needs the --data that they learned from")
         sharpening = options.data, options.sharpen
-    export(options.model, source, options.export, options.preliminary, sharpening)
+    if options.contrast is not None:
+        if options.model != "lightspeech" or options.data is None:
+            raise UserError("--contrast: is for a student; it needs the --data that it learned from")
+        contrast = options.data, options.contrast
+    export(options.model, source, options.export, options.preliminary, sharpening, contrast)
 
 
 def main(argv: list[str] | None = None) -> int:

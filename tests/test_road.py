@@ -122,6 +122,8 @@ def one_line_error(capsys):
     (["--mels", "."], "--mels: is for waveglow and joint, found --model lightspeech"),
     (["--sharpen", "1.2", "--export", "x.safetensors"], "--sharpen: is for teacher and student"),
     (["--sharpen", "1.2", "--data", "."], "--sharpen: is for finished weights"),
+    (["--contrast", "1.2", "--export", "x.safetensors"], "--contrast: is for a student; it needs the --data"),
+    (["--contrast", "1.2", "--data", "."], "--contrast: is for finished weights"),
     (["--init", "/nowhere.safetensors", "--export", "x.safetensors"], "/nowhere.safetensors: no such file; --init"),
     ([], "--data: not given")])
 def test_mistakes_get_one_line(arguments, expected, tmp_path, one_line_error):

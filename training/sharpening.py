@@ -1,4 +1,8 @@
-"""Sharpening: a network's mels get the mean and covariance of their targets, by a linear map built into its weights."""
+"""Changes of a finished network's mels by a linear map that is built into its weights.
+
+Sharpening gives them the mean and covariance of their targets. Contrast makes the quiet parts of a student's mels
+quieter: one that learned with discriminators has the variance of its targets already, and still sounds better so.
+"""
 import math
 from pathlib import Path
 
@@ -8,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 import lightspeech
 import tacotron2
-from audio import covariance_map, read_corpus
+from audio import BandMap, covariance_map, read_corpus
 from audio.recordings import split_lines
 from distillation.dataset import DistilledDataset
 from hparams import AudioConfig, UserError
@@ -18,6 +22,7 @@ from text import read
 
 MOST_TEXTS, BATCH_SIZE = 256, 32
 LEAST_FRAMES = 160  # twice the bands; the covariance of fewer is too uncertain
+LOUD = 2.0  # standard deviations of a band above its mean: the level that contrast leaves as it is
 
 
 def sharpen(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Path, factor: float) -> None:
@@ -27,8 +32,7 @@ def sharpen(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Path, 
     MOST_TEXTS of its texts are used. Prints by how much the mels are stretched. Raises UserError for a factor that is
     not a number above 0, data that cannot be read, and fewer than LEAST_FRAMES frames.
     """
-    if not (math.isfinite(factor) and factor > 0):
-        raise UserError(f"--sharpen: found {factor}, expected a number above 0, such as 1.15")
+    _check_factor("--sharpen", factor)
     if isinstance(network, tacotron2.Tacotron2):
         generated, targets = _teacher_frames(network, data)
     else:
@@ -40,6 +44,27 @@ def sharpen(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Path, 
     (tacotron2 if isinstance(network, tacotron2.Tacotron2) else lightspeech).sharpen(network, bands)
     stretch = torch.linalg.eigvalsh(bands.matrix)
     print_notice(f"sharpened: by a factor from {stretch[0]:.2f} to {stretch[-1]:.2f}, depending on the direction")
+
+
+def add_contrast(network: lightspeech.LightSpeech, data: Path, factor: float) -> None:
+    """Stretches a student's mels by `factor` in place: each band about its level LOUD above the mean of its targets.
+
+    So what is loud stays, and what is quiet gets quieter: pauses, hiss, the valleys between formants. data: a distilled
+    dataset. Raises UserError as `sharpen` does.
+    """
+    _check_factor("--contrast", factor)
+    dataset = DistilledDataset.read(data, with_features=False)
+    frames = torch.cat([dataset.mels.row(row) for row in _evenly_spaced(len(dataset))]).double()
+    if len(frames) < LEAST_FRAMES:
+        raise UserError(f"{data}: {len(frames)} mel frames there, expected at least {LEAST_FRAMES}; give more data")
+    loud = frames.mean(0) + LOUD * frames.std(0)
+    lightspeech.sharpen(network, BandMap(factor * torch.eye(len(loud), dtype=torch.float64), loud, loud))
+
+
+def _check_factor(option: str, factor: float) -> None:
+    """Raises UserError for a factor that is not a number above 0."""
+    if not (math.isfinite(factor) and factor > 0):
+        raise UserError(f"{option}: found {factor}, expected a number above 0, such as 1.15")
 
 
 def _evenly_spaced(count: int) -> range:

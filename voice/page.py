@@ -14,6 +14,7 @@ from runtime.weights import weights_notes
 from synthesis import Synthesizer
 from synthesis.export import export
 from text import Line
+from training.export import export as release
 from voice.stage import Job
 
 SENTENCES = 12  # on the page
@@ -27,7 +28,9 @@ def write_voice(job: Job, weights: dict[str, Path]) -> bool:
 
     The weights' ONNX forms come last. weights: model -> the finished file. Returns True.
     """
-    files = {model: _copy(path, job.out / f"{model}.safetensors") for model, path in weights.items()}
+    files = {model: job.out / f"{model}.safetensors" for model in weights}
+    release("lightspeech", weights["lightspeech"], files["lightspeech"], contrast=(job.distilled, job.config.contrast))
+    copy_file(weights["waveglow"], files["waveglow"])
     held_out = split_lines(job.recordings)[1]
     shown = held_out[::max(1, len(held_out) // SENTENCES)][:SENTENCES]
     synthesizer = Synthesizer(files["lightspeech"], vocoder_weights=files["waveglow"], device="cpu")
