@@ -328,7 +328,10 @@ def test_most_sentences_are_read_as_they_ask_for():
     ("a well-*read* man", "W EH1 L R EH1 D"), ("It is *read-only*.", "R IY1 D OW1 N L IY0"),
     ("a *close-up* view", "K L OW1 S AH1 P"), ("*lead-free* gas", "L EH1 D F R IY1"),
     ("He had never *read* it.", "R EH1 D"),
-    ("the *house's* roof", "HH AW1 S IH0 Z")])
+    ("the *house's* roof", "HH AW1 S IH0 Z"),
+    ("The nurse *wound* a bandage around it.", "W AW1 N D"), ("A *wound* a dog left healed.", "W UW1 N D"),
+    ("The hand is *minute* on that watch.", "M AY0 N UW1 T"), ("It is *minute* five.", "M IH1 N AH0 T"),
+    ("It is *minute* ninety.", "M IH1 N AH0 T")])
 def test_idioms_names_and_compounds(sentence, phonemes):
     assert sounds(said(sentence.replace("well-*read*", "*well-read*"))) == sounds(phonemes)
 

@@ -113,6 +113,22 @@ CASES = {
         "traffic on the 405": "traffic on the four oh five", "the 405 men": "the four hundred five men",
         "3115 Maple Grove Road": "thirty-one fifteen maple grove road", "in Fargo, N.D.": "in fargo, north dakota.",
         "for N.D. only": "for n d only"},
+    "ranges, weekdays and answers of servers": {
+        "from 8/12 through 8/19": "from august twelfth through august nineteenth",
+        "from 8/12 to 8/19": "from august twelfth to august nineteenth",
+        "12/20 thru 1/2": "december twentieth through january second", "7/1 until 7/8": "july first until july eighth",
+        "a 3/4 through 1/2 inch": "a three quarters through one half inch",
+        "from 1/4 to 1/2": "from one quarter to one half", "lunch on sat?": "lunch on saturday?",
+        "next tues works": "next tuesday works", "can we talk mon morning": "can we talk monday morning",
+        "this sat on it": "this sat on it", "by sun and moon": "by sun and moon",
+        "they wed in June": "they wed in june",
+        "a two-year, $18 million deal": "a two-year, eighteen million dollar deal",
+        "the new, $30 million library": "the new, thirty million dollar library",
+        "the house, $500 cash": "the house, five hundred dollars cash",
+        "$3 million of it": "three million dollars of it", "a 5 V, 3 A charger": "a five volt, three amp charger",
+        "rated at 5 V, 3 A": "rated at five volts, three amps", "a 404 error": "a four oh four error",
+        "HTTP 503": "h t t p five oh three", "there were 404 errors": "there were four hundred four errors",
+        "got 350 errors": "got three hundred fifty errors"},
     "schedules and slips": {
         "to 5 a.m. Mon.": "to five a m monday.", "Mon.-Fri. 7a-7p; Sat. 9-5":
         "monday to friday seven a m to seven p m; saturday nine to five", "by COB Wed.": "by c o b wednesday.",

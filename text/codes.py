@@ -315,4 +315,12 @@ def road_number(match: re.Match[str]) -> str | None:
     led = led_by(match, f"highway|route|interstate|hwy|rte|flight|rm\\.|room|suite|ext\\.?|extension|{_SUBJECTS}")
     roads = "traffic|freeway|drive|drove|exit|lanes?|crash"
     freeway = led_by(match, "the") and match[0][1] == "0" and near(match, roads, 30)
-    return hundreds(match[0]) if airline or led or freeway else None
+    return hundreds(match[0]) if airline or led or freeway or _is_status(match) else None
+
+
+def _is_status(match: re.Match[str]) -> bool:
+    """True for the status of a request: 'a 404 error', 'HTTP 503'."""
+    told = led_by(match, "an?|the|that|this|gets?|got|getting|returns?|returned") and compiled(
+        r"\s(?:error|response|status|not found)\b|(?<=404)\spage\b").match(match.string, match.end())
+    is_code = match[0][0] in "12345" and match[0][1] == "0"
+    return is_code and bool(told or led_by(match, "http|(?:error|status)(?: code)?"))

@@ -2,7 +2,7 @@
 import re
 
 from text.numbers import cardinal, ordinal, pairs, plural, say_whole, short_year, year
-from text.rule import CAPITAL, DIGIT, LETTER, after, before, compiled, figure, led_by, near, rule, word_after
+from text.rule import CAPITAL, DIGIT, LETTER, SMALL, after, before, compiled, figure, led_by, near, rule, word_after
 from text.tables import CALENDAR, MONTHS, NOT_A_NOUN
 
 MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "May"), r"Sept\.?"])
@@ -19,6 +19,9 @@ _DATE_BEFORE = (r"(?i)(?:\b(?:on|by|until|till|since|before|after|due|dated|date
                 r"(?:mon|tues?|wed|thurs?|thu|fri|sat|sun)\.?),?|:)\s$")
 _MOVED_BEFORE = r"(?i)\b(?:to|from|for|is|was|between|and|of|the)\s$"
 _FRACTION_AFTER = r"\s(?:of|cups?|tsp|tbsp|inch|mile|hour|pound|lb|oz|the|full|empty|done)\b|[\"”]"
+_UNTIL = r"\s(?:through|thru|until|til|till)\s"
+_UNTIL_AFTER = rf"(?<=/\d\d){_UNTIL}\d|{_UNTIL}(?!1/[2-8]\b|3/[48]\b)\d"
+_LAST_DAY = r"\s(?:to|and)\s\d{1,2}/(?!(?:[2-68]|10|12|16|20)\b)(?:[12]?\d|3[01])(?![\d/]|[.,]\d)"
 _SHORT_NAME = r"(?:Mon|Tues?|Wed|Thurs?|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\."
 _LISTED = rf"\b{_SHORT_NAME}[,;]? (?:and |or |& )?\||\|[,;]? (?:and |or |& )?{_SHORT_NAME}"  # "Jan., Feb., and Mar."
 _FRACTION_DENOMINATORS = frozenset("2 3 4 5 6 8 10 12 16 20".split())
@@ -75,7 +78,8 @@ def month_and_day(match: re.Match[str]) -> str | None:
     if re.search(r"\d\s$", before(match, 2)):  # 1 1/2
         return None
     likely_fraction = month < day and match[2] in _FRACTION_DENOMINATORS
-    sure = compiled(_DATE_BEFORE).search(before(match, 12)) is not None
+    ends = f"{_UNTIL_AFTER}|{_LAST_DAY}" if led_by(match, "from|between") else _UNTIL_AFTER
+    sure = compiled(_DATE_BEFORE).search(before(match, 12)) or compiled(ends).match(match.string, match.end())
     if sure or not likely_fraction and (month >= day and compiled(_MOVED_BEFORE).search(before(match, 8)) or
                                         month < day and day not in (32, 100)):
         return f"{MONTHS[month - 1].lower()} {ordinal(match[2])}"
@@ -156,6 +160,17 @@ def weekday(match: re.Match[str]) -> str | None:
             match[2] or low == "wed" or not re.match(r"\s?[A-Za-z]", after(match, 2))):
         return _WEEKDAYS[low]
     return _WEEKDAYS[low] if match[2] and re.match(r"\s[a-z]|,", after(match, 2)) else None
+
+
+@rule(SMALL, r"(mon|tues?|wed|thurs?|thu|fri|sat|sun)(?![\w'’.-])")
+def weekday_in_small(match: re.Match[str]) -> str | None:
+    """'free on sat?', 'next tues works' -> tuesday; not 'he sat on it'."""
+    following, name = after(match, 12), match[1]
+    part_of_day = compiled(r"\s(?:morning|afternoon|evening|night)\b").match(following)
+    ends = compiled(r"\s?(?:$|[?!,;)\n]|\.(?:\s|$))|\s(?:at|around|works?|then|\d)").match(following) or part_of_day
+    led = led_by(match, "on|by|next|this|until|till?|every|see (?:you|u|ya)|for|before")
+    sure = name in _CLEAR_WEEKDAYS if led else name not in ("sat", "sun") and part_of_day
+    return _WEEKDAYS[name] if sure or led and ends else None
 
 
 @rule(CAPITAL, r"(Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)(\.)?(?![A-Za-z'’])")

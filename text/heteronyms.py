@@ -200,6 +200,11 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return {"N AH1 M ER0": 12.0}
         case "minute" if "plural" in after and not before & {"determiner", "number"}:
             return {"M AY0 N UW1 T": 6.0}
+        case "minute" if before & {"be", "degree"} and "number" not in after and following != "by":
+            return {"M AY0 N UW1 T": 8.0}
+        case "wound" if after & {"determiner", "possessive"} and not before & {"determiner", "possessive"} and (
+                _list("around") & set(words[index:index + 6])):
+            return {"W AW1 N D": 12.0}
         case "lives" if previous in _list("saved"):
             return {"L AY1 V Z": 8.0}
         case "lives" if before & {"other", "singular", "third"}:
@@ -215,18 +220,14 @@ def _special(words: list[str], pauses: list[str], index: int) -> dict[str, float
             return {"K L OW1 S": 4.0}
         case "present" if following in ("in", "at") and "plural" in before:
             return {"P R EH1 Z AH0 N T": 4.0}
-        case "live" if previous in _list("broadcast"):
+        case "live" if previous in _list("broadcast") or not index and following == "from":
             return {"L AY1 V": 12.0}
         case "live" if "object" in before and _list("sees") & set(words[max(0, index - 3):index - 1]):
             return {"L AY1 V": 12.0}
-        case "live" if not index and following == "from":
-            return {"L AY1 V": 12.0}
-        case "lead" if following in _list("of metal"):
+        case "lead" if following in _list("of metal") or (previous, following) == ("the", "out"):
             return {"L EH1 D": 8.0}
         case "lead" if following in _list("led"):
             return {"L IY1 D": 8.0}
-        case "lead" if words[max(0, index - 1):index + 2] == ["the", "lead", "out"]:
-            return {"L EH1 D": 8.0}
         case "lead" if words[max(0, index - 2):index] in (["exposure", "to"], ["exposed", "to"], ["positive", "for"]):
             return {"L EH1 D": 12.0}
         case "lead" if previous in _list("contains") and (not following or pauses[index] or "preposition" in after):

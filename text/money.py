@@ -9,7 +9,7 @@ from text.tables import CURRENCIES, DOLLARS_OF, MAGNITUDES
 
 SIGNS = "".join(map(re.escape, CURRENCIES))
 _MAGNITUDE = (
-    r"(?:[ -]?((?i:hundred|thousand|million|billion|trillion))s?\b(?! of)|\s?((?i:k|mn?|bn?|tn?|mil|bil|mio))\b(?!'))")
+    r"(?:[ -]?((?i:hundred|thousand|million|billion|trillion))s?\b|\s?((?i:k|mn?|bn?|tn?|mil|bil|mio))\b(?!'))")
 _EUROPEAN = r"\d{1,3}(?:\.\d{3})+(?:,\d\d)?(?![\d,.]*\d)|\d+,\d\d(?![\d,]|\.\d)"
 
 

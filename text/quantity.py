@@ -4,8 +4,10 @@ import re
 from text.rule import before, compiled
 from text.tables import DETERMINERS, NOT_A_NOUN, NOUNS_IN_LY, NUMBER_WORDS
 
-_NOUN_AFTER = re.compile(r"[ -](?:(?:dai|week|month|year|hour|night)ly )?([a-z]+|[A-Z]{2,}s?)(?![A-Za-z'])")
-_BEFORE = re.compile(r"([A-Za-z]+(?:'s|s')?|\d+)\s(?:\d+\s?[x×]\s?)?$")
+_NOUN_AFTER = re.compile(r"(?:, \d+(?:\.\d+)? ?(?:m?A|W|Hz|VA)(?= [a-z]))?[ -]"  # "a 5 V, 3 A charger"
+                         r"(?:(?:dai|week|month|year|hour|night)ly )?([a-z]+|[A-Z]{2,}s?)(?![A-Za-z'])")
+_BEFORE = re.compile(r"([A-Za-z]+(?:'s|s')?|\d+)\s(?:(?:[a-z0-9]+(?:-[a-z0-9]+)+|new|huge|massive|modest|single),\s)?"
+                     r"(?:\d+\s?[x×]\s?)?$")
 
 
 def is_adjective(match: re.Match[str]) -> bool:
@@ -17,7 +19,7 @@ def is_adjective(match: re.Match[str]) -> bool:
         return False
     if compiled(r"\d[x×]$").search(before(match, 3)):  # "the 4x100m relay"
         return True
-    found = _BEFORE.search(before(match, 24))
+    found = _BEFORE.search(before(match, 32))
     if not found:
         return False
     word = found[1].lower()

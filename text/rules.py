@@ -65,6 +65,7 @@ RULES: tuple[Rule, ...] = (
     dates.month_and_year,
     dates.weekday_range,
     dates.weekday,
+    dates.weekday_in_small,
     dates.month_alone,
     dates.military_time,
     dates.clock,
