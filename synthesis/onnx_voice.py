@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from text import Reading
 # As in waveglow/mel_rate.py, whose import would need PyTorch.
-MARGIN = 32
+MARGIN = 40
 EDGE = 8
 
 

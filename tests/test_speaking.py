@@ -68,8 +68,7 @@ def test_a_stream_is_the_wave_in_parts(speaker) -> None:
         speech, stream = speaker.speak(text, **settings), speaker.stream(text, **settings)
         chunks = list(stream.chunks)
         assert len(chunks[0]) == 2205 and len(chunks[1]) == FIRST_CHUNK * HOP and len(chunks) > 4
-        # Products in 8 bits round otherwise where the last digit of a float differs; 2e-4 is 74 dB below full scale.
-        np.testing.assert_allclose(np.concatenate(chunks), speech.wave, atol=2e-4)
+        np.testing.assert_allclose(np.concatenate(chunks), speech.wave, atol=2e-5)
 
 
 def test_a_long_text_is_read_while_it_is_spoken(speaker, monkeypatch) -> None:

@@ -5,8 +5,6 @@ import pytest
 
 from hparams import TextConfig
 from text import read, sequence_to_text
-from text.heteronyms import choose, readings
-from text.phonemes import is_arpabet, pronounce
 
 SENTENCES = [  # the word between stars, and how it is said
     ("Surgeons save *lives* each day.", "L AY1 V Z"),
@@ -334,22 +332,3 @@ def test_most_sentences_are_read_as_they_ask_for():
     ("It is *minute* ninety.", "M IH1 N AH0 T")])
 def test_idioms_names_and_compounds(sentence, phonemes):
     assert sounds(said(sentence.replace("well-*read*", "*well-read*"))) == sounds(phonemes)
-
-
-def test_readings_are_words_with_phonemes_and_the_first_is_the_default():
-    table = readings()
-    assert len(table) > 200 and all(re.fullmatch("[a-z]+", word) for word in table)
-    for word, options in table.items():
-        assert all(is_arpabet(option.phonemes) and option.classes for option in options), word
-        assert len({option.phonemes for option in options}) == len(options), word
-        assert pronounce(word) is None and choose([word], [""], 0) is not None
-    assert choose(["bass"], [""], 0) == "B EY1 S" and choose(["printing"], [""], 0) is None
-
-
-def test_the_tables_are_read_when_a_heteronym_occurs(tmp_path):
-    import subprocess
-    import sys
-    code = ("from hparams import TextConfig\nfrom text import read\nfrom text import heteronyms\n"
-            "read('The cat sat on the mat.', TextConfig())\nassert not heteronyms._contexts.cache_info().currsize\n"
-            "read('I read it.', TextConfig())\nassert heteronyms._contexts.cache_info().currsize == 1\n")
-    subprocess.run([sys.executable, "-c", code], check=True)
