@@ -1,4 +1,4 @@
-"""Sharper mels from a trained student, by a linear map that is multiplied into its last layer."""
+"""Changes the mels of a trained student by a linear map that is multiplied into its last layer."""
 import torch
 
 from audio import BandMap

@@ -1,7 +1,7 @@
 """Noise that a browser can draw too (web/src/noise.mjs), number by number, for vocoders with a flow.
 
 Random numbers by a hash of their index (MurmurHash3's finalizer, Appleby 2011, public domain), made normal by pairs
-(Box and Muller 1958). NumPy's generators are not to be had in a browser, and their import takes some 20 ms.
+(Box and Muller 1958). NumPy's generators are not used: a browser does not have them, and their import takes some 20 ms.
 """
 import numpy as np
 

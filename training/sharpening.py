@@ -1,7 +1,7 @@
 """Changes of a finished network's mels by a linear map that is built into its weights.
 
-Sharpening gives them the mean and covariance of their targets. Contrast makes the quiet parts of a student's mels
-quieter: one that learned with discriminators has the variance of its targets already, and still sounds better so.
+Sharpening gives the mels the mean and covariance of their targets. It is for networks that learned without
+discriminators. Contrast makes the quiet parts of a student's mels quieter; it is for students that learned with them.
 """
 import math
 from pathlib import Path
@@ -49,8 +49,8 @@ def sharpen(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Path, 
 def add_contrast(network: lightspeech.LightSpeech, data: Path, factor: float) -> None:
     """Stretches a student's mels by `factor` in place: each band about its level LOUD above the mean of its targets.
 
-    So what is loud stays, and what is quiet gets quieter: pauses, hiss, the valleys between formants. data: a distilled
-    dataset. Raises UserError as `sharpen` does.
+    Loud sounds keep their level. Pauses, hiss and the valleys between formants get quieter. data: a distilled dataset;
+    at most MOST_TEXTS of its rows are used. Raises UserError as `sharpen` does.
     """
     _check_factor("--contrast", factor)
     dataset = DistilledDataset.read(data, with_features=False)
