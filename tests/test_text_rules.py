@@ -118,6 +118,12 @@ def test_explanation_names_the_rule_of_each_piece(capsys):
     assert explain("Hi \U0001f600")[1] == "left out: '\U0001f600'"
 
 
+def test_explanation_of_a_heteronym_names_what_decided():
+    lines = explain("Get the lead out of the printing.")
+    assert lines[2].endswith("  word (lead: get the lead out)")
+    assert not any("(" in line for line in [*lines[:2], *lines[3:7]])
+
+
 def test_explanation_of_a_missing_lexicon_is_one_line(capsys):
     assert main(["Hi.", "--lexicon", "none.txt"]) == 2
     assert capsys.readouterr().err.startswith("python -m text: error: none.txt: cannot be read (No such file")

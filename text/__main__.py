@@ -1,18 +1,20 @@
 """Shows how a text is read: python -m text "Dr. Lee paid $3.50." [--markup KIND] [--lexicon words.txt]
 
-Prints, for each sentence, a line for each piece of it: what is written, what is said, and the rule that decided; then
-the phonemes that the voice gets. Words that no dictionary knows are marked: their phonemes are those of a stem or of
-another spelling that is known (hoodies, organised), or a small network guesses them.
+Prints, for each sentence, a line for each piece of it: what is written, what is said, and the rule that decided; for a
+word that is said in several ways, such as "read", also what decided how; then the phonemes that the voice gets. Words
+that no dictionary knows are marked: their phonemes are those of a stem or of another spelling that is known (hoodies,
+organised), or a small network guesses them.
 """
 import argparse
 import sys
 
 from hparams import TextConfig, UserError
+from text.heteronyms import decide
 from text.lexicon import Lexicon, read_lexicon
 from text.markup import KINDS, plain
 from text.phonemes import look_up
 from text.reader import Piece, speak
-from text.reading import read
+from text.reading import read, spoken_words
 from text.sentences import split_sentences
 from text.sequence import sequence_to_text
 
@@ -35,7 +37,7 @@ def explain(text: str, lexicon: Lexicon | None = None) -> list[str]:
         width = max((len(piece.text) for piece in pieces), default=0)
         said_width = max((len(piece.spoken) + len(piece.pause) for piece in pieces), default=0)
         lines += [f"{' '.join(piece.text.split()):{width}}  {piece.spoken + piece.pause:{said_width}}  {_reason(piece)}"
-                  for piece in pieces]
+                  + heteronyms for piece, heteronyms in zip(pieces, _heteronyms(pieces))]
         if dropped:
             lines.append(f"left out: {' '.join(map(repr, dropped))}")
         if pieces:
@@ -48,6 +50,17 @@ def _reason(piece: Piece) -> str:
     parts = [] if piece.phonemes else piece.spoken.replace(",", "").replace("-", " ").split()
     unknown = [part for part in parts if look_up([part], [""], 0) is None]
     return piece.rule + (f" (unknown: {', '.join(unknown)})" if unknown else "")
+
+
+def _heteronyms(pieces: list[Piece]) -> list[str]:
+    """Returns, for each piece, what decided how its heteronyms are said: ' (read: tense)', or ''."""
+    words = spoken_words(pieces)
+    found = []
+    for start, stop in zip(words.starts, [*words.starts[1:], len(words.words)]):
+        choices = {words.bare[index]: decide(words.bare, words.pauses, index, index in words.names)
+                   for index in range(start, stop)}
+        found.append("".join(f" ({word}: {choice.reason})" for word, choice in choices.items() if choice))
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:

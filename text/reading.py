@@ -66,8 +66,17 @@ def _read_as_person(text: str, phonemes: bool, lexicon: Lexicon | None) -> tuple
     return ids, words, dropped
 
 
-def _pronounce_all(pieces: list[Piece]) -> list[str]:
-    """What is said of each piece, with the words that are known as `{ARPAbet}`."""
+class SpokenWords(NamedTuple):
+    """The words that are said of pieces, as text/phonemes.py takes them."""
+    words: list[str]  # with the commas that may stand in what is said of a date; or `{ARPAbet}`
+    bare: list[str]  # without them
+    pauses: list[str]  # the mark after each word, "" if none
+    names: set[int]  # places of words with a capital inside of a sentence
+    starts: list[int]  # the first word of each piece
+
+
+def spoken_words(pieces: list[Piece]) -> SpokenWords:
+    """Returns the words of the pieces."""
     words, pauses, starts, names = [], [], [], set()
     for piece in pieces:
         if piece.text[0].isupper() and words and pauses[-1] not in _SENTENCE_ENDS:
@@ -75,7 +84,12 @@ def _pronounce_all(pieces: list[Piece]) -> list[str]:
         starts.append(len(words))
         words += [piece.spoken] if piece.phonemes else piece.spoken.split(" ")
         pauses += [""] * (len(words) - len(pauses) - 1) + [piece.pause]
-    bare = [word if word[0] == "{" else _bare(word) for word in words]
+    return SpokenWords(words, [word if word[0] == "{" else _bare(word) for word in words], pauses, names, starts)
+
+
+def _pronounce_all(pieces: list[Piece]) -> list[str]:
+    """What is said of each piece, with the words that are known as `{ARPAbet}`."""
+    words, bare, pauses, names, starts = spoken_words(pieces)
     said = []
     for index, (word, inside) in enumerate(zip(words, bare)):
         if word[0] != "{":

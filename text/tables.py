@@ -3,6 +3,7 @@
 A line is `key  value  value`: columns separated by two or more spaces (a key or a value may hold single spaces).
 `[name]` begins a section, `#` at the start of a line a comment.
 """
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,12 @@ def load(name: str) -> dict[str, Section]:
             key, *values = [column.strip() for column in line.split("  ") if column.strip()]
             section[key] = tuple(values)
     return sections
+
+
+def load_rows(name: str) -> list[list[str]]:
+    """The lines of text/data/`name`.txt, split into columns, for a table in which a word may have several lines."""
+    lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return [re.split(r"\s{2,}", line.strip()) for line in lines if line and line[0] != "#"]
 
 
 def _words(section: Section) -> dict[str, str]:
@@ -103,7 +110,6 @@ STATES = _words(_names["state"])
 STATES_WITH_STOP = _words(_names["state with a stop"])
 BIBLE_BOOKS = _words(_names["bible book"])
 ELEMENTS = _word_set(_names["element"])
-
 
 
 def _with_capitals(shapes: dict[str, str]) -> dict[str, str]:
