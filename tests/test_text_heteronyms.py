@@ -297,7 +297,13 @@ SENTENCES = [  # the word between stars, and how it is said
     ("Public *transport* is cheap.", "T R AE1 N S P AO0 R T"),
     ("He took it as an *insult*.", "IH1 N S AH2 L T"),
     ("She did not mean to *insult* him.", "IH0 N S AH1 L T"),
-    ("Please *read* this aloud.", "R IY1 D")
+    ("Please *read* this aloud.", "R IY1 D"),
+    ("The *lead* in the soil was high.", "L EH1 D"), ("She took the *lead* in the water race.", "L IY1 D"),
+    ("They got into a *row* last night.", "R AW1"), ("He put them into a *row*.", "R OW1"),
+    ("A *row* over pay began.", "R AW1"), ("We *row* over to it.", "R OW1"),
+    ("We *read* about it in a magazine.", "R EH1 D"), ("When we *read* about it daily, we learn.", "R IY1 D"),
+    ("Tax *increases* hurt us.", "IH1 N K R IY2 S IH0 Z"), ("It *increases* cost.", "IH0 N K R IY1 S IH0 Z"),
+    ("These *records* mean a lot.", "R EH1 K ER0 D Z")
 ]
 
 

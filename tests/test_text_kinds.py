@@ -234,7 +234,29 @@ CASES = {
         "8 * 9 = 72": "eight times nine equals seventy-two", "Open Tools > Options": "open tools, options",
         "7 > 4": "seven greater than four", "self.count": "self dot count", "stdlib.h": "stdlib dot h",
         "It ended.³ They": "it ended. they", "ants.[7] Bees": "ants. bees", "tax† here": "tax here",
-        "https://www.usa.gov": "w w w dot u s a dot gov", "goin' home, ol' pal": "goin' home, ol' pal"}}
+        "https://www.usa.gov": "w w w dot u s a dot gov", "goin' home, ol' pal": "goin' home, ol' pal"},
+    "amounts that describe": {
+        "the supplied 5 V, 2 A adapter": "the supplied five volt, two amp adapter",
+        "An optional 2 m cable": "an optional two meter cable", "he added 2 m more": "he added two meters more",
+        "a dog ate 2 kg meat": "a dog ate two kilograms meat", "needs 9 V cells": "needs nine volt cells",
+        "draws 9 W as is": "draws nine watts as is", "Lost dog! $50 reward": "lost dog! fifty dollar reward",
+        "$5 buys a meal": "five dollars buys a meal", "$5 bills are rare": "five dollar bills are rare",
+        "$9 off": "nine dollars off", "$9 shipping": "nine dollars shipping", "pay $9 rent": "pay nine dollars rent",
+        "7.5\"W x 8\"D": "seven point five inches wide by eight inches deep", "40cm H": "forty centimeters high",
+        "10\" Deep": "ten inches deep", "4.1 mEq/L": "four point one milliequivalents per liter",
+        "400 IU": "four hundred international units"},
+    "papers with numbers": {
+        "ref. no. 70213": "reference number seven zero two one three",
+        "Our receipt no. is": "our receipt number is", "flight no. 2040": "flight number two zero four zero",
+        "He said no. is it so?": "he said no. is it so?", "a total 23415": "a total twenty-three thousand four "
+        "hundred fifteen", "Total: 23415": "total: twenty-three thousand four hundred fifteen"},
+    "months, hours and journals": {
+        "2023-07": "july twenty twenty-three", "2023-24": "twenty twenty-three to twenty-four",
+        "1999-00": "nineteen ninety-nine to two thousand", "$9-$12/hr. DOE": "nine to twelve dollars per hour d o e",
+        "Nat. Chem. agrees": "nature chemistry agrees", "J. Phys. Chem.": "journal of physical chemistry.",
+        "N. Engl. J. Med. 3": "new england journal of medicine three", "Nat. King Cole": "nat. king cole",
+        "two AA batteries": "two double a batteries", "at AA in May": "at a a in may", "an ACT score": "an a c t score",
+        "an ACT of God": "an act of god", "the EEG": "the e e g"}}
 
 
 @pytest.mark.parametrize("written, spoken", [pair for kind in CASES.values() for pair in kind.items()])

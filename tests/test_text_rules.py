@@ -26,7 +26,7 @@ from text.tables import FOLDER
     "We hiked to Pt. Reyes.", "Fed. R. Evid. 4 is cited.", "It is on K St. NW now.",
     "He told Mr. Hall about the\nHouse.",
     "A long line of a paragraph that some program has wrapped around here\nCharacters go on.",
-    "On Sun. May 3 we sail."])
+    "On Sun. May 3 we sail.", "See Nat. Med. 4 of it.", "It pays $20-$25/hr. DOE now."])
 def test_no_sentence_ends_here(text):
     assert split_sentences(text) == [text]
     assert english_reader(text).count(".") == 1

@@ -17,7 +17,7 @@ KNOWN = {"organize": "AO1 R", "labor": "L EY1 B ER0", "liter": "L IY1 T ER0", "h
     ("buses", "B AH1 S IH0 Z"), ("cities", "S IH1 T IY0 Z"), ("finally", "F AY1 N AH0 L IY0"), ("oddly", "AA1 D L IY0"),
     ("boxless", "B AA1 K S L AH0 S"), ("hats", "HH AE1 T S"), ("boxxx", "B AA1 K S"),
     ("floured", "F L AW1 ER0 D"), ("boxable", "B AA1 K S AH0 B AH0 L"), ("rewatched", "R IY0 W AA1 CH T"),
-    ("oddd", "AA1 D"), ("ciiity", "S IH1 T IY0")])
+    ("oddd", "AA1 D"), ("millitweet", "M IH2 L IY0 T W IY1 T"), ("ciiity", "S IH1 T IY0")])
 def test_spellings_and_endings(word, phonemes):
     assert pronounce_by_relatives(word, KNOWN.get) == phonemes
 

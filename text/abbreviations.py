@@ -12,7 +12,9 @@ from text.tables import (
     BIBLE_BOOKS,
     DOTTED,
     JOBS,
+    JOURNALS,
     NEVER_LAST,
+    NUMBERED_THINGS,
     STREETS,
     TITLES,
 )
@@ -22,8 +24,9 @@ _DOTTED = "|".join(re.escape(key).replace(r"\.", r"\.\s?").removesuffix(r"\s?")
                    for key in sorted(DOTTED, key=len, reverse=True))
 _ALSO_WORDS = frozenset("is cos sq ct av ter".split())  # of the streets, those that only count after a name
 _WITHOUT_STOP = frozenset("fig figs vol vols ch chap eq eqs sec pp pg bldg apt rm ext".split())
-_COUNTED = frozenset("a the my your his her this that phone account order id serial ticket total".split())
+_COUNTED = NUMBERED_THINGS | frozenset("a the my your his her this that".split())
 _ARTICLES = frozenset("a an the this that its their his her our your my".split())
+_JOURNAL = "|".join(key.title() for key in sorted(JOURNALS, key=len, reverse=True))
 _ORDINALS = {"1": "first ", "2": "second ", "3": "third ", "I": "first ", "II": "second ", "III": "third "}
 
 
@@ -66,6 +69,14 @@ def initial(match: re.Match[str]) -> str | None:
 def species(match: re.Match[str]) -> str | None:
     """The E. of 'E. coli', without a pause."""
     return match[1] if match[1] != "I" and word_before(match).lower() not in LETTER_AFTER - {"the", "an"} else None
+
+
+@rule(CAPITAL, rf"(?:(?:{_JOURNAL}|N)\. ){{1,7}}(?:{_JOURNAL})\.{_END}")
+def journal(match: re.Match[str]) -> str | None:
+    """Nat. Med. -> nature medicine, 'N. Engl. J. Med.' -> new england journal of medicine."""
+    *parts, last = match[0].lower().replace(".", "").split(" ")
+    said = [JOURNALS[part][0] if part in JOURNALS else "new" for part in parts]
+    return " ".join([*said, JOURNALS[last][1]]) if parts != ["n"] else None
 
 
 @rule(SMALL + CAPITAL, r"[vV]\.(?= [A-Z])")

@@ -4,9 +4,9 @@ import re
 
 from text.numbers import cardinal, hundreds, plural, say_whole, spell_digits
 from text.phonemes import dictionary_entry, is_spelled
-from text.rule import CAPITAL, LETTER, SMALL, after, before, compiled, rule, word_before
+from text.rule import CAPITAL, LETTER, SMALL, after, before, compiled, near, rule, word_before
 from text.stops import LETTER_AFTER
-from text.tables import ALSO_WORDS, ELEMENTS, EMPHASIZED, LETTERED, PRONOUNCED, SPELLED
+from text.tables import ALSO_WORDS, ELEMENTS, EMPHASIZED, LETTERED, NEAR_WORDS, PRONOUNCED, SPELLED
 
 _DOERS = frozenset("i you we they to will can would please".split())
 _ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
@@ -51,7 +51,9 @@ def acronym(match: re.Match[str]) -> str:
         return spell(word)
     if word == "DO" and word_before(match).lower() in _DOERS:
         return "do"
-    said = say_capitals(word, _is_shouting(match.string))
+    said, words = NEAR_WORDS.get(word, ("", ""))
+    if not said or not near(match, words, 30):
+        said = say_capitals(word, _is_shouting(match.string))
     if not match[2]:
         return said
     return said + ("'s" if len(said.split()[-1]) == 1 or match[2] == "'s" else "s")

@@ -3,11 +3,12 @@ import re
 
 from text.numbers import cardinal, hundreds, pairs, say_whole, spell_digits, year
 from text.rule import CAPITAL, DIGIT, SMALL, after, before, compiled, led_by, near, rule, word_before
-from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, SOFTWARE, STATES, STATES_WITH_STOP
+from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, NUMBERED_THINGS, PAPERS, SOFTWARE, STATES, STATES_WITH_STOP
 
 _PHONE_WORDS = "call|phone|dial|number|tel|ring|fax|mobile|cell|text|contact|extension|reach|hotline|office"
 _SECRETS = "code|pin|passcode|password|combination"
-_NUMBERED_PAPERS = "invoice|order|ticket|case|account|confirmation|tracking|reference|serial|policy|member|id|badge"
+_PAPER = "|".join(sorted(PAPERS))
+_NUMBERED = r"\b(?:" + "|".join(sorted(NUMBERED_THINGS)) + r")\b\.?(?: no\.| number)"
 _PAPER_NUMBER_BEFORE = (r"(?i)\bext(?:ension|\.)?(?: is)? $|"
                         r"\b(?:ref|reference|serial|confirmation|tracking|account|acct)\.? (?:no\.|number) #?$")
 _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
@@ -139,8 +140,9 @@ def isbn_alone(match: re.Match[str]) -> str:
 @rule(DIGIT, r"\d{4,12}(?![\d,.:/-]*\d|\w)")
 def code_or_key(match: re.Match[str]) -> str | None:
     """'the code is 4471, not 4417', 'PIN: 9020', 'a card ending in 1192', 'invoice no. 20394', digit by digit."""
-    words = _SECRETS if len(match[0]) == 4 else f"{_SECRETS}|{_NUMBERED_PAPERS}"
-    led = compiled(rf"(?i)\b(?:{words})\b(?: no\.?| number)?(?: is| was|:)?(?: now| still)?(?: \d+, not)? #?$")
+    words = _SECRETS if len(match[0]) == 4 else f"{_SECRETS}|{_PAPER}"
+    led = compiled(rf"(?i)(?:\b(?:{words})\b\.?(?: no\.?| number)?|{_NUMBERED})(?: is| was|:)?(?: now| still)?"
+                   r"(?: \d+, not)? #?$")
     is_count = len(match[0]) > 4 and match[0].endswith("000")  # "order 10000 of them"
     if before(match, 1) == "#" and len(match[0]) > 4 and not is_count:
         return spell_digits(match[0])

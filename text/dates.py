@@ -199,10 +199,13 @@ def early_year(match: re.Match[str]) -> str | None:
 
 @rule(DIGIT, r"((?:1[5-9]|20)\d\d)([-–/])(\d\d)(?![\d/-]|[.,]\d)")
 def season(match: re.Match[str]) -> str | None:
-    """2003-04 -> two thousand three to oh four, 1998/99 -> nineteen ninety-eight to ninety-nine."""
+    """2003-04 -> two thousand three to oh four, 1998/99 -> nineteen ninety-eight to ninety-nine; 2025-08 is a month."""
+    if match[2] == "-" and 1 <= int(match[3]) <= 12 and match[3] < match[1][2:]:
+        return f"{MONTHS[int(match[3]) - 1].lower()} {year(match[1])}"
     if match[2] == "/" and int(match[1][2:]) + 1 != int(match[3]):
         return None
-    return f"{year(match[1])} to {short_year(match[3])}"
+    last = year(str(int(match[1][:2]) + 1) + "00") if match[3] == "00" else short_year(match[3])
+    return f"{year(match[1])} to {last}"
 
 
 @figure(DIGIT, rf"([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:]|[.,]\d){_MERIDIEM}?")

@@ -224,7 +224,7 @@ def plain_number(match: re.Match[str]) -> str:
     return say_number(match[0])
 
 
-@rule("/", r"/([A-Za-z]+)(?:\.(?=\s[a-z]))?(?![\w/])")
+@rule("/", r"/([A-Za-z]+)(?:\.(?!\w))?(?![\w/])")
 def per(match: re.Match[str]) -> str | None:
     """'2 times/day' -> two times per day, '$4/gal' -> four dollars per gallon."""
     if compiled(r"[$£€]\d[\d,.]*$").search(before(match, 16)) and match[1].islower() and match[1] not in UNITS:

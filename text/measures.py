@@ -4,15 +4,16 @@ import re
 from text.figures import NUMBER, fraction
 from text.numbers import cardinal, say_amount
 from text.phonemes import dictionary_entry
-from text.quantity import is_adjective
+from text.quantity import is_adjective, is_before_plural
 from text.rule import DIGIT, LETTER, SMALL, after, before, compiled, figure, near, rule, word_before
-from text.tables import DOSES, HYPHENATED_UNITS, NUMBERED, STOPPED_UNITS, UNITS, Unit
+from text.tables import DIMENSIONS, DOSES, HYPHENATED_UNITS, NUMBERED, STOPPED_UNITS, UNITS, Unit
 
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _FRACTION = r"(?:\d{1,3}[ -])?\d{1,3}/\d{1,3}"
 _SQUARED = {"2": "square", "²": "square", "^2": "square", "3": "cubic", "³": "cubic", "^3": "cubic"}
 _ATTACHED = frozenset({"in", "ac", "bar", "pc", "hd", "h"})  # words or names when a space stands before them
 _SPACED = frozenset({"K", "t", "T", "pts"})  # "300 K" is kelvin, "300K" thousands
+_ELECTRIC = frozenset({"V", "kV", "W", "kW"})  # "12 V batteries" are twelve volt batteries, whatever stands before
 _PREFIXED_NAMES = frozenset("am is as at to me us it on of no or".split())
 _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _DATA_RATE = ("modem|baud|link|data|network|line|serial|signal|speed|download|upload|transmi|transfer|codec|bit|"
@@ -31,7 +32,7 @@ def measurement(match: re.Match[str]) -> str | None:
         return None
     names = _names(match, unit)
     before_noun = unit == "pt" and re.match(r" [a-z]", after(match, 2)) and names.one == "point"
-    one = before_noun or amount in ("1", "1.0") and not magnitude or space == "-" or is_adjective(match)
+    one = before_noun or unit in _ELECTRIC and is_before_plural(match) or amount in ("1", "1.0") and not magnitude or space == "-" or is_adjective(match)
     if "/" in amount and unit in ("Hz", "kHz", "V", "GB", "TB"):  # "50/60 Hz"
         said = " or ".join(map(say_amount, amount.split("/")))
     elif "/" in amount:
@@ -141,6 +142,13 @@ def inch_or_foot_mark(match: re.Match[str]) -> str | None:
     noun = re.match(r"[ -](?!(?:is|was|are|were|and|or|of|in|on|at|by|to|from|for|with|x|X|×)\b)[a-z]", after(match, 8))
     said = _say_length(match[1])
     return f"{said} {one if match[1] == '1' or '/' in match[1] or noun and _is_size(match) else many}"
+
+
+@figure(DIGIT, rf"({_FRACTION}|{NUMBER})\s?(\"|''|in\.?|cm|mm)\s?([{''.join(DIMENSIONS)}])(?![A-Za-z'-])")
+def dimension(match: re.Match[str]) -> str:
+    """12.5"W x 8"D -> twelve point five inches wide by eight inches deep."""
+    unit = UNITS[match[2].rstrip(".")] if match[2].isalpha() or "." in match[2] else UNITS["in"]
+    return f"{_say_length(match[1])} {unit.one if match[1] == '1' else unit.many} {DIMENSIONS[match[3]]}"
 
 
 def _quote_is_open(left: str) -> bool:

@@ -2,10 +2,15 @@
 import re
 
 from text.rule import before, compiled
-from text.tables import DETERMINERS, NOT_A_NOUN, NOUNS_IN_LY, NUMBER_WORDS
+from text.tables import CURRENCIES, DETERMINERS, FINITE_VERBS, NOT_A_NOUN, NOUNS_IN_LY, NUMBER_WORDS
 
 _NOUN_AFTER = re.compile(r"(?:, \d+(?:\.\d+)? ?(?:m?A|W|Hz|VA)(?= [a-z]))?[ -]"  # "a 5 V, 3 A charger"
                          r"(?:(?:dai|week|month|year|hour|night)ly )?([a-z]+|[A-Z]{2,}s?)(?![A-Za-z'])")
+_OBJECT = re.compile(r" (?:an?|the|you|your|us|me|my|one|two|him|her|them|up|\d+)\b")
+_PAID_FOR = frozenset("shipping tax interest postage credit".split())  # "twelve dollars shipping"
+_DESCRIBED = re.compile(r"(?i)\b(?:an?|the|its|their|my|our|your) [a-z]{2,12}"  # "the supplied 12 V adapter"
+                        r"(?:ed|al|ive|ous|able|ible|ic|ful|ary|ent|ant) $")
+_SENTENCE_BEGINS = re.compile(r"(?:^|[.!?:]\s+|\n\s*)$")
 _BEFORE = re.compile(r"([A-Za-z]+(?:'s|s')?|\d+)\s(?:(?:[a-z0-9]+(?:-[a-z0-9]+)+|new|huge|massive|modest|single),\s)?"
                      r"(?:\d+\s?[x×]\s?)?$")
 
@@ -19,8 +24,24 @@ def is_adjective(match: re.Match[str]) -> bool:
         return False
     if compiled(r"\d[x×]$").search(before(match, 3)):  # "the 4x100m relay"
         return True
+    if _begins_note(match, following[1]) or _DESCRIBED.search(before(match, 24)):
+        return True
     found = _BEFORE.search(before(match, 32))
     if not found:
         return False
     word = found[1].lower()
     return word in DETERMINERS or word in NUMBER_WORDS or word.endswith(("'s", "s'")) or word.isdecimal()
+
+
+def _begins_note(match: re.Match[str], noun: str) -> bool:
+    """True for money that begins a sentence, before what is no verb: 'Lost cat! $100 reward.', not '$5 buys a meal'."""
+    is_money = match.string[match.start()] in CURRENCIES
+    is_verb = noun in FINITE_VERBS or noun.endswith("s") and _OBJECT.match(match.string, match.end() + 1 + len(noun))
+    return is_money and not is_verb and noun not in _PAID_FOR and _SENTENCE_BEGINS.search(before(match, 4)) is not None
+
+
+def is_before_plural(match: re.Match[str]) -> bool:
+    """True if a word in the plural stands after the amount: '12 V batteries'."""
+    following = _NOUN_AFTER.match(match.string, match.end())
+    return following is not None and following[1].endswith("s") and not following[1].endswith("ss") and (
+        following[1] not in NOT_A_NOUN)

@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 
-from text.tables import load
+from text.tables import Section, load
 
 _SIBILANTS = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
 _VOICELESS = frozenset({"P", "T", "K", "F", "TH"})
@@ -19,9 +19,9 @@ _LONG = re.compile(r"([a-z])\1\1+")
 
 
 @functools.cache
-def _spellings() -> dict[str, str]:
-    """Returns the parts of words of data/spellings.txt, read when the first unknown word occurs."""
-    return {british: american for british, (american,) in load("spellings")["spelling"].items()}
+def _tables() -> dict[str, Section]:
+    """Returns the sections of data/spellings.txt, read when the first unknown word occurs."""
+    return load("spellings")
 
 
 def pronounce_by_relatives(word: str, look_up: Lookup) -> str | None:
@@ -42,7 +42,7 @@ def _shortened(word: str, look_up: Lookup) -> str | None:
 
 def _american(word: str) -> Iterator[str]:
     """Yields the word with one British spelling after the other made American."""
-    for british, american in _spellings().items():
+    for british, (american,) in _tables()["spelling"].items():
         place = word.rfind(british, 1)
         if place > 0:
             yield word[:place] + american + word[place + len(british):]
@@ -63,7 +63,7 @@ def _inflected(word: str, look_up: Lookup) -> str | None:
 
 def _prefixed(word: str, look_up: Lookup) -> str | None:
     """Returns the phonemes of a prefix and the known word after it: re-compile, un-salted."""
-    for prefix, said in _PREFIXES.items():
+    for prefix, (said,) in _tables()["prefix"].items():
         rest = word[len(prefix):]
         if word.startswith(prefix) and len(rest) > _SHORTEST_STEM:
             found = look_up(rest) or _inflected(rest, look_up)
@@ -103,10 +103,6 @@ def _ed(last: str) -> str:
     return "IH0 D" if last in ("T", "D") else "T" if last in _VOICELESS | (_SIBILANTS - {"Z", "ZH", "JH"}) else "D"
 
 
-_PREFIXES = {
-    "un": "AH0 N", "re": "R IY0", "non": "N AA2 N", "pre": "P R IY0", "mis": "M IH0 S", "over": "OW2 V ER0",
-    "under": "AH2 N D ER0", "out": "AW2 T", "sub": "S AH2 B", "multi": "M AH2 L T IY0", "anti": "AE2 N T IY0",
-    "micro": "M AY2 K R OW0", "super": "S UW2 P ER0", "dis": "D IH0 S", "inter": "IH2 N T ER0"}
 _ENDINGS: dict[str, Callable[[str], str]] = {
     "s": _s, "ed": _ed, "ing": lambda _: "IH0 NG", "ly": lambda last: "IY0" if last == "L" else "L IY0",
     "ness": lambda _: "N AH0 S", "less": lambda _: "L AH0 S", "able": lambda _: "AH0 B AH0 L",

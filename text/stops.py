@@ -13,6 +13,7 @@ from text.tables import (
     CALENDAR,
     DOTTED,
     FINITE_VERBS,
+    JOURNALS,
     LETTERED,
     LINE_GOES_ON,
     MONTHS,
@@ -40,6 +41,7 @@ _OWNED = r"(?i)\b(?:a|one|per|every|my|your|his|her)\s$"
 _AFTER_A_FIGURE = {  # what must stand after the figure, for words that are seldom abbreviations
     "long": r"\s?[\d.]+\s?(?:°|deg|[EW]\b|east|west)", "temp": r"\s?-?[\d.]+\s?(?:°|deg|[FC]\b)",
     "pop": r"\s?\d{1,3}(?:,\d{3})+", "mob": r"\s?\+?\d[\d -]{6}"}
+_JOURNAL_WORD = r"\s?\b([A-Z][a-z]{0,10})\."
 _SINGLE_LETTER = re.compile(r"\s[A-Z](?![A-Za-z'’])")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]$")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
@@ -56,8 +58,8 @@ _NOT_SENTENCE_WORDS = frozenset(
     "Eastern Central Mountain Pacific Greenwich Christmas Easter Thanksgiving Halloween".split())
 _BULLET = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|\d{1,2}[.)]\s)")
 _LINE_START = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|[\"“‘'(\[¿¡]*[A-Z0-9])")
-# "June 10-Aug. 2", "6-in. OLED", "Mon.-Fri. 9-5"
-_AFTER_HYPHEN = re.compile(r"^(?:[\d./]+|[A-Z][a-z]{2,3}\.)[-/](?=[A-Za-z])")
+# "June 10-Aug. 2", "6-in. OLED", "Mon.-Fri. 9-5", "$15-$20/hr. DOE"
+_AFTER_HYPHEN = re.compile(r"^(?:[$£€\d.,–/-]+|[A-Z][a-z]{2,3}\.)[-/](?=[A-Za-z])")
 _COMPASS = r"(?:[NS][EW]?|[EW])(?![A-Za-z.])"
 _LONG_LINE = 60  # characters; a line as long as this is one of a wrapped paragraph
 _CALENDAR_NAMES = frozenset([*CALENDAR.values(), *(month.lower() for month in MONTHS)])
@@ -101,6 +103,8 @@ def ends_sentence(text: str, stop: int) -> bool:
     low = word.lower()
     if low in _WORDS_OF_SEVERAL and (found := _several_words(text, stop)):
         return stop > found.end() and _begins_sentence(text, space.end())
+    if word.istitle() and (low in JOURNALS or low == "n") and (place := _place_in_journal(text, stop, word)):
+        return place == "last" and _begins_sentence(text, space.end())
     if has_number(low, text, stop) or word in BIBLE_BOOKS and text[space.end():space.end() + 1].isdecimal():
         return False
     if low in NEVER_LAST:
@@ -109,6 +113,15 @@ def ends_sentence(text: str, stop: int) -> bool:
     if word[:1].isupper() and low in TITLES:
         return low in STREETS and bool(_AFTER_NAME.search(before)) and _begins_sentence(text, space.end())
     return _may_end(text, word, before, space.end())
+
+
+def _place_in_journal(text: str, stop: int, word: str) -> str:
+    """Returns "last" for Med. in "Nat. Med.", "first" for a word before another one, "" for what names no journal."""
+    following = compiled(_JOURNAL_WORD).match(text, stop)
+    if following and following[1].lower() in JOURNALS:
+        return "first"
+    previous = compiled(rf"{_JOURNAL_WORD} $").search(text, max(0, stop - len(word) - 17), stop - 1 - len(word))
+    return "last" if previous and previous[1].lower() in JOURNALS else ""
 
 
 def _several_words(text: str, stop: int) -> re.Match[str] | None:

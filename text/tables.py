@@ -75,12 +75,14 @@ ABBREVIATIONS = _words(_abbreviations["anywhere"])
 ALSO_A_WORD = _words(_abbreviations["also a word"])
 CALENDAR = _words(_abbreviations["calendar"])
 DOTTED = _words(_abbreviations["dotted"])
+JOURNALS = {key: (said[0], said[-1]) for key, said in _abbreviations["journal"].items()}
 DIRECTIONS = _words(_abbreviations["direction"])
 
 _units = load("units")
 UNITS = _all_units(_units)
 STOPPED_UNITS = {key: Unit(*names) for key, names in _units["with a full stop"].items()}
 DOSES = _words(_units["dose"])
+DIMENSIONS = _words(_units["dimension"])
 HYPHENATED_UNITS = _word_set(_units["hyphenated"])
 PER_WORDS = _word_set(_units["per"])
 
@@ -98,6 +100,7 @@ ADDRESS_SIGNS = _words(_signs["address"])
 _acronyms = load("acronyms")
 PRONOUNCED = _words(_acronyms["pronounced"])
 SPELLED = _word_set(_acronyms["spelled"])
+NEAR_WORDS = {key: (said, "|".join(words.split(" "))) for key, (said, words) in _acronyms["near words"].items()}
 ALSO_WORDS = _word_set(_acronyms["also words"])
 
 _addresses = load("addresses")
@@ -135,6 +138,8 @@ JOBS = _word_set(_word_lists["job"])
 NUMBER_WORDS = _word_set(_word_lists["number word"])
 DETERMINERS = _word_set(_word_lists["determiner"])
 LETTERED = _word_set(_word_lists["lettered"])
+PAPERS = _word_set(_word_lists["paper"])
+NUMBERED_THINGS = PAPERS | _word_set(_word_lists["numbered thing"])
 SOFTWARE = _word_set(_word_lists["software"])
 LINE_GOES_ON = _word_set(_word_lists["line goes on"])
 EMPHASIZED = _word_set(_word_lists["emphasized"])

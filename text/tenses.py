@@ -35,10 +35,19 @@ def tense_of_read(words: list[str], pauses: list[str], index: int) -> float:
     who = bool(index) and words[index - 1] == "who" and not (index > 1 and "plural" in classes_of(words[index - 2]))
     if set(previous) & {"third", "singular", "other"} or who:
         past += 4.0
+    if _reports(words, index):
+        past += 2.0
     past += _tells_past(_clause(words, pauses, index)) or _tells_past(words)
     if _goes_on_in_past(words, index):
         past += 5.0
     return past + (0.5 if set(previous) & {"pronoun"} else 0.0)
+
+
+def _reports(words: list[str], index: int) -> bool:
+    """True in 'we read about it' and 'I read that', which tell what was read; not after 'when' and the like."""
+    return words[max(0, index - 1):index] in (["i"], ["we"], ["they"]) and (
+        not set(words[max(0, index - 4):index]) & word_list("after these")) and (
+            bool(set(words[index + 1:index + 2]) & word_list("reported")))
 
 
 def _clause(words: list[str], pauses: list[str], index: int) -> list[str]:
