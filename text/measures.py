@@ -32,7 +32,8 @@ def measurement(match: re.Match[str]) -> str | None:
         return None
     names = _names(match, unit)
     before_noun = unit == "pt" and re.match(r" [a-z]", after(match, 2)) and names.one == "point"
-    one = before_noun or unit in _ELECTRIC and is_before_plural(match) or amount in ("1", "1.0") and not magnitude or space == "-" or is_adjective(match)
+    before_noun = before_noun or unit in _ELECTRIC and is_before_plural(match)
+    one = before_noun or amount in ("1", "1.0") and not magnitude or space == "-" or is_adjective(match)
     if "/" in amount and unit in ("Hz", "kHz", "V", "GB", "TB"):  # "50/60 Hz"
         said = " or ".join(map(say_amount, amount.split("/")))
     elif "/" in amount:
