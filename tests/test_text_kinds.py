@@ -256,7 +256,40 @@ CASES = {
         "Nat. Chem. agrees": "nature chemistry agrees", "J. Phys. Chem.": "journal of physical chemistry.",
         "N. Engl. J. Med. 3": "new england journal of medicine three", "Nat. King Cole": "nat. king cole",
         "two AA batteries": "two double a batteries", "at AA in May": "at a a in may", "an ACT score": "an a c t score",
-        "an ACT of God": "an act of god", "the EEG": "the e e g"}}
+        "an ACT of God": "an act of god", "the EEG": "the e e g"},
+    "labels and addresses": {
+        "Qty: 30. Wt: 9 lb": "quantity: thirty. weight: nine pounds", "Rx only": "r x only",
+        "the govt said approx 20": "the government said approximately twenty", "corp tax": "corp tax",
+        "9 ELM ST APT 4B, TROY OH 45373": "nine elm street apartment four b, troy ohio four five three seven three",
+        "Dr. Ann Lee, MD": "doctor ann lee, m d", "in Gary Lee, MD": "in gary lee, maryland",
+        "on SR 520 E.": "on state route five twenty east.", "CR 7 cells": "c r seven cells",
+        "The confirmation number is 7740-2291.":
+            "the confirmation number is seven seven four zero, two two nine one.", "the code is 10-12":
+            "the code is ten to twelve", "GET /a.html returned 404": "get slash a dot h t m l returned four oh four",
+        "he returned 404 books": "he returned four hundred four books", "in /usr/lib": "in slash u s r slash lib",
+        "see ~/.bashrc": "see tilde slash dot bashrc", "5 /hat": "five slash hat"},
+    "more times": {
+        "passed in 4m 12s": "passed in four minutes twelve seconds", "with 0:04 left": "with four seconds left",
+        "at 0:04": "at zero oh four", "Exp. 08/2026": "expires august twenty twenty-six",
+        "1/2000 of it": "one over two thousand of it", "my card expires 09/27": "my card expires oh nine, twenty-seven",
+        "it expires 09/27": "it expires september twenty-seventh", "Mar '24": "march twenty twenty-four",
+        "Jan-Mar 2024": "january to march twenty twenty-four", "sunset 7:15p": "sunset seven fifteen p m",
+        "v. 2.0": "version two point zero", "v. 7": "verse seven", "counts I through IV": "counts one through four"},
+    "sports and shops": {
+        "He's 6-2, 210 pounds": "he's six two, two hundred ten pounds", "won 6-2, 210 points": "won six to two, two "
+        "hundred ten points", "Bears (5-2) at Jets (4-3)": "bears, five and two, at jets, four and three",
+        "see Lee (3-4)": "see lee, three to four", "a .300 hitter": "a three hundred hitter",
+        "1 (14.5 oz) can beans": "one fourteen point five ounce can beans", "1 (5 oz) of it": "one, five ounces, of it",
+        "2BR/1BA": "two bedrooms, one bath", "12 ct": "twelve count", "a 12 ct gold ring": "a twelve carat gold ring",
+        "12 fl. oz. (355 mL)": "twelve fluid ounces, three hundred fifty-five milliliters", "16 OZ": "sixteen ounces",
+        "an RTX 4090": "an r t x forty ninety", "i7-12700K": "i seven twelve seven hundred k",
+        "a 6' USB-C cable": "a six foot u s b c cable", "sizes S-XL": "sizes s to x l", "1/250 s":
+        "one two hundred fiftieth of a second", "2 lg. eggs": "two large eggs", "my 4yo": "my four year old"},
+    "medicine and sums": {
+        "1 tab PO BID x 10 days": "one tab by mouth twice a day for ten days", "the PO said": "the p o said",
+        "q4-6h prn": "every four to six hours as needed", "4 x 3 days": "four by three days",
+        "25mg/5mL": "twenty-five milligrams per five milliliters", "f'(x) = 2x": "f prime of x equals two x",
+        "run 2x": "run two times", "(≥ 18 years)": "at least eighteen years", "if x ≥ 3": "if x is at least three"}}
 
 
 @pytest.mark.parametrize("written, spoken", [pair for kind in CASES.values() for pair in kind.items()])

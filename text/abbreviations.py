@@ -2,6 +2,7 @@
 import re
 
 from text.numbers import cardinal
+from text.phonemes import dictionary_entry
 from text.rule import CAPITAL, DIGIT, LETTER, SMALL, after, before, begins_line, compiled, rule, word_before
 from text.stops import LETTER_AFTER, ends_sentence, has_number
 from text.tables import (
@@ -13,6 +14,7 @@ from text.tables import (
     DOTTED,
     JOBS,
     JOURNALS,
+    LABELS,
     NEVER_LAST,
     NUMBERED_THINGS,
     STREETS,
@@ -23,7 +25,7 @@ _END = r"(?![A-Za-z0-9])"
 _DOTTED = "|".join(re.escape(key).replace(r"\.", r"\.\s?").removesuffix(r"\s?")
                    for key in sorted(DOTTED, key=len, reverse=True))
 _ALSO_WORDS = frozenset("is cos sq ct av ter".split())  # of the streets, those that only count after a name
-_WITHOUT_STOP = frozenset("fig figs vol vols ch chap eq eqs sec pp pg bldg apt rm ext".split())
+_WITHOUT_STOP = frozenset("ste fig figs vol vols ch chap eq eqs sec pp pg bldg apt rm ext".split())
 _COUNTED = NUMBERED_THINGS | frozenset("a the my your his her this that".split())
 _ARTICLES = frozenset("a an the this that its their his her our your my".split())
 _JOURNAL = "|".join(key.title() for key in sorted(JOURNALS, key=len, reverse=True))
@@ -91,7 +93,8 @@ def abbreviation(match: re.Match[str]) -> str | None:
     word, low = match[1], match[1].lower()
     county_road = low == "rd" and word_before(match)[:1].isupper()
     if has_number(low, match.string, match.end()) and not _is_unit_before(match) and not county_road:
-        return BEFORE_NUMBERS[low]
+        is_version = low == "v" and compiled(r" ?\d+\.\d").match(match.string, match.end())
+        return "version" if is_version else BEFORE_NUMBERS[low]
     if word[0].isupper() and (low in TITLES or low in STREETS):
         return _title_or_street(match, low)
     if low == "approx" and word_before(match).lower() in _ARTICLES and re.match(r" [a-z]", after(match, 2)):
@@ -133,22 +136,36 @@ def _title_or_street(match: re.Match[str], low: str) -> str | None:
     return TITLES.get(low) if named or low not in STREETS or not after_name else STREETS[low]
 
 
+@rule(CAPITAL, rf"({'|'.join(word.title() for word in sorted(LABELS, key=len, reverse=True))})\.?(?=:| \d)")
+def label(match: re.Match[str]) -> str | None:
+    """'Qty: 30', 'Wt: 150 lbs' -> quantity, weight; without a colon only at the start of a line."""
+    return LABELS[match[1].lower()] if after(match, 1) == ":" or begins_line(match) else None
+
+
+@rule(LETTER, r"([A-Z]?[a-z]{2,7})(?![A-Za-z0-9'.-])")
+def abbreviation_without_stop(match: re.Match[str]) -> str | None:
+    """'the govt said', 'approx 20' -> government, approximately; not 'corp', which the dictionary has."""
+    low = match[1].lower()
+    said = ABBREVIATIONS.get(low) or NEVER_LAST.get(low)
+    return said if said and not dictionary_entry(low) else None
+
+
 @rule(CAPITAL, rf"({'|'.join(word.title() for word in BARE_TITLES)})(?=\s[A-Z])")
 def title_without_stop(match: re.Match[str]) -> str:
     """Mr Smith -> mister smith."""
     return BARE_TITLES[match[1].lower()]
 
 
-@rule(CAPITAL, r"(Ave|Blvd|Pkwy|Hwy|Rd|Dr|Ln|St|Ct|Pl)(?![\w.'-])")
+@rule(CAPITAL, r"(Ave|Blvd|Pkwy|Hwy|Rd|Dr|Ln|St|Ct|Pl|AVE|BLVD|PKWY|HWY|RD|DR|LN|ST|CT|PL)(?![\w.'-])")
 def street_without_stop(match: re.Match[str]) -> str | None:
-    """'131 North Broadway Ave, Albert Lea' -> avenue."""
+    """'131 North Broadway Ave, Albert Lea', '9 ELM ST APT 4' -> avenue, street."""
     left = before(match, 50)
-    numbered = compiled(r"\d[A-Z]?\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s|\d+(?:st|nd|rd|th)\s){1,3}$").search(left)
+    numbered = compiled(r"\d[A-Z]?\s(?:[NSEW]\.?\s)?(?:[A-Z][A-Za-z]+\s|\d+(?i:st|nd|rd|th)\s){1,3}$").search(left)
     sure = match[1] in ("Ave", "Blvd", "Pkwy") and compiled(r"(?:[A-Z][a-z]+|\d(?:st|nd|rd|th))\s$").search(left)
     return STREETS[match[1].lower()] if numbered or sure else None
 
 
-@rule(CAPITAL, r"([A-Z][a-z]{1,6}) (?=\d)")
+@rule(CAPITAL, r"([A-Z][a-z]{1,6}|APT|STE|BLDG|RM) (?=\d)")
 def bare_number_abbreviation(match: re.Match[str]) -> str | None:
     """'Fig 3', 'Vol 2', 'Ch 4' without a stop."""
     low = match[1].lower()

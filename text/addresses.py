@@ -4,7 +4,7 @@ import re
 from text.numbers import cardinal, spell_digits, year
 from text.phonemes import dictionary_entry, is_spelled
 from text.rule import CAPITAL, DIGIT, LETTER, after, before, compiled, led_by, near, rule
-from text.tables import ADDRESS_SIGNS, DOMAINS, FILES, KEYS
+from text.tables import ADDRESS_SIGNS, DOMAINS, FILES, FOLDERS, KEYS
 
 _ENDINGS = DOMAINS | FILES
 
@@ -65,6 +65,13 @@ def domain_or_file(match: re.Match[str]) -> str | None:
 def path_from_here(match: re.Match[str]) -> str | None:
     """'run ./go.sh' -> dot slash."""
     return None if before(match, 1).strip() else f"{'dot ' * (len(match[0]) - 1)}slash"
+
+
+@rule("/~", r"~?/[\w.-]{1,60}(?:/[\w.-]{1,60}){0,12}/?(?<![.-])")
+def path(match: re.Match[str]) -> str | None:
+    """/usr/local/bin, ~/.bashrc, /tmp; not the slash of '5 /day'."""
+    is_path = match[0].count("/") > 1 or match[0][0] == "~" or "." in match[0][:-1] or match[0].strip("/") in FOLDERS
+    return say_address(match[0].rstrip("/")) if is_path and not before(match, 1).strip(" \n(\"'=:") else None
 
 
 @rule(".", r"\.([A-Za-z0-9]{1,12})(?![\w.])")

@@ -138,10 +138,17 @@ def small_letter(match: re.Match[str]) -> str | None:
     return match[0] if match[0] == "o" else match[0].upper()
 
 
-@rule(LETTER, r"([f-hpu-wyFGP])\(([nrtx-z])\)")
+@rule(LETTER, r"([f-hpu-wyFGP])('{0,2})\(([nrtx-z])\)")
 def function_of(match: re.Match[str]) -> str:
-    """f(x) -> F of X."""
-    return f"{match[1].upper()} of {match[2].upper()}"
+    """f(x) -> F of X, f'(x) -> F prime of X."""
+    primes = ("", " prime", " double prime")[len(match[2])]
+    return f"{match[1].upper()}{primes} of {match[3].upper()}"
+
+
+@rule(CAPITAL, r"(X{0,3}S|M|L|X{1,3}L) ?[-–] ?(M|L|X{1,3}L)(?![\w-])")
+def sizes(match: re.Match[str]) -> str:
+    """S-XL -> S to X L."""
+    return f"{spell(match[1])} to {spell(match[2])}"
 
 
 @rule(SMALL, r"([a-z]+)((?:[A-Z][a-z]+)+)(?![A-Za-z'])")

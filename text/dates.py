@@ -100,6 +100,18 @@ def days_with_slash(match: re.Match[str]) -> str | None:
             f"{MONTHS[last_month - 1].lower()} {ordinal(match[4])}")
 
 
+@rule(CAPITAL, rf"({MONTH})\s?[-–]\s?({MONTH})(?![A-Za-z])(?:,? (\d{{4}})(?!\d))?")
+def months(match: re.Match[str]) -> str:
+    """Jan-Mar 2024 -> january to march twenty twenty-four."""
+    return f"{month_name(match[1])} to {month_name(match[2])}" + (f" {year(match[3])}" if match[3] else "")
+
+
+@rule(CAPITAL, rf"({MONTH}) '(\d\d)(?![\d'])")
+def month_and_short_year(match: re.Match[str]) -> str:
+    """Mar '24 -> march twenty twenty-four."""
+    return f"{month_name(match[1])} {year(('20' if match[2] < '50' else '19') + match[2])}"
+
+
 @rule(CAPITAL, r"([A-Z][a-z]{2,8})\.? (\d\d?)(?:st|nd|rd|th)?\s?[-–]\s?([A-Z][a-z]{2,8})\.? (\d\d?)(?:st|nd|rd|th)?"
                r"(?![\d:%/]|\.\d)(?:,? (\d{4})(?!\d))?")
 def days_of_months(match: re.Match[str]) -> str | None:
@@ -208,10 +220,11 @@ def season(match: re.Match[str]) -> str | None:
     return f"{year(match[1])} to {last}"
 
 
-@figure(DIGIT, rf"([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:]|[.,]\d){_MERIDIEM}?")
+@figure(DIGIT, rf"([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:]|[.,]\d)(?:{_MERIDIEM}|([ap])(?![\w.]))?")
 def clock(match: re.Match[str]) -> str | None:
     """10:30 a.m. -> ten thirty A M, 10:00 -> ten o'clock; not '60:40 split'."""
-    hour, minute, second, half = match.groups()
+    hour, minute, second = match.groups()[:3]
+    half = match[4] or match[5]
     if not half and not second and near(match, "ratio|odds|format|aspect|split|scale|screen", 20):
         return None
     said = cardinal(hour)
@@ -233,6 +246,38 @@ def duration(match: re.Match[str]) -> str | None:
         return None
     said = f"{cardinal(match[1])} {'oh ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
     return said + (f" point {' '.join(cardinal(digit) for digit in match[3])}" if match[3] else "")
+
+
+@rule(DIGIT, r"(\d{1,3}) ?m(?:ins?)? ?(\d{1,2}) ?s(?:ecs?)?(?!\w)")
+def minutes_and_seconds(match: re.Match[str]) -> str:
+    """4m 12s -> four minutes twelve seconds."""
+    return " ".join(f"{cardinal(part)} {name}{'' if int(part) == 1 else 's'}"
+                    for part, name in zip(match.groups(), ("minute", "second")))
+
+
+@rule(DIGIT, r"0:([0-5]\d)(?![\d:.])(?: ?(?:secs?|s)\b\.?)?")
+def seconds_left(match: re.Match[str]) -> str | None:
+    """'with 0:04 left' -> four seconds; 0:04 in the night is another matter."""
+    if not compiled(r" (?:left|remaining|to (?:go|play)|on the (?:clock|timer))\b").match(match.string, match.end()):
+        return None
+    return f"{cardinal(match[1])} second{'' if match[1] == '01' else 's'}"
+
+
+@rule(DIGIT, r"(0?[1-9]|1[0-2])/((?:19|20)\d\d)(?![\d/]|[.,]\d)")
+def month_with_slash(match: re.Match[str]) -> str | None:
+    """'Exp. 08/2026' -> august twenty twenty-six; 1/2000 of a second is a fraction."""
+    if match[1] == "1" or compiled(r" (?:of|s|sec|second|inch)\b").match(match.string, match.end()):
+        return None
+    return f"{MONTHS[int(match[1]) - 1].lower()} {year(match[2])}"
+
+
+@rule(DIGIT, r"(0[1-9]|1[0-2])/(\d\d)(?![\d/]|[.,]\d)")
+def expiry(match: re.Match[str]) -> str | None:
+    """'the card expires 09/27' -> oh nine, twenty-seven."""
+    if not compiled(r"(?i)\b(?:card|exp|valid thru|cvv)\b[^.]{0,24}$").search(before(match)):
+        return None
+    month = f"oh {cardinal(match[1])}" if match[1][0] == "0" else cardinal(match[1])
+    return f"{month}, {short_year(match[2])}"
 
 
 @rule(DIGIT, r"(\d{1,3}) ?h(?:rs?)? ?(\d{1,2}) ?m(?:ins?)?(?: ?(\d{1,2}) ?s(?:ecs?)?)?(?!\w)")

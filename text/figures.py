@@ -18,6 +18,7 @@ from text.tables import MAGNITUDES, NUMBERED, PER_WORDS, UNITS
 
 # 1,234.5; 1,25,000; 1876; .5
 NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,2}(?:,\d\d)+,\d{3}(?!\d)|\d+)(?:\.\d+)?|\.\d+)"
+_BEFORE_SECONDS = "for|another|after|every|wait|then|takes?|took|about|in|within|under|over|than|by"
 _AFTER_ORDINAL = {"c": "century", "cent": "century", "fl": "floor", "ed": "edition"}
 FRACTIONS = {"2": ("half", "halves"), "4": ("quarter", "quarters")}
 
@@ -134,7 +135,7 @@ def tens_of(match: re.Match[str]) -> str | None:
 @figure(DIGIT, r"(\d{2,4})'?s(?![\w/'])")
 def decade(match: re.Match[str]) -> str | None:
     """1990s -> nineteen nineties, 747s -> seven forty-sevens; 'for 45s' is a duration."""
-    if len(match[1]) == 2 and led_by(match, "for|another|after|every|wait|then|takes?|took|about"):
+    if len(match[1]) == 2 and led_by(match, _BEFORE_SECONDS):
         return None
     return plural(say_whole(match[1]))
 
@@ -158,6 +159,13 @@ def ordinal_and_noun(match: re.Match[str]) -> str:
 def ordinal_figure(match: re.Match[str]) -> str:
     """21st -> twenty-first."""
     return as_ordinal(cardinal(match[1].replace(",", ""))) + (match[2] or "")
+
+
+@rule(DIGIT, r"(\d+)([xyz])(?![\w²³^])")
+def unknown(match: re.Match[str]) -> str | None:
+    """'f(x) = 2x' -> two X."""
+    in_equation = compiled(r"(?:\)|\b[a-z]|\d) ?[=+−-] ?$").search(before(match, 5))
+    return f"{cardinal(match[1])} {match[2].upper()}" if in_equation else None
 
 
 @figure(DIGIT, rf"({NUMBER})(?:x|X|×)(?!\w)(?!\s?\d)")
@@ -215,7 +223,8 @@ def emergency_number(match: re.Match[str]) -> str | None:
 def batting_average(match: re.Match[str]) -> str | None:
     """'He batted .312' -> three twelve."""
     led = led_by(match, "batted|batting|hit|hits|hitting|average (?:of|is|was)|slugged|averaged")
-    return hundreds(match[1]) if led else None
+    noun = compiled(r" (?:hitter|batting|average|percentage|season|clip)\b").match(match.string, match.end())
+    return hundreds(match[1]) if led or noun else None
 
 
 @figure(DIGIT + ".", NUMBER)

@@ -163,6 +163,8 @@ def slash_between_words(match: re.Match[str]) -> str | None:
 
 @rule("".join(sign for sign in SIGNS if sign not in "²³"), r".")
 def sign(match: re.Match[str]) -> str | None:
-    """& -> and, % -> percent."""
-    return SIGNS[match[0]]
+    """& -> and, % -> percent; '(≥ 18 years)' -> at least."""
+    said = SIGNS[match[0]]
+    compares = compiled(r"(?:^|[\s(])[A-Za-z]{1,2} ?$|[\d)\]²³] ?$").search(before(match, 4))
+    return said.removeprefix("is ") if match[0] in "≤≥" and not compares else said
 

@@ -30,7 +30,7 @@ _FENCE = re.compile(r"^[^\S\n]{0,3}(?:```|~~~)[^\n]{0,200}$", re.MULTILINE)
 _HEADING = re.compile(r"^[^\S\n]{0,3}#{1,6}[^\S\n]+([^\n]{1,2000}?)[^\S\n]*#{0,6}[^\S\n]*$", re.MULTILINE)
 _UNDERLINED = re.compile(r"^([^\n]{1,300})\n[^\S\n]{0,3}(?:={3,300}|-{3,300})[^\S\n]*$", re.MULTILINE)
 _RULE_LINE = re.compile(r"^[^\S\n]{0,3}(?:[-*_=~][^\S\n]?){3,300}$", re.MULTILINE)
-_QUOTE = re.compile(r"^[^\S\n]{0,3}(?:>[^\S\n]?){1,5}", re.MULTILINE)
+_QUOTE = re.compile(r"^[^\S\n]{0,3}(?:>(?!\d)[^\S\n]?){1,5}", re.MULTILINE)
 _ITEM = re.compile(r"^[^\S\n]{0,12}(?:[-*+]|•)[^\S\n]+(?:\[[ xX]\][^\S\n]+)?([^\n]{1,5000})$", re.MULTILINE)
 _NUMBERED_ITEM = re.compile(r"^([^\S\n]{0,12}\d{1,3})[.)][^\S\n]+([^\n]{1,5000})$", re.MULTILINE)
 _TABLE_RULE = re.compile(r"^[^\S\n]{0,3}\|?(?:[^\S\n]?:?-{2,100}:?[^\S\n]?\|){1,50}(?:[^\S\n]?:?-{2,100}:?)?[^\S\n]*$",

@@ -2,11 +2,11 @@
 import re
 
 from text.figures import NUMBER, fraction
-from text.numbers import cardinal, say_amount
+from text.numbers import cardinal, ordinal, say_amount
 from text.phonemes import dictionary_entry
 from text.quantity import is_adjective, is_before_plural
-from text.rule import DIGIT, LETTER, SMALL, after, before, compiled, figure, near, rule, word_before
-from text.tables import DIMENSIONS, DOSES, HYPHENATED_UNITS, NUMBERED, STOPPED_UNITS, UNITS, Unit
+from text.rule import DIGIT, SMALL, after, before, compiled, figure, near, rule, word_before
+from text.tables import DIMENSIONS, HYPHENATED_UNITS, NUMBERED, STOPPED_UNITS, UNITS, Unit
 
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _FRACTION = r"(?:\d{1,3}[ -])?\d{1,3}/\d{1,3}"
@@ -19,7 +19,10 @@ _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _DATA_RATE = ("modem|baud|link|data|network|line|serial|signal|speed|download|upload|transmi|transfer|codec|bit|"
               "internet|connection|stream|port|radio|terminal|channel|cable|telephone")
 _INTEREST = "fed|rate|yield|bond|bank|spread|basis|interest|margin|loan|mortgage|treasur|inflation|market|stock|cut"
-_DOSE_BEFORE = r"\d\s?(?:mg|mcg|g|ml|mL|tabs?|tablets?|pills?|drops|units|caps?|capsules?)\s(?:\w+\s)?$"
+_JEWELS = "diamond|gold|ring|carat|gem|stone"
+_PACKAGES = (r"(?:[a-z]+ )?(?:can|pkg|package|jar|box|bag|bottle|container|tin|tub|carton|packet|pack|block|loaf|piece|"
+             r"sheet|tortilla|fillet|steak|bar|pouch|envelope|stick|roll|tube|bowl)(?:e?s)?\b")
+_BEDROOMS = r"(\d{1,2})[ -]?(?:BR|BD|BDRM|br|bd|bdrm|bed)\.?"
 _TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star|buck|lead"
 
 
@@ -89,6 +92,8 @@ def _names(match: re.Match[str], unit: str) -> Unit:
     """The unit's names; those that have two meanings are told apart by the words near them."""
     if unit == "bps" and (near(match, _INTEREST) or not near(match, _DATA_RATE)):
         return Unit("basis point", "basis points")
+    if unit == "ct" and match[1].isdecimal() and int(match[1]) > 5 and not near(match, _JEWELS):
+        return Unit("count", "count")
     if unit == "pt" and (near(match, _TYPE) or match[3] == "-"):
         return Unit("point", "points")
     if unit == "pts" and re.match(r"\.? of (?:milk|cream|water|stock|broth|beer|ale|blood)", after(match, 16)):
@@ -107,6 +112,26 @@ def recipe_unit(match: re.Match[str]) -> str | None:
         said = fraction.say(compiled(fraction.pattern).match(match[1]))
         return f"{said} {names.many if ' and ' in said else names.one}"
     return f"{say_amount(match[1])} {names.one if match[1] == '1' else names.many}"
+
+
+@rule(DIGIT, rf"({NUMBER}) \(({NUMBER})[- ]?(oz|ounce|lb|pound|g|gram|ml|mL|inch|in)\.?\) (?={_PACKAGES})")
+def package_size(match: re.Match[str]) -> str:
+    """'1 (14.5 oz) can tomatoes' -> one fourteen point five ounce."""
+    unit = UNITS[match[3]].one if match[3] in UNITS else match[3]
+    return f"{say_amount(match[1])} {say_amount(match[2])} {unit}"
+
+
+@rule(DIGIT, rf"{_BEDROOMS}(?: ?[/,] ?| )(\d{{1,2}}(?:\.5)?)[ -]?(?:BA|ba|bath)\.?(?![A-Za-z])")
+def rooms(match: re.Match[str]) -> str:
+    """2BR/1BA -> two bedrooms, one bath."""
+    return (f"{cardinal(match[1])} bedroom{'' if match[1] == '1' else 's'}, "
+            f"{say_amount(match[2])} bath{'' if match[2] == '1' else 's'}")
+
+
+@rule(DIGIT, r"1/(\d{2,5}) ?(?:s|sec|second)\b\.?(?! of)")
+def part_of_a_second(match: re.Match[str]) -> str:
+    """'at 1/250 s' -> one two hundred fiftieth of a second."""
+    return f"one {ordinal(match[1])} of a second"
 
 
 @rule(DIGIT, r"(\d+)[ -]?(?:ft|feet|foot|')\.?[ -]?(\d+(?:\.\d+)?|\d+ \d/\d|\d/\d)[ -]?(?:in|ins|inch|inches)\b\.?"
@@ -142,7 +167,8 @@ def inch_or_foot_mark(match: re.Match[str]) -> str | None:
     one, many = ("inch", "inches") if mark == '"' else ("foot", "feet")
     noun = re.match(r"[ -](?!(?:is|was|are|were|and|or|of|in|on|at|by|to|from|for|with|x|X|×)\b)[a-z]", after(match, 8))
     said = _say_length(match[1])
-    return f"{said} {one if match[1] == '1' or '/' in match[1] or noun and _is_size(match) else many}"
+    single = match[1] == "1" or "/" in match[1] or is_adjective(match) or noun and _is_size(match)
+    return f"{said} {one if single else many}"
 
 
 @figure(DIGIT, rf"({_FRACTION}|{NUMBER})\s?(\"|''|in\.?|cm|mm)\s?([{''.join(DIMENSIONS)}])(?![A-Za-z'-])")
@@ -215,16 +241,6 @@ def amperes(match: re.Match[str]) -> str | None:
             match, r"\d+ ?V\b|volts?|adapt[eo]r|charger|fuse|current|amps?|USB|outlet|breaker|circuit|[AD]C\b", 30):
         return None
     return f"{say_amount(match[1])} amp{'' if match[1] == '1' or re.match(r' [a-z]', after(match, 2)) else 's'}"
-
-
-@rule(LETTER, r"(?:q(\d{1,2})(h|hr|hrs|d)|(qd|qod|bid|tid|qid|prn|qhs|b\.i\.d\.|t\.i\.d\.|q\.i\.d\.|q\.d\.|p\.r\.n\."
-      r"|p\.o\.))(?![A-Za-z0-9])")
-def dose(match: re.Match[str]) -> str | None:
-    """q6h -> every six hours; 'bid' only after a dose."""
-    if match[1]:
-        return f"every {cardinal(match[1])} {'days' if match[2] == 'd' else 'hours'}"
-    sure = match[3] != "bid" or compiled(_DOSE_BEFORE).search(before(match, 24))
-    return DOSES[match[3]] if sure else None
 
 
 @rule(SMALL, r"per ([a-zA-Z]{2,5})(?![A-Za-z])")

@@ -15,7 +15,7 @@ _I_THE_SPEAKER = re.compile(
     r"'(?!s)|\s+(?:am|was|have|had|do|did|don't|didn't|will|won't|would|can|can't|could|think|thought|know|knew|saw"
     r"|said|"
                             r"want|went|wrote|read|like|love|need|must|should|never|always|also|just|still|really)\b")
-_FIRST_OF_LIST = r"\b([A-Za-z]+)\.? (?:[IVXLC]+|[ivxlc]+)(?:, | and | or | of | to |-|–)(?:and )?$"  # "Wars I and "
+_FIRST_OF_LIST = r"\b([A-Za-z]+)\.? (?:[IVXLC]+|[ivxlc]+)(?:, | and | or | of | to | through |-|–)(?:and )?$"  # Wars I,
 
 
 def roman_value(letters: str) -> int:
@@ -87,7 +87,7 @@ def roman_after_noun(match: re.Match[str]) -> str | None:
 def roman_in_list(match: re.Match[str]) -> str | None:
     """'I, II and III' -> one, two and three."""
     value = roman_value(match[0].lower())
-    joint = r"(?:,| and| or| to|, and|, or) "
+    joint = r"(?:,| and| or| to| through|, and|, or) "
     listed = compiled(rf"\b[IVX]+{joint}$").search(before(match, 14)) or compiled(rf"{joint}[IVX]{{2,}}\b").match(
         match.string, match.end())
     return cardinal(str(value)) if value and listed and match[0] not in ("C", "L") else None

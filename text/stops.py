@@ -136,7 +136,7 @@ def _may_end(text: str, word: str, before: str, following: int) -> bool:
     """True if a sentence begins at `following`, after an abbreviation that may or may not be the last word of one."""
     low = word.lower()
     if (low in UNITS or word in UNITS or low in STOPPED_UNITS) and word not in DIRECTION_LETTERS and (
-            re.search(r"\d[\s-]?$", before)):
+            re.search(r"\d[\s-]?(?:(?:fl|sq|cu)\.? )?$", before)):
         is_adjective = before[-1] == "-"  # "6-in. OLED"
         return not is_adjective and text[following:following + 1].isupper() and not (
             compiled(_COMPASS).match(text, following))
