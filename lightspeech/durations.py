@@ -48,14 +48,19 @@ def change_speed(durations: Tensor, speed: float, pauses: Tensor | None = None) 
 
     A row left without frames gets one. Raises UserError if speed is not a finite number above 0.
     """
-    if not (math.isfinite(speed) and speed > 0):
-        raise UserError(f"speed: found {speed}, expected a number above 0 (1 is the usual speed, 2 twice as fast)")
+    check_speed(speed)
     if speed == 1:
         return durations
     spoken = durations if pauses is None else durations.masked_fill(pauses, 0)
     ends = (spoken.cumsum(1).double() / speed).round().long()
     changed = ends.diff(dim=1, prepend=ends.new_zeros(len(ends), 1))
     return _ensure_one_frame(changed if pauses is None else torch.where(pauses, durations, changed))
+
+
+def check_speed(speed: float) -> None:
+    """Raises UserError if a speed is not a finite number above 0."""
+    if not (math.isfinite(speed) and speed > 0):
+        raise UserError(f"speed: found {speed}, expected a number above 0 (1 is the usual speed, 2 twice as fast)")
 
 
 class FrameAlignment(NamedTuple):

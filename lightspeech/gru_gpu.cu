@@ -7,8 +7,8 @@
 // nothing. The three sums of a unit end up in one thread. The time of a step is that of the products, of the gates
 // after them, and of sending the states to all warps.
 
-typedef unsigned int word;           // also holds two float16
-typedef unsigned short half;         // only copied, never computed with
+#include "half.cuh"
+
 typedef unsigned long long Barrier;  // in shared memory; a phase ends when the expected number of bytes has arrived
 
 constexpr int UNITS = H / PARTS;    // of a block
@@ -28,21 +28,6 @@ __device__ __forceinline__ void multiply(float (&sum)[4], const word *matrix, wo
       "{%0, %1, %2, %3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(matrix[0]), "r"(matrix[1]), "r"(matrix[2]), "r"(matrix[3]), "r"(first), "r"(second));
-}
-
-// Two numbers rounded to float16, the first in the low bits.
-__device__ __forceinline__ word packed(float2 pair) {
-  word bits;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(pair.y), "f"(pair.x));
-  return bits;
-}
-
-__device__ __forceinline__ float2 unpacked(word bits) {
-  float2 pair;
-  asm("{.reg .b16 low, high; mov.b32 {low, high}, %2; cvt.f32.f16 %0, low; cvt.f32.f16 %1, high;}"
-      : "=f"(pair.x), "=f"(pair.y)
-      : "r"(bits));
-  return pair;
 }
 
 __device__ __forceinline__ word shared_address(const void *pointer) {

@@ -1,14 +1,9 @@
 """A trained BidirectionalGRU for inference on an NVIDIA GPU: the kernel of gru_gpu.cu runs all steps in one launch.
 
-NVRTC compiles the kernel when it is first used, in some tenths of a second. It needs compute capability 9.0 or more,
-for clusters of blocks that write into each other's shared memory, and NVIDIA's `cuda.bindings`, which PyTorch for CUDA
-installs; no CUDA toolkit.
+It needs compute capability 9.0 or more, for clusters of blocks that write into each other's shared memory.
 """
 import copy
-import ctypes
-import functools
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +11,7 @@ from torch import Tensor, nn
 
 from lightspeech.model import BidirectionalGRU
 from lightspeech.sequences import sequence_mask
+from runtime.cuda_kernels import launch
 from runtime.fast_path import relative_errors
 
 ROWS_PER_BLOCK = 4
@@ -23,7 +19,6 @@ ONE_BLOCK_UNITS = 128  # a direction of up to so many units runs on one multipro
 BLOCK_UNITS = 64  # into blocks of so many units
 MAX_UNITS = 256
 ALLOWED_ERROR = 1e-4  # of the states, relative, for weights that float16 represents exactly, as released ones
-_ARGUMENT_TYPES = (ctypes.c_void_p,) * 5 + (ctypes.c_int,) * 2
 
 
 class GpuInferenceGRU:
@@ -114,39 +109,12 @@ def _launch(gates: Tensor, recurrent: Tensor, scaled_bias: Tensor, lengths: Tens
     H = width // 3
     assert all(tensor.is_contiguous() for tensor in (gates, recurrent, scaled_bias, lengths))
     states = gates.new_empty(B, L, 2, H)
-    values = (*(tensor.data_ptr() for tensor in (gates, recurrent, scaled_bias, lengths, states)), B, L)
     blocks = _blocks(H)
-    from cuda.bindings import driver  # here, so that this file can be read without a GPU
-    with torch.cuda.device_of(gates):
-        kernel, stream = _compile_kernel(H, gates.device), torch.cuda.current_stream().cuda_stream
-        _check(driver.cuLaunchKernel(kernel, blocks, 2, -(-B // ROWS_PER_BLOCK), 2 * H // blocks, 1, 1, 0, stream,
-                                     (values, _ARGUMENT_TYPES), 0))
+    launch(Path(__file__).with_suffix(".cu"), "steps", (blocks, 2, -(-B // ROWS_PER_BLOCK)), 2 * H // blocks,
+           (gates, recurrent, scaled_bias, lengths, states, B, L), (("H", H), ("PARTS", blocks)))
     return states
 
 
 def _blocks(H: int) -> int:
     """Returns how many blocks a direction of H units is divided into."""
     return 1 if H <= ONE_BLOCK_UNITS else H // BLOCK_UNITS
-
-
-@functools.cache
-def _compile_kernel(H: int, device: torch.device) -> Any:
-    """Compiles and loads the kernel for H units on the current GPU, which is `device`."""
-    from cuda.bindings import driver, nvrtc
-    source = Path(__file__).with_suffix(".cu")
-    program = _check(nvrtc.nvrtcCreateProgram(source.read_bytes(), source.name.encode(), 0, [], []))
-    major, minor = torch.cuda.get_device_capability(device)
-    options = f"--gpu-architecture=sm_{major}{minor} --use_fast_math -DH={H} -DPARTS={_blocks(H)}".encode().split()
-    _check(nvrtc.nvrtcCompileProgram(program, len(options), options))
-    binary = bytes(_check(nvrtc.nvrtcGetCUBINSize(program)))
-    _check(nvrtc.nvrtcGetCUBIN(program, binary))
-    _check(nvrtc.nvrtcDestroyProgram(program))
-    return _check(driver.cuModuleGetFunction(_check(driver.cuModuleLoadData(binary)), b"steps"))
-
-
-def _check(answer: tuple) -> Any:
-    """Returns the value of a call of cuda.bindings, which follows its status. Raises RuntimeError for an error."""
-    status, *values = answer
-    if status != 0:
-        raise RuntimeError(f"CUDA: {status.name}")
-    return values[0] if values else None

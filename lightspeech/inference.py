@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightspeech.durations import align_frames, change_speed, log_to_durations
-from lightspeech.gru_gpu import ALLOWED_ERROR, GpuInferenceGRU, check_support, gru_errors
+from lightspeech import gru_gpu, prosody_gpu
+from lightspeech.durations import check_speed
+from lightspeech.gru_gpu import GpuInferenceGRU, check_support, gru_errors
 from lightspeech.model import LightSpeech, LightSpeechInference
-from lightspeech.pitch import pitch_contour
+from lightspeech.prosody_gpu import DurationHead, SymbolProsody, frame_inputs, prosody_errors
 from runtime.fast_path import disagreement, first_that_agrees
 
 SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths are padded to multiples of these, so that recordings are reused
@@ -36,6 +36,7 @@ class FastLightSpeech:
 
     def __init__(self, model: LightSpeech, recorded: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         self.model = _fuse_encoder_linear(model)
+        self.head = DurationHead(self.model.duration_head)
         self.encoder = GpuInferenceGRU(model.encoder.ahead, model.encoder.back)
         self.decoder = GpuInferenceGRU(model.decoder.ahead, model.decoder.back, model.n_frame_features)
         self.decoder.fuse_linear(model.encoder_linear)
@@ -48,37 +49,44 @@ class FastLightSpeech:
     def infer(self, ids: Tensor, id_lengths: Tensor, speed: float = 1.0,
               pauses: Tensor | None = None) -> LightSpeechInference:
         """See LightSpeech.infer for the arguments, the result and the errors."""
-        N = ids.shape[1]
-        padding = (0, -N % SYMBOL_STEP)
-        pauses = None if pauses is None else F.pad(pauses, padding)
-        encoded = self._encode(F.pad(ids, padding), id_lengths, speed, pauses)
-        durations, mel_lengths = encoded.durations[:, :N].cpu(), encoded.mel_lengths.clone()
+        check_speed(speed)
+        B, N = ids.shape
+        packed = ids.new_zeros(2 * B * (N - N % -SYMBOL_STEP) + B)
+        padded_ids, padded_pauses, lengths = _unpack(packed, B)
+        padded_ids[:, :N] = ids
+        if pauses is not None:
+            padded_pauses[:, :N] = pauses
+        lengths.copy_(id_lengths)
+        encoded = self._encode(packed.to(self.symbol_gates.device, non_blocking=True), B, speed)
+        durations, mel_lengths = encoded.durations.cpu()[:, :N], encoded.mel_lengths.clone()
         frames = durations.sum(1).tolist()
         mel = encoded.decode(-(-max(frames) // FRAME_STEP) * FRAME_STEP)
         return LightSpeechInference(mel[:, :, :max(frames)], mel_lengths, durations, frames)
 
-    def encode(self, ids: Tensor, id_lengths: Tensor, speed: float, pauses: Tensor | None) -> EncoderResult:
-        """Runs the encoder and predicts durations and pitch; see `infer` for the arguments."""
-        states = self.encoder.run(self.symbol_gates, id_lengths, ids)  # arbitrary in the padding
-        log_durations, symbol_pitch = self.model.predict_prosody(states, id_lengths)
-        durations = change_speed(log_to_durations(log_durations, id_lengths), speed, pauses)
-        mel_lengths = durations.sum(1)
-        decode = functools.partial(self.decode, states, durations, symbol_pitch, mel_lengths)
-        return EncoderResult(durations, mel_lengths, self.recorded(decode))
+    def encode(self, packed: Tensor, B: int, speed: float) -> EncoderResult:
+        """Runs the encoder and predicts durations and pitch of B rows; packed: see `_unpack`."""
+        ids, pauses, lengths = _unpack(packed, B)
+        states = self.encoder.run(self.symbol_gates, lengths, ids)  # arbitrary in the padding
+        prosody = self.head.predict(states, lengths, speed, pauses)
+        decode = functools.partial(self.decode, states, prosody)
+        return EncoderResult(prosody.durations, prosody.mel_lengths, self.recorded(decode))
 
-    def decode(self, states: Tensor, durations: Tensor, symbol_pitch: Tensor, mel_lengths: Tensor,
-               n_frames: int) -> Tensor:
+    def decode(self, states: Tensor, prosody: SymbolProsody, n_frames: int) -> Tensor:
         """Runs the length regulator and the decoder.
 
-        states: (B, N, D) of the encoder; durations: (B, N) int64 frames; symbol_pitch: (B, N, 2) of predict_prosody;
-        mel_lengths: (B,) int64, the durations' sums; n_frames: T, at least the longest. Returns the mel (B, M, T), zero
-        in the padding.
+        states: (B, N, D) of the encoder; n_frames: T, at least the longest row's. Returns the mel (B, M, T), zero in
+        the padding.
         """
         gates = self.decoder.project_inputs(states)
-        alignment = align_frames(durations, n_frames)
-        frame_features = self.model.frame_features(alignment, pitch_contour(symbol_pitch, alignment))
-        mel = self.model.mel_linear(self.decoder.run(gates, mel_lengths, alignment.symbol, frame_features))
-        return mel.masked_fill_(alignment.padding[..., None], 0.0).transpose(1, 2)
+        inputs = frame_inputs(self.model, prosody, n_frames)
+        mel = self.model.mel_linear(self.decoder.run(gates, prosody.mel_lengths, inputs.symbol, inputs.features))
+        return mel.masked_fill_(inputs.padding[..., None], 0.0).transpose(1, 2)
+
+
+def _unpack(packed: Tensor, B: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the ids (B, N), pauses (B, N) and lengths (B,) of B rows, int64, which come to the GPU as one tensor."""
+    ids, pauses, lengths = packed.split((len(packed) - B) // 2)
+    return ids.view(B, -1), pauses.view(B, -1), lengths
 
 
 @torch.no_grad()
@@ -110,7 +118,8 @@ def fastest(model: LightSpeech, recorded: Callable[[Callable[..., Any]], Callabl
         return FastLightSpeech(model, recorded)
 
     def problem_of(fast: FastLightSpeech) -> str:
-        return disagreement({name: error for size in sizes for name, error in gru_errors(size, device).items()},
-                            ALLOWED_ERROR)
+        problem = disagreement({name: error for size in sizes for name, error in gru_errors(size, device).items()},
+                               gru_gpu.ALLOWED_ERROR)
+        return problem or disagreement(prosody_errors(fast.model, fast.head), prosody_gpu.ALLOWED_ERROR)
     return first_that_agrees([make], problem_of, model, "fast student",
                              "speaking by the plain one, some ten times slower")

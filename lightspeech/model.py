@@ -163,9 +163,12 @@ class LightSpeech(nn.Module):
         """Returns the mel for predicted durations; waits for the device once, to learn the lengths of the mels.
 
         ids: (B, N) int64; id_lengths: (B,) int64, at least 1; speed: above 0, 2.0 is twice as fast; pauses: (B, N)
-        bool, True for symbols whose durations do not change with speed. A row's result does not depend on the others.
-        Raises UserError if speed is not a finite number above 0.
+        bool, True for symbols whose durations do not change with speed; these three on any device. A row's result does
+        not depend on the others. Raises UserError if speed is not a finite number above 0.
         """
+        device = self.embedding.weight.device
+        ids, id_lengths = ids.to(device), id_lengths.to(device)
+        pauses = None if pauses is None else pauses.to(device)
         features = self.encode(ids, id_lengths)
         log_durations, symbol_pitch = self.predict_prosody(features, id_lengths)
         durations = change_speed(log_to_durations(log_durations, id_lengths), speed, pauses)

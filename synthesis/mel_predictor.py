@@ -2,8 +2,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 import lightspeech
 from runtime.batching import group_by_length
@@ -29,14 +29,19 @@ class MelPredictor:
             mels.update(zip(rows, self._predict_batch([readings[row] for row in rows], speed)))
         return [mels[row] for row in range(len(readings))]
 
+    def on_host(self, mels: Sequence[torch.Tensor]) -> list[np.ndarray]:
+        """Returns mels (M, T) as arrays, once the device has finished its work."""
+        joined = torch.cat([mel.t() for mel in mels]).cpu().numpy()  # one copy for all
+        ends = np.cumsum([mel.shape[1] for mel in mels])
+        return [mel.T for mel in np.split(joined, ends[:-1])]
+
     def _predict_batch(self, readings: list["Reading"], speed: float) -> list[PredictedMel]:
         """Returns the mels and durations of readings that are run as one batch."""
-        ids = pad_sequence([torch.tensor(reading.ids) for reading in readings], batch_first=True)
-        pauses = pad_sequence([torch.tensor(reading.pauses) for reading in readings], batch_first=True)
-        lengths = torch.tensor([len(reading.ids) for reading in readings])
-        ids, pauses, lengths = (tensor.to(self.device, non_blocking=True) for tensor in (ids, pauses, lengths))
-        result = self.fast.infer(ids, lengths, speed, pauses)
-        host_mels = result.mel.to("cpu", non_blocking=True).numpy()
-        return [PredictedMel(result.mel[row, :, :frames], host_mels[row, :, :frames],
-                             result.durations[row, :len(readings[row].ids)].numpy())
-                for row, frames in enumerate(result.frames)]
+        lengths = [len(reading.ids) for reading in readings]
+        ids, pauses = (np.zeros((len(readings), max(lengths)), kind) for kind in (np.int64, np.bool_))
+        for row, reading in enumerate(readings):
+            ids[row, :lengths[row]], pauses[row, :lengths[row]] = reading.ids, reading.pauses
+        result = self.fast.infer(torch.from_numpy(ids), torch.tensor(lengths), speed, torch.from_numpy(pauses))
+        durations = result.durations.numpy()
+        return [PredictedMel(mel[:, :frames], durations[row, :lengths[row]])
+                for row, (mel, frames) in enumerate(zip(result.mel.unbind(), result.frames))]

@@ -31,12 +31,16 @@ class OnnxMelPredictor:
         """Returns the mel and the durations of each reading, in the same order. speed: 0.25 to 4, times as fast."""
         return [self._predict(reading, speed) for reading in readings]
 
+    def on_host(self, mels: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Returns mels (M, T) as arrays, which they are."""
+        return list(mels)
+
     def _predict(self, reading: "Reading", speed: float) -> PredictedMel:
         """Returns the mel and the durations of a reading."""
         mel, durations = _run(self.path, self.session, {
             "ids": np.array(reading.ids, np.int64), "speed": np.array(speed, np.float64),
             "pauses": np.array(reading.pauses, np.bool_)})
-        return PredictedMel(mel, mel, durations)
+        return PredictedMel(mel, durations)
 
 
 class OnnxVocoder:
@@ -52,20 +56,20 @@ class OnnxVocoder:
         """Returns the (channels, steps) of the noise for a number of frames; no channels without a flow."""
         return self.channels, frames + 2 * EDGE
 
-    def noise(self, frames: int, seed: int) -> np.ndarray:
-        """Returns unit noise (channels, steps) float32."""
+    def noise(self, frames: int, seeds: Sequence[int]) -> np.ndarray:
+        """Returns unit noise (B, channels, steps) float32."""
         channels, steps = self.noise_shape(frames)
-        return normal_noise(steps * channels, seed).reshape(steps, channels).T
+        return np.stack([normal_noise(steps * channels, seed).reshape(steps, channels).T for seed in seeds])
 
-    def start(self, mels: Sequence[np.ndarray], frames: Sequence[int], noises: Sequence[np.ndarray],
-              sigma: float | None) -> list[np.ndarray]:
+    def start(self, mels: Sequence[np.ndarray], frames: Sequence[int], noise: np.ndarray, sigma: float | None
+              ) -> list[np.ndarray]:
         """Returns the wave (S,) of each mel (M, T), with silence after it up to its `frames`, and its noise."""
         sigma = self.config.sigma if sigma is None else sigma
         waves = []
-        for mel, length, noise in zip(mels, frames, noises):
+        for mel, length, own in zip(mels, frames, noise):
             padded = np.full((len(mel), length), self.silence)
             padded[:, :mel.shape[1]] = mel
-            inputs = {"mel": padded, "noise": noise * np.float32(sigma)} if self.channels else {"mel": padded}
+            inputs = {"mel": padded, "noise": own * np.float32(sigma)} if self.channels else {"mel": padded}
             waves += _run(self.path, self.session, inputs)
         return waves
 

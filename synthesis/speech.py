@@ -29,8 +29,7 @@ class SpeechSettings:
 
 class PredictedMel(NamedTuple):
     """The student's output for one piece of text."""
-    mel: Any  # (M, T) float32: a tensor on the student's device, or an array
-    host_mel: np.ndarray  # the same on the host; valid once the device has finished its work
+    mel: Any  # (M, T) float32: a tensor on the student's device, or an array; `on_host` of the predictor makes arrays
     durations: np.ndarray  # (N,) int64 frames for each symbol, summing to T
 
 

@@ -80,12 +80,12 @@ class Synthesizer:
         plan = make_plan(text, self._text_settings(), pause, lexicon, markup)
         pieces = self.mel_predictor.predict(plan.readings, speed)
         timeline = lay_out(pieces, plan.silences, self.audio)
-        # Starts the first batch. On a GPU it runs while the words are computed here.
-        waves = self.vocoder.synthesize([piece.mel for piece in pieces], _seeds(settings, 0, len(pieces)), sigma,
-                                        denoise)
+        mels = [piece.mel for piece in pieces]
+        # Starts the first batch. On a GPU it runs while the words are computed here, and the mels wait for it.
+        waves = self.vocoder.synthesize(mels, _seeds(settings, 0, len(pieces)), sigma, denoise)
         words = time_words(plan.readings, pieces, timeline, self.audio)
-        wave = join_waves(waves, timeline)
-        return Speech(wave, self.audio.sample_rate, words, join_mels(pieces, timeline, self.audio), plan.dropped)
+        mel = join_mels(self.mel_predictor.on_host(mels), timeline, self.audio)
+        return Speech(join_waves(waves, timeline), self.audio.sample_rate, words, mel, plan.dropped)
 
     def stream(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,
                sigma: float | None = None, denoise: float = 0.0, lexicon: "Lexicon | None" = None,

@@ -47,11 +47,11 @@ def join_waves(waves: Iterable[tuple[int, np.ndarray]], timeline: Timeline) -> n
     return joined
 
 
-def join_mels(pieces: Sequence[PredictedMel], timeline: Timeline, audio: AudioConfig) -> np.ndarray:
+def join_mels(mels: Sequence[np.ndarray], timeline: Timeline, audio: AudioConfig) -> np.ndarray:
     """Returns the mel (M, T) of the whole wave: each piece at the frame nearest to its start, silence elsewhere."""
     hop = audio.hop_length
-    mel = np.full((audio.n_mels, -(-timeline.length // hop)), np.log(audio.log_floor), np.float32)
-    for piece, start in zip(pieces, timeline.starts):
+    joined = np.full((audio.n_mels, -(-timeline.length // hop)), np.log(audio.log_floor), np.float32)
+    for mel, start in zip(mels, timeline.starts):
         first = round(start / hop)
-        mel[:, first:first + piece.mel.shape[1]] = piece.host_mel
-    return mel
+        joined[:, first:first + mel.shape[1]] = mel
+    return joined

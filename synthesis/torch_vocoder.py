@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from hparams import AudioConfig
 from runtime.graphs import RecordedFunction
+from synthesis.noise_gpu import noise_source
 from waveglow import MelRateWaveGlow, WaveGlow, fastest
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class TorchVocoder:
     def __init__(self, network: "Vocoder", audio: AudioConfig) -> None:
         self.network, self.device = network, next(network.parameters()).device
         self.silence = float(np.log(audio.log_floor))
-        self.fast = fastest(network, RecordedFunction)
+        self.fast, self.draw = fastest(network, RecordedFunction), noise_source(self.device)
         self.frames_per_batch = FRAMES_PER_BATCH[type(network)] if self.device.type == "cuda" else 1
         self.margin = network.margin
 
@@ -35,28 +36,23 @@ class TorchVocoder:
         """Returns the (channels, steps) of the noise for a number of frames."""
         return self.network.noise_shape(frames)
 
-    def noise(self, frames: int, seed: int) -> Tensor:
-        """Returns unit noise (channels, steps), drawn on the device: a CPU and a GPU draw other numbers."""
+    def noise(self, frames: int, seeds: Sequence[int]) -> Tensor:
+        """Returns unit noise (B, channels, steps), the same numbers on each device; more frames begin with the same."""
         channels, steps = self.noise_shape(frames)
-        if not channels:
-            return torch.empty(0, steps, device=self.device)
-        generator = torch.Generator(self.device).manual_seed(seed)
-        return torch.randn(steps, channels, generator=generator, device=self.device).t()
+        return self.draw(seeds, steps * channels).view(len(seeds), steps, channels).transpose(1, 2)
 
-    def start(self, mels: Sequence[Any], frames: Sequence[int], noises: Sequence[Tensor], sigma: float | None
-              ) -> "StartedWaves":
+    def start(self, mels: Sequence[Any], frames: Sequence[int], noise: Tensor, sigma: float | None) -> "StartedWaves":
         """Starts a batch of mels (M, T), arrays or tensors on any device, each followed by silence up to its `frames`.
 
-        noises: of `noise` for these frames. Returns what `wait` takes.
+        noise: of `noise` for the longest. Returns what `wait` takes.
         """
         rows = [torch.as_tensor(mel, device=self.device).t() for mel in mels]
         batch = pad_sequence(rows, batch_first=True, padding_value=self.silence)
         batch = F.pad(batch, (0, 0, 0, max(frames) - batch.shape[1]), value=self.silence).transpose(1, 2)
-        noise = pad_sequence([noise.t() for noise in noises], batch_first=True).transpose(1, 2)
         with torch.inference_mode():
             wave = self.fast.infer(batch, self.network.config.sigma if sigma is None else sigma, noise=noise,
                                    mel_lengths=torch.tensor(frames)).float()
-            peak = wave.abs().amax().to("cpu", non_blocking=True)  # the host would read the wave once more for it
+            peak = torch.linalg.vector_norm(wave, math.inf).to("cpu", non_blocking=True)  # faster than on the host
             return StartedWaves(wave.to("cpu", non_blocking=True), peak)
 
     def wait(self, started: "StartedWaves") -> tuple[np.ndarray, bool]:
@@ -84,12 +80,11 @@ class GriffinLim:
         """Returns the shape of no noise."""
         return 0, frames
 
-    def noise(self, frames: int, seed: int) -> np.ndarray:
+    def noise(self, frames: int, seeds: Sequence[int]) -> np.ndarray:
         """Returns no noise."""
-        return np.zeros((0, frames), np.float32)
+        return np.zeros((len(seeds), 0, frames), np.float32)
 
-    def start(self, mels: Sequence[Any], frames: Sequence[int], noises: Sequence[np.ndarray], sigma: float | None
-              ) -> np.ndarray:
+    def start(self, mels: Sequence[Any], frames: Sequence[int], noise: np.ndarray, sigma: float | None) -> np.ndarray:
         """Returns the wave (1, S) of one mel (M, T), an array or a tensor, with silence after it up to its `frames`."""
         from audio import griffin_lim
         (mel,), (length,) = mels, frames

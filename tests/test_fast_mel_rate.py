@@ -1,4 +1,4 @@
-"""The fast form of the vocoder at the mel rate: float16 gives the plain network's waves; on a GPU by graphs."""
+"""The fast form of the vocoder at the mel rate gives the plain network's waves; on a GPU by its kernels and graphs."""
 import numpy as np
 import pytest
 import torch
@@ -6,20 +6,30 @@ import torch
 import waveglow
 from hparams import AudioConfig, WaveGlowConfig
 from runtime.graphs import RecordedFunction
+from synthesis.noise import normal_noise
+from synthesis.noise_gpu import noise_source
 from synthesis.torch_vocoder import TorchVocoder
 from synthesis.vocoder_runner import VocoderRunner
+from tests.emulated_mel_rate import EmulatedKernels, product_with_gelu
 from waveglow.fast import ALLOWED, discrepancy
 from waveglow.fast_mel_rate import FRAME_STEP, FastMelRate
+from waveglow.mel_rate_gpu import MelRateKernels, neighbours
 
-SIZES = {"squeeze": "mdct", "n_blocks": 2, "block_channels": 32, "block_hidden": 64, "flow_channels": 16}
+SIZES = {"squeeze": "mdct", "n_blocks": 2, "block_channels": 128, "block_hidden": 64, "flow_channels": 64}
+DEFAULT_SIZES = {"n_blocks": 8, "block_channels": 256, "block_hidden": 768, "flow_channels": 128}
 gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
 FLOWS = [0, 2]
 
 
 def network(n_flows: int, device: str = "cpu", **sizes: int) -> waveglow.MelRateWaveGlow:
-    """A network whose flow changes the noise; untrained, its coupling layers are nearly the identity."""
+    """A network whose flow changes the noise; untrained, its coupling layers are nearly the identity.
+
+    Its scales and shifts are not those of an untrained network, which change nothing.
+    """
     torch.manual_seed(0)
     model = waveglow.MelRateWaveGlow(WaveGlowConfig(**{**SIZES, "n_flows": n_flows, **sizes}))
+    for parameter in model.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
     for flow in model.flows:
         torch.nn.init.normal_(flow.end.weight, std=0.1)
     return model.eval().to(device)
@@ -34,29 +44,50 @@ def error(found: torch.Tensor, expected: torch.Tensor) -> float:
     return ((found - expected).norm() / expected.norm()).item()
 
 
-@pytest.mark.parametrize("n_flows", FLOWS)
-def test_float16_gives_the_plain_waves(n_flows) -> None:
+@pytest.fixture
+def emulated(monkeypatch):
+    """A function that makes the fast form of a network on the CPU."""
+    monkeypatch.setattr("waveglow.fast_mel_rate.product_with_gelu", product_with_gelu)
+    return lambda model: FastMelRate(model, lambda function: function, EmulatedKernels(model))
+
+
+@pytest.mark.parametrize("n_flows", [0, 1, 2, 3])
+def test_the_fast_form_gives_the_plain_waves(n_flows, emulated) -> None:
     model = network(n_flows)
-    fast = FastMelRate(model, lambda function: function)
+    fast = emulated(model)
     assert 0 < discrepancy(fast) < ALLOWED / 4
-    mel, lengths = torch.randn(2, 80, FRAME_STEP + 6) - 5, torch.tensor([FRAME_STEP + 6, 33])
-    noise = torch.randn(2, *model.noise_shape(FRAME_STEP + 6))
-    wave = fast.infer(mel, None, noise, lengths)
-    assert wave.dtype == torch.float32 and error(wave, model.infer(mel, None, noise, lengths)) < ALLOWED / 4
-    assert not wave[1, 33 * 256:].any()
+    mel, lengths = torch.randn(3, 80, FRAME_STEP + 6) - 5, torch.tensor([FRAME_STEP + 6, 33, 1])
+    noise = torch.randn(3, *model.noise_shape(FRAME_STEP + 6))
+    wave, expected = fast.infer(mel, None, noise, lengths), model.infer(mel, None, noise, lengths)
+    assert wave.dtype == torch.float32
+    for row, length in enumerate(lengths.tolist()):
+        assert error(wave[row], expected[row]) < ALLOWED / 4
+        assert not wave[row, length * 256:].any() and wave[row, length * 256 - 9:length * 256].any()
     if n_flows:
         assert error(fast.infer(mel, 0.1, noise, lengths), wave) > ALLOWED
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
 
-def test_other_weights_are_a_disagreement() -> None:
-    fast = FastMelRate(network(2), lambda function: function)
-    with torch.no_grad():
-        fast.half.spectrum.bias.add_(0.2)
+def test_other_weights_are_a_disagreement(emulated) -> None:
+    fast = emulated(network(2))
+    fast.heads.bias[-1026:] += 0.2
     assert discrepancy(fast) > ALLOWED
-    with torch.no_grad():
-        fast.half.spectrum.bias.fill_(float("nan"))
+    fast.heads.bias.fill_(float("nan"))
     assert not discrepancy(fast) <= ALLOWED
+
+
+def test_interpolation_between_two_bands_is_the_whole_one() -> None:
+    model, mel = network(2), torch.randn(5, 80)
+    for interpolation in (model.to_bins, model.to_coefficients):
+        bands, shares = neighbours(interpolation)
+        found = torch.lerp(mel[:, bands.long()], mel[:, bands.long() + 1], shares)
+        torch.testing.assert_close(found, mel @ interpolation, rtol=0, atol=1e-5)
+
+
+def test_sizes_without_a_kernel_are_refused() -> None:
+    for sizes in ({"block_channels": 48}, {"flow_channels": 1024}):
+        with pytest.raises(RuntimeError, match="channels have no CUDA kernel"):
+            MelRateKernels(network(2, **sizes))
 
 
 @pytest.mark.parametrize("n_flows", FLOWS)
@@ -89,20 +120,23 @@ def test_waves_that_are_not_finite_are_refused(device) -> None:
         list(runner.synthesize(mels(20), [0], None, 0.0))
 
 
-@pytest.mark.parametrize("n_flows", [0, 4])
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_the_fast_form_is_used_on_a_gpu_and_never_waits(n_flows) -> None:
-    model = network(n_flows, "cuda", n_blocks=8, block_channels=256, block_hidden=768, flow_channels=128)
+@pytest.mark.parametrize("n_flows, sizes", [(0, DEFAULT_SIZES), (4, DEFAULT_SIZES), (3, SIZES),
+                                            (1, {"block_channels": 192, "flow_channels": 512})])
+def test_the_kernels_compute_the_plain_network_and_never_wait(n_flows, sizes) -> None:
+    model = network(n_flows, "cuda", **{key: value for key, value in sizes.items() if key != "squeeze"})
     fast = waveglow.fastest(model, RecordedFunction)
     assert isinstance(fast, FastMelRate)
-    frames, lengths = 581, torch.tensor([581, 200], device="cuda")
-    mel = torch.randn(2, 80, frames, device="cuda") - 5
-    noise = torch.randn(2, *model.noise_shape(frames), device="cuda")
+    frames, lengths = 581, torch.tensor([581, 200, 1], device="cuda")
+    mel = torch.randn(3, 80, frames, device="cuda") - 5
+    noise = torch.randn(3, *model.noise_shape(frames), device="cuda")
     with torch.no_grad():
         expected = model.infer(mel, noise=noise, mel_lengths=lengths)
     for _ in range(3):
-        assert error(fast.infer(mel, None, noise, lengths), expected) < ALLOWED
+        found = fast.infer(mel, None, noise, lengths)
+        assert all(error(row, true) < ALLOWED / 2 for row, true in zip(found, expected))
+        assert not found[1, 200 * 256:].any() and not found[2, 256:].any()
     torch.cuda.set_sync_debug_mode("error")
     try:
         first = fast.infer(mel, None, noise, lengths)
@@ -110,3 +144,21 @@ def test_the_fast_form_is_used_on_a_gpu_and_never_waits(n_flows) -> None:
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert error(first, expected) < ALLOWED < error(other, expected)  # the second call does not overwrite the first
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_network_without_kernels_speaks_by_the_plain_path(caplog) -> None:
+    model = network(2, "cuda", block_channels=48)
+    assert waveglow.fastest(model, RecordedFunction) is model
+    assert "blocks of 48 channels have no CUDA kernel" in caplog.text
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_noise_on_a_gpu_is_that_of_the_cpu_for_each_row() -> None:
+    drawn, seeds = noise_source(torch.device("cuda", 0)), [7, 2 ** 63 - 1, 0]
+    found = drawn(seeds, 4000).cpu()
+    assert drawn.__name__ == "on_gpu" and torch.equal(drawn(seeds[1:], 600).cpu(), found[1:, :600])
+    for row, seed in zip(found, seeds):
+        np.testing.assert_allclose(row, normal_noise(4000, seed), rtol=0, atol=1e-5)

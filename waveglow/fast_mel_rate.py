@@ -1,68 +1,169 @@
-"""Fast inference of the vocoder at the mel rate on an NVIDIA GPU: float16, and all kernels launched at once.
+"""Fast inference of the vocoder at the mel rate on an NVIDIA GPU: float16, few kernels, all launched at once.
 
-One sentence is so little work for a GPU that launching some 150 kernels takes most of the time: `record` makes one CUDA
-graph of them. Layers compute in float16, magnitudes, phases and transforms to samples in float32. With the weights of
-2026-11 the wave of a sentence differs by 0.2 % of its norm, as much as with the last layer in float32 (0.2 %).
+One sentence is so little work for a GPU that starting kernels takes most of the time, and many sentences at once are
+limited by the traffic between kernels and memory. So what lies between two matrix products is one kernel (mel_rate.cu),
+and `record` makes one CUDA graph of all. A ConvNeXt block is three kernels:
+
+    x --convolution, layer norm--> y --product, GELU--> h --product, added to x in place--> x
+
+Scales and shifts of layer norms and the blocks' gammas are folded into the products, the last product's bias into what
+the next kernel adds to x. Products are in float16, magnitudes, phases, the flow's couplings and the transform of the
+mean in float32. With the weights of 2026-11 the wave of a sentence differs by 0.2 % of its norm.
 """
 import contextlib
-import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from waveglow.mel_rate import MelRateWaveGlow
+from waveglow.mel_rate import ConvNeXtBlock, CouplingLayer, MelRateWaveGlow
+from waveglow.mel_rate_gpu import MelRateKernels
 
 FRAME_STEP = 64  # mels are padded to a multiple of this, so that they share recordings
+
+
+class Product(NamedTuple):
+    """A linear layer; x (rows, inputs) float16 -> (rows, outputs) float16."""
+    bias: Tensor  # (outputs,) float16
+    weight: Tensor  # (inputs, outputs) float16
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.addmm(self.bias, x, self.weight)
+
+
+class Block(NamedTuple):
+    """The weights of a ConvNeXt block. Its input is x + offset; its output is x after the block + next_offset."""
+    offset: Tensor  # (C,) float32
+    taps: Tensor  # (kernel size + 1, C) float32: the depthwise convolution's weights and bias
+    expand: Product  # with the layer norm's scale and shift
+    project: Tensor  # (hidden, C) float16, with gamma, without bias
+    next_offset: Tensor  # (C,) float32
+
+
+class Flow(NamedTuple):
+    """The weights of a coupling layer."""
+    odd: bool
+    start: Tensor  # (hop / 2, C) float16, without bias
+    block: Block
+    end: Product
 
 
 class FastMelRate:
     """Computes what the model computes, up to the rounding of float16, with a copy of its present weights.
 
-    record: turns a function of tensors into an equal one, such as runtime.graphs.RecordedFunction.
+    record: turns a function of tensors and plain values into an equal one, such as runtime.graphs.RecordedFunction.
+    kernels: None for those of the GPU. Raises RuntimeError if there are none for a network of this size.
     """
 
-    def __init__(self, model: MelRateWaveGlow, record: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-        self.model, self.half = model, in_half(model)
+    @torch.no_grad()
+    def __init__(self, model: MelRateWaveGlow, record: Callable[[Callable[..., Any]], Callable[..., Any]],
+                 kernels: MelRateKernels | None = None) -> None:
+        self.model, self.kernels = model, kernels or MelRateKernels(model)
+        convolution, offset = model.input, torch.zeros_like(model.input.bias)
+        self.input = _product(convolution.weight.transpose(1, 2).flatten(1), convolution.bias)
+        self.blocks: list[Block] = []
+        for block in model.blocks:
+            self.blocks.append(_fold_block(block, offset))
+            offset = self.blocks[-1].next_offset
+        self.offset = offset
+        self.flows = [_fold_flow(flow) for flow in reversed(model.flows)]
+        self.heads = _fold_heads(model)
+        self.cosines = model.mdct.cosines.half()
         self._generate = record(self.generate)
 
     @torch.inference_mode()
     def infer(self, mel: Tensor, sigma: float | None, noise: Tensor, mel_lengths: Tensor) -> Tensor:
         """mel (B, M, T), noise (B, *noise_shape(T)) -> wave (B, T * hop). See MelRateWaveGlow.infer."""
-        padding = (0, -mel.shape[2] % FRAME_STEP)
+        padding = (0, 0, 0, -mel.shape[2] % FRAME_STEP)
         sigma = self.model.config.sigma if sigma is None else sigma
         lengths = mel_lengths.to(mel.device, non_blocking=True)
-        wave = self._generate(F.pad(mel, padding), F.pad(noise * sigma, padding), lengths)
+        rows, noise_rows = (F.pad(channels.transpose(1, 2), padding) for channels in (mel, noise))
+        wave = self._generate(rows, noise_rows, lengths, sigma)
         return wave[:, :mel.shape[2] * self.model.hop_length]
 
-    def generate(self, mel: Tensor, z: Tensor, lengths: Tensor) -> Tensor:
-        """mel (B, M, T), scaled noise (B, *noise_shape(T)), lengths (B,) -> wave (B, S), zero after each row's end."""
-        with without_cudnn():
-            return self.half.infer(mel, 1.0, z, lengths)
+    def generate(self, mel: Tensor, noise: Tensor, lengths: Tensor, sigma: float) -> Tensor:
+        """Returns the wave (B, T * hop) float32, zero after each row's end.
+
+        mel: (B, T, M) float32; noise: (B, T + 2 EDGE, hop) float32, times sigma; lengths: (B,) int64 frames.
+        """
+        kernels = self.kernels
+        x = self.input(kernels.windows(mel, lengths))
+        for block in self.blocks:
+            self._block(x, block, lengths)
+        hidden = kernels.block_input(x, self.offset, None, lengths)
+        *conditions, scale, spectrum = self._heads(hidden)
+        frames = torch.fft.irfft(kernels.spectrum(spectrum, mel, lengths), self.model.n_fft, 2, norm="forward")
+        if not self.flows:
+            return kernels.add_overlaps(frames, None, lengths)
+        x = self._flow(noise.flatten(0, 1), sigma, conditions, lengths)
+        coefficients = kernels.scale(x, scale, mel, lengths)
+        return kernels.add_overlaps(frames, coefficients @ self.cosines, lengths)
+
+    def _flow(self, noise: Tensor, sigma: float, conditions: list[Tensor], lengths: Tensor) -> Tensor:
+        """noise (rows, hop), conditions (rows, C) of each layer, which it changes -> the flow's result (rows, hop)."""
+        kernels = self.kernels
+        x, kept = kernels.couple(noise, None, sigma, not self.flows[0].odd)
+        for flow, y in zip(self.flows, conditions):
+            y.addmm_(kept, flow.start)
+            self._block(y, flow.block, lengths)
+            y = kernels.block_input(y, flow.block.next_offset, None, lengths)
+            x, kept = kernels.couple(x, flow.end(y), 1.0, flow.odd)
+        return x
+
+    def _block(self, x: Tensor, block: Block, lengths: Tensor) -> None:
+        """Runs a ConvNeXt block on x (rows, C) in place."""
+        y = self.kernels.block_input(x, block.offset, block.taps, lengths)
+        x.addmm_(product_with_gelu(y, block.expand), block.project)
+
+    def _heads(self, hidden: Tensor) -> list[Tensor]:
+        """Returns the layers that see the trunk's result (rows, C): flows' conditions, scale and spectrum, in parts."""
+        config, hop, n_bins = self.model.config, self.model.hop_length, self.model.n_fft // 2 + 1
+        sizes = [*[config.flow_channels] * len(self.flows), hop if self.flows else 0, 2 * n_bins]
+        heads = self.heads(hidden)
+        return list(heads[:, :sum(sizes)].split(sizes, 1))
 
 
-def in_half(model: MelRateWaveGlow) -> MelRateWaveGlow:
-    """Returns a copy whose layers compute in float16; buffers stay as they are."""
-    half = copy.deepcopy(model).eval()
-    half.input = ConvolutionAsProduct(half.input)
-    for parameter in half.parameters():
-        parameter.data = parameter.data.half()
-    return half
+def product_with_gelu(x: Tensor, product: Product) -> Tensor:
+    """Returns the GELU, in its form with tanh, of a product of x (rows, inputs); on a GPU one kernel."""
+    return torch.ops.aten._addmm_activation(product.bias, x, product.weight, use_gelu=True)
 
 
-class ConvolutionAsProduct(nn.Module):
-    """A convolution over frames as one matrix product: PyTorch's own one without cuDNN runs row after row."""
+def _product(weight: Tensor, bias: Tensor) -> Product:
+    """weight (outputs, inputs), bias (outputs,) -> the product."""
+    return Product(bias.half(), weight.half().t())
 
-    def __init__(self, convolution: nn.Conv1d) -> None:
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(convolution.weight.data.clone()), convolution.bias
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (B, M, T + kernel size - 1) -> (B, C, T)."""
-        windows = x.transpose(1, 2).unfold(1, self.weight.shape[2], 1)  # (B, T, M, kernel size)
-        return F.linear(windows.flatten(2), self.weight.flatten(1), self.bias).transpose(1, 2)
+def _after_norm(norm: nn.LayerNorm, weight: Tensor, bias: Tensor) -> Product:
+    """Returns the product of a linear layer after a layer norm, whose scale and shift it takes over."""
+    return _product(weight * norm.weight, bias + weight @ norm.bias)
+
+
+def _fold_block(block: ConvNeXtBlock, offset: Tensor) -> Block:
+    """Returns the weights of a block whose input is x + offset."""
+    convolution = block.depthwise
+    taps = torch.cat((convolution.weight[:, 0].t(), convolution.bias[None])).contiguous()
+    project = block.gamma[:, None] * block.project.weight
+    return Block(offset, taps, _after_norm(block.norm, block.expand.weight, block.expand.bias), project.half().t(),
+                 offset + block.gamma * block.project.bias)
+
+
+def _fold_flow(flow: CouplingLayer) -> Flow:
+    """Returns the weights of a coupling layer; the bias of its start is in the heads."""
+    block = _fold_block(flow.block, torch.zeros_like(flow.start.bias))
+    return Flow(flow.odd, flow.start.weight.half().t(), block, _after_norm(flow.norm, flow.end.weight, flow.end.bias))
+
+
+def _fold_heads(model: MelRateWaveGlow) -> Product:
+    """Returns all layers that see the trunk's result as one product, padded to a multiple of 8 outputs."""
+    flows = [flow for flow in reversed(model.flows)]
+    layers = [*(flow.condition for flow in flows), *([model.scale] if model.scale else []), model.spectrum]
+    weight = torch.cat([layer.weight for layer in layers])
+    bias = torch.cat([*(flow.condition.bias + flow.start.bias for flow in flows),
+                      *(layer.bias for layer in layers[len(flows):])])
+    padding = -len(bias) % 8
+    return _after_norm(model.norm, F.pad(weight, (0, 0, 0, padding)), F.pad(bias, (0, padding)))
 
 
 def without_cudnn() -> contextlib.AbstractContextManager[None]:
