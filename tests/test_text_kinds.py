@@ -93,7 +93,7 @@ CASES = {
         "Roe v. Wade": "roe versus wade", "Rs. 99": "ninety-nine rupees", "the 5th c. B.C.": "the fifth century b c.",
         "ref. no. AB12": "reference number a b twelve"},
     "kitchens": {
-        "2 x 400g tins": "two four hundred grams tins", "a 4 x 6 card": "a four by six card",
+        "2 x 400g tins": "two four hundred gram tins", "a 4 x 6 card": "a four by six card",
         "302 ° F": "three hundred two degrees fahrenheit", "43 degrees C": "forty-three degrees celsius",
         "1 cm/half": "one centimeter slash half", "2kg/5lb": "two kilograms slash five pounds",
         "5W-30 oil": "five w thirty oil", "2 clove(s)": "two cloves", "1/10 grams": "one tenth grams",
@@ -289,7 +289,30 @@ CASES = {
         "1 tab PO BID x 10 days": "one tab by mouth twice a day for ten days", "the PO said": "the p o said",
         "q4-6h prn": "every four to six hours as needed", "4 x 3 days": "four by three days",
         "25mg/5mL": "twenty-five milligrams per five milliliters", "f'(x) = 2x": "f prime of x equals two x",
-        "run 2x": "run two times", "(≥ 18 years)": "at least eighteen years", "if x ≥ 3": "if x is at least three"}}
+        "run 2x": "run two times", "(≥ 18 years)": "at least eighteen years", "if x ≥ 3": "if x is at least three"},
+    "rooms and clauses": {
+        "the job ID 58213": "the job i d five eight two one three", "Section 501(c)(3)": "section five oh one c three",
+        "para. 3(a)(ii)": "paragraph three a two", "See § 7(b).": "see section seven b.",
+        "5(a) of it": "five, a, of it",
+        "flight 2214": "flight twenty-two fourteen", "Suite 2400": "suite twenty-four hundred",
+        "channel 2000": "channel two thousand", "take U.S. 101": "take u s one oh one",
+        "U.S. 101 men": "u s one hundred one men", "lot 4K72B": "lot four k seventy-two b",
+        "iron (Fe)": "iron, f e", "helium (He)": "helium, h e", "she said (He lied)": "she said, he lied",
+        "Dep. LAX 9:15": "departs l a x nine fifteen", "Dep. Smith": "dep. smith"},
+    "chats": {
+        "ill let u know": "i'll let u know", "he is ill let him": "he is ill let him", "id love to": "i'd love to",
+        "ill people": "ill people", "dw, see u tn": "don't worry, see u tonight", "news re: it": "news {R IY1}: it",
+        "cc: Ann": "c c: ann", "5 cc": "five c c"},
+    "more sizes": {
+        "a 65\" Class TV": "a sixty-five inch class t v", "65\" Wide": "sixty-five inches wide",
+        "5,000 mAh battery": "five thousand milliamp hour battery", "of 5 mAh is": "of five milliamp hours is",
+        "1500 W. Cord length": "one thousand five hundred watts. cord length",
+        "1500 W. Oak St.": "fifteen hundred west oak street.", "1 h of it": "one hour of it",
+        "It is 3 ft. We go": "it is three feet. we go", "2 1/4\" off": "two and a quarter inches off",
+        "3/8 in. off": "three eighths inch off", "a 200g/7oz bar": "a two hundred grams slash seven ounce bar",
+        "98.6 F": "ninety-eight point six degrees fahrenheit", "GMT-5": "g m t minus five", "run 1x": "run one time",
+        "in 5:00 minutes": "in five minutes", "in 1:30 hours": "in one hour thirty minutes",
+        "the 1-2-3 rule": "the one two three rule", "3 gpm": "three gallons per minute"}}
 
 
 @pytest.mark.parametrize("written, spoken", [pair for kind in CASES.values() for pair in kind.items()])

@@ -11,7 +11,7 @@ from text.sentences import split_sentences
 @pytest.mark.parametrize("written, expected", [
     ("# First steps\n\nRun it.", "First steps.\n\n\nRun it."), ("## Why? ##", "Why?\n"),
     ("Title\n=====\nText", "Title.\n\nText"),
-    ("> Be kind.", "Be kind."),
+    ("> Be kind.", "Be kind."), (">50% of it", ">50% of it"),
     ("- tea\n- milk!", "tea.\n\nmilk!\n"), ("1. Boil it\n2. Stir", "1, Boil it.\n\n2, Stir.\n"),
     ("- [x] done", "done.\n"), ("A [link](http://a.b/c_d) here", "A link here"), ("![a map](m.png)", "a map"),
     ("See [this][1].\n\n[1]: http://a.b", "See this.\n\n"),

@@ -172,9 +172,9 @@ def bare_number_abbreviation(match: re.Match[str]) -> str | None:
     return BEFORE_NUMBERS[low] if low in _WITHOUT_STOP else None
 
 
-@rule(CAPITAL, r"(Re|RE|Fwd?|FWD?)(?=:)")
+@rule(LETTER, r"(Re|RE|re|Fwd?|FWD?)(?=:)")
 def subject_line(match: re.Match[str]) -> str | None:
-    """'Re: Your order' -> the word {R IY1}; 'Fwd: Your order' -> forward."""
-    if not (begins_line(match) or compiled(r"(?:Re|RE|Fwd?|FWD?): $").search(before(match, 6))):
+    """'Re: Your order', 'a word re: it' -> the word {R IY1}; 'Fwd: Your order' -> forward."""
+    if match[1] != "re" and not (begins_line(match) or compiled(r"(?:Re|RE|Fwd?|FWD?): $").search(before(match, 6))):
         return None
     return "{R IY1}" if match[1].lower() == "re" else "forward"

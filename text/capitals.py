@@ -79,6 +79,16 @@ def formula(match: re.Match[str]) -> str | None:
                     ) + (f" {'plus' if match[0][-1] == '+' else ''}".rstrip() if match[0][-1] in "+-" else "")
 
 
+@rule(CAPITAL, r"[A-Z][a-z]?(?=\))")
+def symbol_of_an_element(match: re.Match[str]) -> str | None:
+    """'iron (Fe)' -> F E; 'helium (He)', but not 'he said (He lied)'."""
+    named = compiled(r"([A-Za-z])[a-z]+ \($").search(before(match, 16))
+    if match[0] not in ELEMENTS or not named or len(match[0]) == 1:
+        return None
+    return spell(match[0]) if named[1].upper() == match[0][0] or not dictionary_entry(match[0].lower()) or (
+        match[0] in ("Fe", "Au", "Ag", "Pb", "Na", "Sn", "Cu", "Sb", "Hg")) else None
+
+
 _MOLECULES = frozenset("H2 N2 O2 O3 F2 C60".split())
 
 
@@ -91,6 +101,8 @@ def mixed_case(match: re.Match[str]) -> str:
 @rule(LETTER, r"[A-Za-z]+-?\d[A-Za-z\d]*(?:(?<=\d)'s)?")
 def letters_and_digits(match: re.Match[str]) -> str | None:
     """F16, COVID-19, MP3, KX47: letters and numbers in turn."""
+    if match[0][:4] in ("UTC-", "GMT-"):
+        return f"{spell(match[0][:3])} minus {say_whole(match[0][4:])}"
     if "-" in match[0] and not re.match(r"[A-Z]{1,3}-|[A-Z]+-", match[0]):
         return None
     ending = compiled(r"[A-Z][\w-]*\d('?s)").fullmatch(match[0])  # MP3s, F-16's

@@ -1,11 +1,13 @@
 """Rules for numbers that name something: papers, keys, versions, models, ports."""
 import re
 
-from text.numbers import cardinal, hundreds, pairs, spell_digits
+from text.numbers import cardinal, hundreds, pairs, say_whole, spell_digits
+from text.roman import roman_value
 from text.rule import CAPITAL, DIGIT, LETTER, SMALL, after, before, compiled, led_by, near, rule, word_before
 from text.tables import MODEL_NAMES, NUMBERED_THINGS, PAPERS, SOFTWARE
 
 _SECRETS = "code|pin|passcode|password|combination"
+_LAW_BEFORE = r"(?i)(?:§|\b(?:section|sec\.|rule|article|art\.|paragraph|para\.|clause|subsection|form|title)) $"
 _PAPER = "|".join(sorted(PAPERS))
 _NUMBERED = r"\b(?:" + "|".join(sorted(NUMBERED_THINGS)) + r")\b\.?(?: no\.| number)"
 _PAPER_NUMBER_BEFORE = (r"(?i)\bext(?:ension|\.)?(?: is)? $|"
@@ -51,6 +53,26 @@ def long_code(match: re.Match[str]) -> str | None:
     if re.search(r"[A-Z]{5}", match[0]):
         return None
     return " ".join(spell_digits(sign) if sign.isdecimal() else sign for sign in match[0])
+
+
+@rule(DIGIT, r"\d{1,4}[A-Z]{1,3}\d{1,4}[A-Z]{0,3}(?![A-Za-z\d])")
+def mixed_code(match: re.Match[str]) -> str:
+    """'lot 4K72B' -> four K seventy-two B."""
+    return " ".join(say_whole(part, years=False) if part.isdecimal() else " ".join(part)
+                    for part in re.findall(r"\d+|[A-Z]+", match[0]))
+
+
+@rule(DIGIT, r"(\d{1,4})((?:\((?:[a-z]{1,4}|[A-Z]|\d{1,2})\)){1,4})(?![\w(])")
+def clause(match: re.Match[str]) -> str | None:
+    """'Section 501(c)(3)', 'paragraph 3(a)(ii)' -> five oh one C three, three A two."""
+    parts = re.findall(r"\w+", match[2])
+    said = [hundreds(match[1]) if len(match[1]) == 3 else say_whole(match[1])]
+    for place, part in enumerate(parts):
+        value = roman_value(part) if place or len(part) > 1 else 0
+        said.append(cardinal(part) if part.isdecimal() else cardinal(str(value)) if value else part.upper())
+    cited = len(parts) > 1 or compiled(_LAW_BEFORE).search(before(match))
+    known = all(len(part) == 1 or part.isdecimal() or roman_value(part) for part in parts)
+    return " ".join(said) if cited and known else None
 
 
 @rule(DIGIT, r"\d{1,10}(?:-\d{1,10}){1,4}(?![\w-])")

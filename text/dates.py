@@ -263,6 +263,14 @@ def seconds_left(match: re.Match[str]) -> str | None:
     return f"{cardinal(match[1])} second{'' if match[1] == '01' else 's'}"
 
 
+@rule(DIGIT, r"(\d{1,2}):([0-5]\d) (min(?:ute)?s?|h(?:ou)?rs?)\b")
+def minutes_with_colon(match: re.Match[str]) -> str:
+    """'in 5:30 minutes' -> five minutes thirty seconds, '2:00 hours' -> two hours."""
+    units = ("minute", "second") if match[3][0] == "m" else ("hour", "minute")
+    return " ".join(f"{cardinal(part)} {name}{'' if int(part) == 1 else 's'}"
+                    for part, name in zip(match.groups(), units) if part != "00")
+
+
 @rule(DIGIT, r"(0?[1-9]|1[0-2])/((?:19|20)\d\d)(?![\d/]|[.,]\d)")
 def month_with_slash(match: re.Match[str]) -> str | None:
     """'Exp. 08/2026' -> august twenty twenty-six; 1/2000 of a second is a fraction."""

@@ -173,7 +173,7 @@ def multiple(match: re.Match[str]) -> str | None:
     """3x -> three times; '2x - 4' is a product."""
     if re.match(r"\s?[-+=^²³<>]\s?[\da-z(]", after(match, 4)):
         return None
-    return f"{say_amount(match[1])} times"
+    return f"{say_amount(match[1])} time{'' if match[1] == '1' else 's'}"
 
 
 @rule(DIGIT, r"(\d+(?:\.\d+)?)(?:k|K(?! (?!starts|begins|ends|runs|takes|finishes|goes|was|is|has)[a-z]+s\b))(?![\w-])")

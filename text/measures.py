@@ -4,16 +4,19 @@ import re
 from text.figures import NUMBER, fraction
 from text.numbers import cardinal, ordinal, say_amount
 from text.phonemes import dictionary_entry
-from text.quantity import is_adjective, is_before_plural
+from text.quantity import is_adjective, is_before_noun
 from text.rule import DIGIT, SMALL, after, before, compiled, figure, near, rule, word_before
 from text.tables import DIMENSIONS, HYPHENATED_UNITS, NUMBERED, STOPPED_UNITS, UNITS, Unit
 
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _FRACTION = r"(?:\d{1,3}[ -])?\d{1,3}/\d{1,3}"
 _SQUARED = {"2": "square", "²": "square", "^2": "square", "3": "cubic", "³": "cubic", "^3": "cubic"}
-_ATTACHED = frozenset({"in", "ac", "bar", "pc", "hd", "h"})  # words or names when a space stands before them
+_ATTACHED = frozenset({"in", "ac", "bar", "pc", "hd"})  # words or names when a space stands before them
 _SPACED = frozenset({"K", "t", "T", "pts"})  # "300 K" is kelvin, "300K" thousands
 _ELECTRIC = frozenset({"V", "kV", "W", "kW"})  # "12 V batteries" are twelve volt batteries, whatever stands before
+_OF_DEVICES = frozenset({"mAh", "Ah", "Wh", "MP", "dpi", "fps"})  # "a 5,000 mAh battery"
+_A_NOUN = (r"[ -](?!(?:is|was|are|were|and|or|of|in|on|at|by|to|from|for|with|x|X|×|[WDHL]|[Dd]eep|[Ww]ide|[Ll]ong|"
+           r"[Tt]all|[Hh]igh)\b)[A-Za-z]")
 _PREFIXED_NAMES = frozenset("am is as at to me us it on of no or".split())
 _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _DATA_RATE = ("modem|baud|link|data|network|line|serial|signal|speed|download|upload|transmi|transfer|codec|bit|"
@@ -26,17 +29,21 @@ _BEDROOMS = r"(\d{1,2})[ -]?(?:BR|BD|BDRM|br|bd|bdrm|bed)\.?"
 _TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star|buck|lead"
 
 
+# A unit does not go on, nor stand before a slash or a hyphen that begins something else: "8GB/s" and "5W-30" are none.
+_UNIT_ENDS = (r"(?![A-Za-z0-9²³'\"$]|[-&][A-Za-z]|/(?![a-z]{3}|Gas)[A-Za-z]|"
+              r"(?<![%°])(?<!°[CF])(?<![A-Za-z][A-Za-z])[-&/](?!\d+ ?(?:oz|lb|ml|fl)\b)\d)(?:(?<=[a-z])\.(?!\w))?")
+
+
 @figure(DIGIT, rf"({_FRACTION}|{NUMBER})(?:\s(hundred|thousand|million|billion|trillion))?([ -]?)({_UNIT})"
-               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?(?![A-Za-z0-9²³'\"$]|[-&][A-Za-z]|/(?![a-z]{{3}})[A-Za-z]|(?<![%°])(?<!°[CF])(?<![A-Za-z][A-Za-z])[-&/]\d)(?:(?<=[a-z])\.(?!\w))?")
+               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?{_UNIT_ENDS}")
 def measurement(match: re.Match[str]) -> str | None:
     """5 km -> five kilometers, 3/4 tsp -> three quarters teaspoon, 5 m² -> five square meters."""
     amount, magnitude, space, unit, square, per, per_square = match.groups()
     if not _is_unit(match, unit, space):
         return None
     names = _names(match, unit)
-    before_noun = unit == "pt" and re.match(r" [a-z]", after(match, 2)) and names.one == "point"
-    before_noun = before_noun or unit in _ELECTRIC and is_before_plural(match)
-    one = before_noun or amount in ("1", "1.0") and not magnitude or space == "-" or is_adjective(match)
+    single = amount in ("1", "1.0") and not magnitude
+    one = single or space == "-" or _describes(match, unit, names) or is_adjective(match)
     if "/" in amount and unit in ("Hz", "kHz", "V", "GB", "TB"):  # "50/60 Hz"
         said = " or ".join(map(say_amount, amount.split("/")))
     elif "/" in amount:
@@ -48,6 +55,15 @@ def measurement(match: re.Match[str]) -> str | None:
     if per:
         name += f" per {_per(per, per_square)}"
     return f"{said} {name}"
+
+
+def _describes(match: re.Match[str], unit: str, names: Unit) -> bool:
+    """True before what makes of the amount an adjective: '12 pt type', '9 V cells', 'mAh battery', '16 oz package'."""
+    if unit == "pt" and re.match(r" [a-z]", after(match, 2)) and names.one == "point":
+        return True
+    is_electric = unit in _ELECTRIC
+    return (compiled(rf" {_PACKAGES}").match(match.string, match.end()) is not None
+            or (is_electric or unit in _OF_DEVICES) and is_before_noun(match, plural=is_electric))
 
 
 @figure(".", r"(\.\d+)[ -]?([A-Za-z%]{1,4})(?![A-Za-z0-9])(?:(?<=[a-z])\.(?!\w))?")
@@ -68,15 +84,14 @@ def _per(unit: str, square: str | None) -> str:
 
 def _is_unit(match: re.Match[str], unit: str, space: str) -> bool:
     """Returns whether the letters after a number are this unit, and not a word, a name or a seat."""
-    hours = unit == "h" and re.match(r"[.,;)]|\s*$", after(match, 2))  # "Cook for 1 h."
-    if space and unit in _ATTACHED and not hours or unit in _SPACED and space != " ":
+    if space and unit in _ATTACHED or unit in _SPACED and space != " ":
         return False
     if space == "-" and unit not in HYPHENATED_UNITS or space == " " and unit in _PREFIXED_NAMES:
         return False
     if len(unit) == 1 and unit.isalpha() and word_before(match).lower() in NUMBERED:  # "Route 7W", "Seat 12C"
         return False
     if unit in ("W", "N", "A", "V", "S", "E", "J") and match[0][-1] == unit and re.match(
-            r"\. ?(?:[A-Z]|\d+(?:st|nd|rd|th))", after(match, 6)):  # "118 W. 72nd St."
+            r"\. ?(?:[A-Z](?!\w* [a-z])|\d+(?:st|nd|rd|th))", after(match, 20)):  # "118 W. 72nd St."
         return False
     if len(unit) == 1 and unit.isupper() and re.match(r" (?:St|Ave|Rd|Blvd|Street|Avenue|Road)\b", after(match, 10)):
         return False  # "1530 K St."
@@ -151,7 +166,7 @@ def height(match: re.Match[str]) -> str:
 @rule(DIGIT, rf"({_FRACTION}|{NUMBER})(?:\s?-?(?:in\.(?= [a-z]|[,;:)]|\s*$)|inch\.)|-in\.(?= [A-Z]))")
 def inches(match: re.Match[str]) -> str:
     """30 in. -> thirty inches."""
-    one = match[1] == "1" or is_adjective(match) or "/" in match[1] or "-in" in match[0]
+    one = match[1] == "1" or is_adjective(match) or _is_below_one(match[1]) or "-in" in match[0]
     return f"{_say_length(match[1])} {'inch' if one else 'inches'}"
 
 
@@ -165,9 +180,9 @@ def inch_or_foot_mark(match: re.Match[str]) -> str | None:
     if mark == '"' and re.match(r"\s?[x×]\s?\d+(?:\"|'')", after(match, 8)):  # 13"x9": thirteen by nine inches
         return _say_length(match[1])
     one, many = ("inch", "inches") if mark == '"' else ("foot", "feet")
-    noun = re.match(r"[ -](?!(?:is|was|are|were|and|or|of|in|on|at|by|to|from|for|with|x|X|×)\b)[a-z]", after(match, 8))
+    noun = compiled(_A_NOUN).match(match.string, match.end())
     said = _say_length(match[1])
-    single = match[1] == "1" or "/" in match[1] or is_adjective(match) or noun and _is_size(match)
+    single = match[1] == "1" or _is_below_one(match[1]) or is_adjective(match) or noun and _is_size(match)
     return f"{said} {one if single else many}"
 
 
@@ -176,6 +191,11 @@ def dimension(match: re.Match[str]) -> str:
     """12.5"W x 8"D -> twelve point five inches wide by eight inches deep."""
     unit = UNITS[match[2].rstrip(".")] if match[2].isalpha() or "." in match[2] else UNITS["in"]
     return f"{_say_length(match[1])} {unit.one if match[1] == '1' else unit.many} {DIMENSIONS[match[3]]}"
+
+
+def _is_below_one(written: str) -> bool:
+    """True for a fraction without a whole: '3/8'."""
+    return "/" in written and " " not in written and "-" not in written
 
 
 def _quote_is_open(left: str) -> bool:
@@ -207,7 +227,7 @@ def angle(match: re.Match[str]) -> str:
     return " ".join(said + ([_COMPASS[match[4]]] if match[4] else []))
 
 
-@figure(DIGIT, r"(\d{1,4}(?:\.\d+)?)(?:(?<=\d\d) (?=[FC](?:[,;.)]|$| (?:for|until|and|or|in|then))))?([FC])"
+@figure(DIGIT, r"(\d{1,4}(?:\.\d+)?)(?:(?<=\d\d|\.\d|-\d) (?=[FC](?:[,;.)]|$| (?:for|until|and|or|in|then))))?([FC])"
                r"(?![\w'&-]|\.\w)")
 def temperature(match: re.Match[str]) -> str | None:
     """95F -> ninety-five degrees fahrenheit; not seat 12C nor a bra in 34C."""

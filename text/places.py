@@ -1,14 +1,17 @@
 """Rules for places: states, postal codes, parts of the compass, roads, houses, and numbers of rooms and courses."""
 import re
 
-from text.numbers import cardinal, hundreds, say_whole, spell_digits, year
+from text.numbers import cardinal, hundreds, pairs, say_whole, spell_digits, year
 from text.rule import CAPITAL, DIGIT, after, before, compiled, led_by, near, rule
-from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, STATES, STATES_WITH_STOP
+from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, NUMBERED_THINGS, STATES, STATES_WITH_STOP
 
 _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
             r"Terrace|Parkway|Highway|Broadway|Square)\b")
 _SUBJECTS = ("bio|biology|chem|chemistry|math|physics|psych|psychology|econ|economics|english|history|philosophy|"
              "sociology|spanish|french|accounting|calculus")
+_FREEWAY = "traffic|freeway|drive|drove|exit|lanes?|crash"
+_HAS_NUMBER = r"flight|flight [A-Z]{2}|room|rm\.?|suite|ste\.?|apt\.?|apartment|unit|train|bus|box|exit|channel|hall"
+_TRAFFIC = "traffic|highway|road|drive|drove|exit|lanes?|crash|north|south|east|west|take|turn|miles"
 _STATE_NAMES = "|".join(name.title() for name in sorted(set(STATES.values())) if len(name) > 3)
 _STATE_BEFORE = rf", (?:{_STATE_NAMES}) $"
 _ZIP_BEFORE = (r"(?i:\b(?:zip|postal|post|area)\s?codes?\b).{0,14}$|\b(?i:zip)\b.{0,8}$|, [A-Z]{2} $|"
@@ -38,7 +41,8 @@ def state(match: re.Match[str]) -> str | None:
     """'Salem, OR 97312', 'in Augusta, ME.' -> maine; not 'Well, OK.'"""
     if match[1] not in STATES or match[1] in ("MD", "PA", "DO") and compiled(_DOCTOR_BEFORE).search(before(match, 50)):
         return None
-    if match[2] and compiled(r"[A-Z][A-Za-z]+ $").search(before(match, 20)):  # "AUSTIN TX 78701"
+    town = match[2] and compiled(r"([A-Z][A-Za-z]+) $").search(before(match, 20))  # "AUSTIN TX 78701"
+    if town and not (match[1] == "ID" and town[1].lower() in NUMBERED_THINGS):  # "Job ID 58213"
         return STATES[match[1]]
     place = compiled(_PLACE_BEFORE).search(before(match, 50))
     if not place or place[2].lower() in NEVER_BEFORE_STATE:
@@ -100,6 +104,20 @@ def road_and_direction(match: re.Match[str]) -> str | None:
     return f"{said} {DIRECTIONS[direction.lower()]}" if direction else said
 
 
+@rule(CAPITAL, r"(U\.?S\.?|State Route|County Road)[ -](\d{3})(?!\d|,\d)")
+def highway(match: re.Match[str]) -> str | None:
+    """'Take U.S. 101 south' -> U S one oh one."""
+    if before(match, 2).strip().isdecimal() or not near(match, _TRAFFIC, 30):
+        return None
+    return f"{'U S' if match[1][0] == 'U' else match[1].lower()} {hundreds(match[2])}"
+
+
+@rule(DIGIT, r"\d{4}(?![\d,.:/-]*\d|[A-Za-z])")
+def number_of_a_room(match: re.Match[str]) -> str | None:
+    """'flight 2214', 'Suite 2400', 'Room 2005' -> twenty-two fourteen, twenty-four hundred, twenty oh five."""
+    return pairs(match[0]) if led_by(match, _HAS_NUMBER) and match[0][1:] != "000" and match[0][0] != "0" else None
+
+
 @rule(CAPITAL, r"(N\.?[EW]\.?|S\.?[EW]\.?)(?![A-Za-z])")
 def street_quarter(match: re.Match[str]) -> str | None:
     """'Massachusetts Ave. NW' -> northwest."""
@@ -120,8 +138,7 @@ def road_number(match: re.Match[str]) -> str | None:
     """'Highway 101', 'room 101', 'Biology 101' -> one oh one."""
     airline = compiled(r"(?i:\bflight) [A-Z][A-Z0-9] ?$").search(before(match, 11))
     led = led_by(match, f"highway|route|interstate|hwy|rte|flight|rm\\.|room|suite|ext\\.?|extension|{_SUBJECTS}")
-    roads = "traffic|freeway|drive|drove|exit|lanes?|crash"
-    freeway = led_by(match, "the") and match[0][1] == "0" and near(match, roads, 30)
+    freeway = led_by(match, "the") and match[0][1] == "0" and near(match, _FREEWAY, 30)
     return hundreds(match[0]) if airline or led or freeway or _is_status(match) else None
 
 

@@ -40,8 +40,8 @@ def _begins_note(match: re.Match[str], noun: str) -> bool:
     return is_money and not is_verb and noun not in _PAID_FOR and _SENTENCE_BEGINS.search(before(match, 4)) is not None
 
 
-def is_before_plural(match: re.Match[str]) -> bool:
-    """True if a word in the plural stands after the amount: '12 V batteries'."""
+def is_before_noun(match: re.Match[str], plural: bool) -> bool:
+    """True if a word stands after the amount that may be a noun: '5,000 mAh battery'; plural: it must end in -s."""
     following = _NOUN_AFTER.match(match.string, match.end())
-    return following is not None and following[1].endswith("s") and not following[1].endswith("ss") and (
-        following[1] not in NOT_A_NOUN)
+    return following is not None and following[1] not in NOT_A_NOUN and (
+        not plural or following[1].endswith("s") and not following[1].endswith("ss"))

@@ -25,7 +25,8 @@ def record_of_games(match: re.Match[str]) -> str | None:
     """12-4-2 -> twelve four and two."""
     if match[1][0] == "0":
         return None
-    counts_down = int(match[1]) - 1 == int(match[2]) == int(match[3]) + 1  # "3-2-1"
+    counts_down = abs(int(match[1]) - int(match[2])) == 1 and int(match[2]) - int(match[1]) == int(match[3]) - int(
+        match[2])  # "3-2-1", "1-2-3"
     return f"{cardinal(match[1])} {cardinal(match[2])} {'' if counts_down else 'and '}{cardinal(match[3])}"
 
 

@@ -42,6 +42,8 @@ _AFTER_A_FIGURE = {  # what must stand after the figure, for words that are seld
     "long": r"\s?[\d.]+\s?(?:°|deg|[EW]\b|east|west)", "temp": r"\s?-?[\d.]+\s?(?:°|deg|[FC]\b)",
     "pop": r"\s?\d{1,3}(?:,\d{3})+", "mob": r"\s?\+?\d[\d -]{6}"}
 _JOURNAL_WORD = r"\s?\b([A-Z][a-z]{0,10})\."
+_AIRPORT = r"\s[A-Z]{3}\b"  # "Dep. SFO 11:15"
+_STREET_NAME = r"(?:[A-Z]\w*(?! [a-z])|\d+(?:st|nd|rd|th)\b)"  # "250 W. Oak St.", not "1500 W. Cord length"
 _SINGLE_LETTER = re.compile(r"\s[A-Z](?![A-Za-z'’])")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]$")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
@@ -75,6 +77,8 @@ def has_number(abbreviation: str, text: str, stop: int) -> bool:
     if abbreviation in LETTERED and abbreviation != "no" and _SINGLE_LETTER.match(text, stop):
         has_capital = text[stop - 2 - len(abbreviation):stop - 1].strip()[:1].isupper()
         return has_capital or not compiled(_ARTICLE).match(text, stop)
+    if abbreviation in ("dep", "arr") and compiled(_AIRPORT).match(text, stop):
+        return True
     return bool(_NUMERAL.match(text, stop)) and not _is_plain_word(abbreviation, text, stop)
 
 
@@ -107,9 +111,9 @@ def ends_sentence(text: str, stop: int) -> bool:
         return place == "last" and _begins_sentence(text, space.end())
     if has_number(low, text, stop) or word in BIBLE_BOOKS and text[space.end():space.end() + 1].isdecimal():
         return False
-    if low in NEVER_LAST:
-        return False
     before = text[max(0, stop - 1 - len(word) - 24):stop - 1 - len(word)]
+    if low in NEVER_LAST and not (low in UNITS and re.search(r"\d\s?$", before)):  # "3 ft. It is"
+        return False
     if word[:1].isupper() and low in TITLES:
         return low in STREETS and bool(_AFTER_NAME.search(before)) and _begins_sentence(text, space.end())
     return _may_end(text, word, before, space.end())
@@ -135,7 +139,8 @@ def _several_words(text: str, stop: int) -> re.Match[str] | None:
 def _may_end(text: str, word: str, before: str, following: int) -> bool:
     """True if a sentence begins at `following`, after an abbreviation that may or may not be the last word of one."""
     low = word.lower()
-    if (low in UNITS or word in UNITS or low in STOPPED_UNITS) and word not in DIRECTION_LETTERS and (
+    is_street = word in DIRECTION_LETTERS and compiled(_STREET_NAME).match(text, following)
+    if (low in UNITS or word in UNITS or low in STOPPED_UNITS) and not is_street and (
             re.search(r"\d[\s-]?(?:(?:fl|sq|cu)\.? )?$", before)):
         is_adjective = before[-1] == "-"  # "6-in. OLED"
         return not is_adjective and text[following:following + 1].isupper() and not (

@@ -2,12 +2,20 @@
 import re
 
 from text.phonemes import pronounce
-from text.rule import LETTER, SMALL, after, before, rule
-from text.tables import ABBREVIATIONS, ELISION_ENDS, ELISIONS, SHAPES
+from text.rule import LETTER, SMALL, after, before, rule, word_before
+from text.tables import ABBREVIATIONS, AFTER_I, ELISION_ENDS, ELISIONS, SHAPES
 
 _OPENING_QUOTE = re.compile(r"(?:^|(?<=[\s(\"—]))'(?!(?:tis|twas|em|til|cause|bout|n)\b)(?=[A-Za-z])")
 _CLOSING_QUOTE = re.compile(r"(?<=[,.!?])'(?![A-Za-z])")
 _ANY_CLOSING_QUOTE = re.compile(r"'(?![A-Za-z])")
+
+
+@rule(LETTER, r"([Ii]ll|[Ii]d) (?=([a-z]+))")
+def without_apostrophe(match: re.Match[str]) -> str | None:
+    """'ill let you know', 'id love to' -> i'll, i'd; not 'ill people'."""
+    if match[2] not in AFTER_I or word_before(match).lower() in ("is", "was", "were", "are", "be", "an", "the", "your"):
+        return None
+    return "i'll" if match[1][1:] == "ll" else "i'd"
 
 
 @rule("'", r"'[A-Za-z]+'?")
