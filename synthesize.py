@@ -22,7 +22,7 @@ from hparams import UserError
 from runtime.console import one_line, open_closed_streams, print_notice, print_result, stdout_descriptor
 from runtime.files import read_lines
 from runtime.packages import require_package
-from synthesis import SENTENCE_PAUSE, VOCODERS, Synthesizer
+from synthesis import CPU_CHARACTERS, SENTENCE_PAUSE, VOCODERS, Synthesizer
 from synthesis.outputs import Outputs, write_speech
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--denoise", type=float, default=0.0, metavar="STRENGTH",
                         help="take away WaveGlow's constant noise, 0 (default) to 1; 0.01 to 0.1 is usual")
     parser.add_argument("--seed", type=int, default=0, help="of the vocoder's noise; a vocoder without a flow has none")
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default): a GPU if there is "
+                        f"one, but the CPU for up to {CPU_CHARACTERS:,} characters, which it has spoken before PyTorch "
+                        "is loaded, and for -o -, where its sound begins at once")
     parser.add_argument("--voice", metavar="NAME", help="a folder made by train.py --model voice, or the name of one "
                         "in voices/; default: the voice of the two packages' weights")
     parser.add_argument("--weights", metavar="PATH", help="the student's; default: the newest in "
@@ -149,8 +151,9 @@ def run(options: argparse.Namespace) -> None:
     if outputs.picture:
         require_package("matplotlib", "--picture")
     lexicon = read_lexicon(options.lexicon) if options.lexicon is not None else None
+    characters = 0 if options.out == "-" else sum(map(len, texts))  # a pipe wants its first sound soon
     synthesizer = Synthesizer(options.weights, options.vocoder, options.vocoder_weights, options.device,
-                              options.vocoder_generation, options.voice)
+                              options.vocoder_generation, options.voice, characters)
     for line in synthesizer.preliminary:
         _notify(f"preliminary weights: {line}")
     for number, text in enumerate(texts, 1):

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import lightspeech
+import synthesize
 import waveglow
 from hparams import CONFIGS, AudioConfig, LightSpeechConfig, TextConfig, UserError, WaveGlowConfig
 from runtime import onnx_files
@@ -325,6 +326,25 @@ def test_onnx_files_speak_on_the_cpu_beside_a_gpu(voice, monkeypatch) -> None:
     for student, vocoder in (voice, [path.with_suffix(".onnx") for path in voice]):
         Synthesizer(student, vocoder_weights=vocoder)
     assert wanted == ["auto", "cpu"]
+
+
+def test_few_characters_and_sound_for_a_pipe_are_left_to_the_cpu(voice, monkeypatch, capfdbinary, tmp_path) -> None:
+    wanted = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("synthesis.synthesizer.find_device", lambda name: wanted.append(name) or "cpu")
+    monkeypatch.setattr("synthesis.synthesizer.CPU_CHARACTERS", 5)
+    files = ["--weights", str(voice[0]), "--vocoder-weights", str(voice[1])]
+
+    def device(*options: str) -> str:
+        assert synthesize.main([*files, *options]) == 0
+        return wanted.pop()
+    Path("lines.txt").write_text("Day.\nDay.\n")
+    lines = ["--file", "lines.txt"]
+    assert device("Day.") == device("Day one.", "-o", "-") == "cpu"
+    assert device("Day one.") == device(*lines) == device("Day.", "--vocoder", "griffin-lim") == "auto"
+    assert device("Day.", "--device", "cuda") == "cuda"
+    voice[1].with_suffix(".onnx").unlink()
+    assert device("Day.") == "auto"
 
 
 def test_an_onnx_file_of_other_weights_is_not_used(voice, capsys) -> None:
