@@ -301,6 +301,8 @@ SENTENCES = [  # the word between stars, and how it is said
     ("The *lead* in the soil was high.", "L EH1 D"), ("She took the *lead* in the water race.", "L IY1 D"),
     ("*Lead* me to the lead pipes.", "L IY1 D"), ("Service *resumes* at noon.", "R IH0 Z UW1 M Z"),
     ("Job *resumes* are due.", "R EH1 Z AH0 M EY0 Z"), ("*Winds* southwest and cold.", "W IH1 N D Z"),
+    ("This project *uses* semantic versions.", "Y UW1 Z IH0 Z"), ("The common *uses* are few.", "Y UW1 S IH0 Z"),
+    ("The *suspect's* bail is high.", "S AH1 S P EH0 K T S"), ("The *suspects'* bail is high.", "S AH1 S P EH0 K T S"),
     ("They got into a *row* last night.", "R AW1"), ("He put them into a *row*.", "R OW1"),
     ("A *row* over pay began.", "R AW1"), ("We *row* over to it.", "R OW1"),
     ("We *read* about it in a magazine.", "R EH1 D"), ("When we *read* about it daily, we learn.", "R IY1 D"),

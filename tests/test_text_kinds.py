@@ -299,6 +299,15 @@ CASES = {
         "U.S. 101 men": "u s one hundred one men", "lot 4K72B": "lot four k seventy-two b",
         "iron (Fe)": "iron, f e", "helium (He)": "helium, h e", "she said (He lied)": "she said, he lied",
         "Dep. LAX 9:15": "departs l a x nine fifteen", "Dep. Smith": "dep. smith"},
+    "weekdays and places": {
+        "M-W this week": "monday to wednesday this week", "the M-W line": "the m w line",
+        "meets Tu/Th 1:00": "meets tuesday thursday one o'clock", "Plan A-W": "plan a w",
+        "Washington, D.C. 20036": "washington, d c two zero zero three six", "for D.C. 20036 men": "for d c twenty "
+        "thousand thirty-six men", "88 Queen St. W., Toronto, ON M5H 2N2":
+            "eighty-eight queen street west, toronto, ontario m five h two n two", "turn it ON.": "turn it on.",
+        "Go 2.5 mi. on": "go two point five miles on", "Go 1.21 is": "go one point twenty-one is",
+        "404 Not Found": "four oh four not found", "404 not there": "four hundred four not there",
+        "a.lang.NullError at": "a dot lang dot null error at", "the end.Next it": "the end. next it"},
     "chats": {
         "ill let u know": "i'll let u know", "he is ill let him": "he is ill let him", "id love to": "i'd love to",
         "ill people": "ill people", "dw, see u tn": "don't worry, see u tonight", "news re: it": "news {R IY1}: it",
@@ -312,7 +321,8 @@ CASES = {
         "3/8 in. off": "three eighths inch off", "a 200g/7oz bar": "a two hundred grams slash seven ounce bar",
         "98.6 F": "ninety-eight point six degrees fahrenheit", "GMT-5": "g m t minus five", "run 1x": "run one time",
         "in 5:00 minutes": "in five minutes", "in 1:30 hours": "in one hour thirty minutes",
-        "the 1-2-3 rule": "the one two three rule", "3 gpm": "three gallons per minute"}}
+        "the 1-2-3 rule": "the one two three rule", "49ers' fans": "forty-niners' fans",
+        "3 gpm": "three gallons per minute"}}
 
 
 @pytest.mark.parametrize("written, spoken", [pair for kind in CASES.values() for pair in kind.items()])

@@ -18,7 +18,7 @@ from text.sentences import split_sentences
     ("**Note**: *now* and __then__ ~~not~~", "Note: now and then not"),
     ("Use `print(x)` or ``a``.", "Use print(x) or a."), ("Text[^1] goes on.", "Text goes on."),
     ("Part one\n***\nPart two", "Part one\n\n\nPart two"), ("| a | b |\n|---|---|\n| 1 | 2 |", "a, b.\n\n1, 2."),
-    ("```python\nx = 1\n```", "\nx = 1\n")])
+    ("```python\nx = 1\ny = 2\n```", "x = 1.\ny = 2.")])
 def test_markdown_is_silent(written, expected):
     assert plain(written, "markdown") == plain(written) == expected
 

@@ -106,8 +106,8 @@ def command_option(match: re.Match[str]) -> str | None:
 def dotted_name(match: re.Match[str]) -> str | None:
     """self.total -> self dot total; not 'end.Next' where a space is missing, nor initials."""
     parts = match[0].removesuffix("()").split(".")
-    if any(len(part) == 1 and part.isupper() for part in parts) or len(parts[-1]) > 1 and parts[-1][0].isupper() and (
-            parts[0].islower() and re.match(r"\s[a-z]", after(match, 2))):
+    if any(len(part) == 1 and part.isupper() for part in parts) or len(parts) == 2 and len(parts[-1]) > 1 and (
+            parts[-1][0].isupper() and parts[0].islower() and re.match(r"\s[a-z]", after(match, 2))):
         return None
     if all(len(part) == 1 for part in parts) or not all(part.strip("_") for part in parts):
         return None
@@ -124,5 +124,5 @@ def snake_case(match: re.Match[str]) -> str | None:
 
 def say_identifier(name: str) -> str:
     """'max_value' -> 'max value', 'x' -> 'X'."""
-    parts = re.findall(r"[A-Za-z]+|\d+", name)
+    parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
     return " ".join(_say_part(part) for part in parts)

@@ -4,7 +4,7 @@ import re
 from text.numbers import cardinal, hundreds, pairs, say_whole, spell_digits
 from text.roman import roman_value
 from text.rule import CAPITAL, DIGIT, LETTER, SMALL, after, before, compiled, led_by, near, rule, word_before
-from text.tables import MODEL_NAMES, NUMBERED_THINGS, PAPERS, SOFTWARE
+from text.tables import MODEL_NAMES, NUMBERED_THINGS, PAPERS, SOFTWARE, UNITS
 
 _SECRETS = "code|pin|passcode|password|combination"
 _LAW_BEFORE = r"(?i)(?:§|\b(?:section|sec\.|rule|article|art\.|paragraph|para\.|clause|subsection|form|title)) $"
@@ -114,7 +114,9 @@ def version(match: re.Match[str]) -> str:
 @rule(DIGIT, r"(\d{1,2})\.(\d{1,2})(?![\d.]*\d|\w|%|\s?(?:percent|million|billion|seconds|hours|minutes)\b)")
 def version_of_software(match: re.Match[str]) -> str | None:
     """'Python 3.10' -> python three point ten."""
-    return _say_version(match[0]) if word_before(match).lower() in SOFTWARE else None
+    following = compiled(r" ?([A-Za-z]+)").match(match.string, match.end())
+    is_amount = following and following[1] in UNITS  # "Go 2.5 mi. past it"
+    return _say_version(match[0]) if word_before(match).lower() in SOFTWARE and not is_amount else None
 
 
 def _say_version(written: str) -> str:

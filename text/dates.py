@@ -3,11 +3,13 @@ import re
 
 from text.numbers import cardinal, ordinal, pairs, plural, say_whole, short_year, year
 from text.rule import CAPITAL, DIGIT, LETTER, SMALL, after, before, compiled, figure, led_by, near, rule, word_after
-from text.tables import CALENDAR, MONTHS, NOT_A_NOUN
+from text.tables import CALENDAR, LETTERS_OF_DAYS, MONTHS, NOT_A_NOUN
 
 MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "May"), r"Sept\.?"])
 _WEEKDAYS = {short: name for short, name in CALENDAR.items() if name.endswith("day")}
 _WEEKDAY = "|".join(sorted((day.title() for day in _WEEKDAYS), key=len, reverse=True))
+_LETTER_OF_DAY = "(?:" + "|".join(sorted(LETTERS_OF_DAYS, key=len, reverse=True)) + ")"
+_SCHEDULE = r"week|class|hours|open|office|remote|daily|meets|\d{1,2}(?::\d\d)? ?[ap]\.?m|\d:\d\d"
 _MERIDIEM = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.|[Mm]\b\.?))"
 _CLEAR_MONTHS = frozenset("feb apr aug sep sept oct nov dec jul".split())  # those that are neither names nor words
 _CLEAR_WEEKDAYS = frozenset("tue tues thu thur thurs fri weds".split())
@@ -157,6 +159,16 @@ def weekday_range(match: re.Match[str]) -> str:
     joints = {"/": "", "&": "and", "-": "to", "–": "to"}
     said = [joints.get(part) or _WEEKDAYS.get(part.lower(), "") for part in re.findall(r"[A-Za-z]+|[-–/&]", match[0])]
     return " ".join(filter(None, said))
+
+
+@rule(CAPITAL, rf"{_LETTER_OF_DAY}(?:[-–/]{_LETTER_OF_DAY}){{1,4}}(?![\w-])")
+def weekday_letters(match: re.Match[str]) -> str | None:
+    """'Tu/Th 1:00-2:15', 'M-W this week' -> tuesday thursday, monday to wednesday."""
+    parts = re.findall(r"[A-Za-z]+|[-–/]", match[0])
+    sure = any(len(part) == 2 for part in parts) and len(parts) > 2
+    if not sure and not near(match, _SCHEDULE, 30):
+        return None
+    return " ".join("to" if part in "-–" else LETTERS_OF_DAYS[part] for part in parts if part != "/")
 
 
 @rule(CAPITAL, rf"({_WEEKDAY})(\.?)(?![A-Za-z'’])")

@@ -161,6 +161,13 @@ def ordinal_figure(match: re.Match[str]) -> str:
     return as_ordinal(cardinal(match[1].replace(",", ""))) + (match[2] or "")
 
 
+@rule(DIGIT, r"(\d{2,4})ers('s|')?(?![\w-])")
+def members(match: re.Match[str]) -> str:
+    """49ers -> forty-niners."""
+    number = say_whole(match[1])
+    return f"{number.removesuffix('e')}ers{match[2] or ''}"
+
+
 @rule(DIGIT, r"(\d+)([xyz])(?![\w²³^])")
 def unknown(match: re.Match[str]) -> str | None:
     """'f(x) = 2x' -> two X."""

@@ -75,6 +75,11 @@ def _condition(written: str) -> Condition:
     return Condition(not written.startswith("not "), place, frozenset(words), classes)
 
 
+def noun(word: str) -> str | None:
+    """Returns the phonemes of a heteronym as a noun, which is what has a genitive; None for what is no noun."""
+    return next((option.phonemes for option in readings().get(word, ()) if "noun" in option.classes), None)
+
+
 def choose(words: list[str], pauses: list[str], index: int, is_name: bool = False) -> str | None:
     """Returns the phonemes of the heteronym words[index], or None if the word is none; see `decide`."""
     choice = decide(words, pauses, index, is_name)

@@ -27,6 +27,8 @@ _WITH_STOP = frozenset("h1 h2 h3 h4 h5 h6 li title caption figcaption dt dd tr".
 _CELLS = frozenset("td th".split())
 
 _FENCE = re.compile(r"^[^\S\n]{0,3}(?:```|~~~)[^\n]{0,200}$", re.MULTILINE)
+_FENCED = re.compile(r"^[^\S\n]{0,3}(```|~~~)[^\n]{0,200}\n((?:(?![^\S\n]{0,3}\1)[^\n]{0,2000}\n){1,300})[^\S\n]{0,3}\1"
+                     r"[^\S\n]*$", re.MULTILINE)
 _HEADING = re.compile(r"^[^\S\n]{0,3}#{1,6}[^\S\n]+([^\n]{1,2000}?)[^\S\n]*#{0,6}[^\S\n]*$", re.MULTILINE)
 _UNDERLINED = re.compile(r"^([^\n]{1,300})\n[^\S\n]{0,3}(?:={3,300}|-{3,300})[^\S\n]*$", re.MULTILINE)
 _RULE_LINE = re.compile(r"^[^\S\n]{0,3}(?:[-*_=~][^\S\n]?){3,300}$", re.MULTILINE)
@@ -106,6 +108,7 @@ def _entity(match: re.Match[str]) -> str:
 def _without_markdown(text: str) -> str:
     """Returns the text without Markdown's marks; headings and list items end in a pause."""
     if "`" in text or "~~~" in text:
+        text = _FENCED.sub(lambda match: "\n".join(map(_with_stop, match[2].strip().split("\n"))), text)
         text = _FENCE.sub("", text)
     text = _FOOTNOTE.sub("", text)
     text = _DEFINITION.sub("", text)

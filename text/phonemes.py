@@ -10,7 +10,7 @@ import functools
 import importlib.util
 from pathlib import Path
 
-from text.heteronyms import choose, readings
+from text.heteronyms import choose, noun, readings
 from text.symbols import symbol_to_id
 from text.tables import FOLDER
 
@@ -88,7 +88,7 @@ def _pronounce_part(word: str) -> str | None:
         if word in LETTER_NAMES:
             found = LETTER_NAMES[word]
         else:
-            found = None if word in readings() else _preferred().get(word) or dictionary_entry(word)
+            found = None if word.removesuffix("'s") in readings() else _preferred().get(word) or dictionary_entry(word)
         if found:
             for _ in range(endings):
                 found += " " + sibilant_ending(found.rsplit(" ", 1)[-1])
@@ -128,8 +128,10 @@ def look_up(words: list[str], pauses: list[str], index: int, is_name: bool = Fal
     if "-" in word:
         return _pronounce_compound(word, words, pauses, index)
     if word.endswith("'s"):
-        stem = choose([*words[:index], word[:-2], *words[index + 1:]], pauses, index)
+        stem = noun(word[:-2]) or choose([*words[:index], word[:-2], *words[index + 1:]], pauses, index)
         return stem and f"{stem} {sibilant_ending(stem.rsplit(' ', 1)[-1])}"
+    if word.endswith("s'") and noun(word[:-1]):  # "the suspects' car"
+        return noun(word[:-1])
     return choose(words, pauses, index, is_name)
 
 

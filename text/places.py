@@ -3,7 +3,7 @@ import re
 
 from text.numbers import cardinal, hundreds, pairs, say_whole, spell_digits, year
 from text.rule import CAPITAL, DIGIT, after, before, compiled, led_by, near, rule
-from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, NUMBERED_THINGS, STATES, STATES_WITH_STOP
+from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, NUMBERED_THINGS, PROVINCES, STATES, STATES_WITH_STOP
 
 _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
             r"Terrace|Parkway|Highway|Broadway|Square)\b")
@@ -11,11 +11,12 @@ _SUBJECTS = ("bio|biology|chem|chemistry|math|physics|psych|psychology|econ|econ
              "sociology|spanish|french|accounting|calculus")
 _FREEWAY = "traffic|freeway|drive|drove|exit|lanes?|crash"
 _HAS_NUMBER = r"flight|flight [A-Z]{2}|room|rm\.?|suite|ste\.?|apt\.?|apartment|unit|train|bus|box|exit|channel|hall"
+_STATUS = r"(?i)\s(?:not found|forbidden|unauthorized|internal server|bad gateway|bad request|service unavail)"
 _TRAFFIC = "traffic|highway|road|drive|drove|exit|lanes?|crash|north|south|east|west|take|turn|miles"
 _STATE_NAMES = "|".join(name.title() for name in sorted(set(STATES.values())) if len(name) > 3)
 _STATE_BEFORE = rf", (?:{_STATE_NAMES}) $"
 _ZIP_BEFORE = (r"(?i:\b(?:zip|postal|post|area)\s?codes?\b).{0,14}$|\b(?i:zip)\b.{0,8}$|, [A-Z]{2} $|"
-               rf"[A-Za-z] (?:{'|'.join(STATES)}) $")
+               rf"[A-Za-z] (?:{'|'.join(STATES)}) $|, (?:[A-Z]\. ?[A-Z]|{'|'.join(STATES_WITH_STOP)})\. $")
 _PLACE_BEFORE = r"(^|[^A-Za-z\s]|\b[A-Za-z]+)\s?((?:[A-Z][A-Za-z.'-]+\s){0,3}[A-Z][a-z.'-]+), $"
 _DOCTOR_BEFORE = r"\bDrs?\. (?:[A-Z][A-Za-z.'-]*,? ){1,4}$"
 
@@ -52,6 +53,12 @@ def state(match: re.Match[str]) -> str | None:
     if is_word and not match[2] and not (led or match[1] in ("ID", "OR", "ME") and not place[1]):
         return None
     return STATES[match[1]]
+
+
+@rule(CAPITAL, rf"({'|'.join(PROVINCES)})(?= [A-Z]\d[A-Z] ?\d[A-Z]\d|[.,;)]|\s*$)")
+def province(match: re.Match[str]) -> str | None:
+    """'Toronto, ON M5H 2N2' -> ontario; not 'turn it ON.'"""
+    return PROVINCES[match[1]] if compiled(_PLACE_BEFORE).search(before(match, 50)) else None
 
 
 @rule(CAPITAL, rf"({'|'.join(sorted(STATES_WITH_STOP, key=len, reverse=True))})\.")
@@ -125,6 +132,13 @@ def street_quarter(match: re.Match[str]) -> str | None:
     return DIRECTIONS[match[1].replace(".", "").lower()] if street else None
 
 
+@rule(CAPITAL, r"([NSEW])\.?(?=[.,;)]|\s*$)")
+def end_of_street(match: re.Match[str]) -> str | None:
+    """'88 Queen St. W., Toronto' -> west."""
+    street = compiled(rf"\b{_STREETS}\.?,? $").search(before(match, 12))
+    return DIRECTIONS[match[1].lower()] if street else None
+
+
 @rule(DIGIT, r"(\d{1,5})([A-D]?)"
       rf"(?= (?:[NSEW]\.? )?(?:\d+(?:st|nd|rd|th)|[A-Z][a-z]+(?: [A-Z][a-z]+)?|[A-Z]) {_STREETS})")
 def house_number(match: re.Match[str]) -> str:
@@ -145,7 +159,8 @@ def road_number(match: re.Match[str]) -> str | None:
 def _is_status(match: re.Match[str]) -> bool:
     """True for the status of a request: 'a 404 error', 'HTTP 503'."""
     told = led_by(match, "an?|the|that|this|gets?|got|getting|returns?|returned") and compiled(
-        r"\s(?:error|response|status|not found)\b|(?<=404)\spage\b").match(match.string, match.end())
+        r"\s(?:error|response|status)\b|(?<=404)\spage\b").match(match.string, match.end())
+    told = told or compiled(_STATUS).match(match.string, match.end())
     is_code = match[0][0] in "12345" and match[0][1] == "0"
     asked = compiled(r"\b(?:GET|POST|PUT|DELETE|PATCH|HEAD) ").search(before(match))  # "GET /a.html returned 404"
     return is_code and bool(told or asked or led_by(match, "http|(?:error|status)(?: code)?"))

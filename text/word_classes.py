@@ -77,6 +77,8 @@ def _agree(total: list[float], words: list[str], pauses: list[str], index: int) 
     if index > 2 and words[index - 3] in word_list("helps") and not pauses[index - 1] and (
             {"determiner", "possessive"} & set(classes_of(words[index - 2]))):
         total[PARTS_OF_SPEECH.index("verb")] += 4.0
+    if index > 1 and _is_third_person(words, pauses, index):
+        total[PARTS_OF_SPEECH.index("verb")] += 4.0
     if index and not pauses[index - 1] and words[index].endswith("s"):
         previous = classes_of(words[index - 1])
         verb = PARTS_OF_SPEECH.index("verb")
@@ -108,3 +110,12 @@ def _neighbours(words: list[str], pauses: list[str], index: int) -> list[tuple[s
     else:
         places.append(("end", ""))
     return places
+
+
+def _is_third_person(words: list[str], pauses: list[str], index: int) -> bool:
+    """True in 'this project uses new tools': a determiner, a noun, and a word in -s before what may be its object."""
+    if pauses[index - 1] or pauses[index] or not words[index].endswith("s") or index + 1 == len(words):
+        return False
+    goes_on = {"finite", "bare verb", "be", "have", "do", "modal", "preposition", "conjunction", "to", "wh", "that"}
+    return classes_of(words[index - 1]) == ("other",) and "determiner" in classes_of(words[index - 2]) and not (
+        goes_on & set(classes_of(words[index + 1])))
