@@ -308,6 +308,12 @@ CASES = {
         "Go 2.5 mi. on": "go two point five miles on", "Go 1.21 is": "go one point twenty-one is",
         "404 Not Found": "four oh four not found", "404 not there": "four hundred four not there",
         "a.lang.NullError at": "a dot lang dot null error at", "the end.Next it": "the end. next it"},
+    "more lists": {
+        "Fri 8am-noon": "friday eight a m to noon", "ship-close": "ship-close",
+        "coming to the game sat?": "coming to the game saturday?",
+        "he sat there?": "he sat there?", "(W x D x H)": "width by depth by height",
+        "(6 g sat.); 4 g": "six grams saturated; four grams", "7 p.m. Tickets: $5":
+        "seven p m. tickets: five dollars", "7 p.m. Tuesday": "seven p m tuesday"},
     "chats": {
         "ill let u know": "i'll let u know", "he is ill let him": "he is ill let him", "id love to": "i'd love to",
         "ill people": "ill people", "dw, see u tn": "don't worry, see u tonight", "news re: it": "news {R IY1}: it",

@@ -6,6 +6,7 @@ import pytest
 from hparams import TextConfig, UserError
 from text import read, split_sentences, text_to_sequence
 from text.cleaners import english_reader
+from text.reader import speak
 
 CASES = {
     "£20": "twenty pounds", "€5.50": "five euros and fifty cents", "20%": "twenty percent",
@@ -63,6 +64,11 @@ def test_as_a_person_reads(written):
     ('"Hello," she said. "Really?!"', "hello, she said. really?"), ("well-known", "well-known"), ("a\n\nb", "a. b")])
 def test_dashes_quotes_and_ellipses_are_pauses(written, spoken):
     assert english_reader(written) == spoken
+
+
+def test_the_letter_a_is_no_article():
+    assert [piece.spoken for piece in speak("groups A and B, a cat, A cat").pieces] == [
+        "groups", "A", "and", "B", "a", "cat", "a", "cat"]
 
 
 def test_braces_decide():

@@ -95,6 +95,8 @@ def abbreviation(match: re.Match[str]) -> str | None:
     if has_number(low, match.string, match.end()) and not _is_unit_before(match) and not county_road:
         is_version = low == "v" and compiled(r" ?\d+\.\d").match(match.string, match.end())
         return "version" if is_version else BEFORE_NUMBERS[low]
+    if low == "sat" and re.search(r"\d ?g $", before(match, 5)):  # "18 g fat (6 g sat.)"
+        return "saturated"
     if word[0].isupper() and (low in TITLES or low in STREETS):
         return _title_or_street(match, low)
     if low == "approx" and word_before(match).lower() in _ARTICLES and re.match(r" [a-z]", after(match, 2)):

@@ -128,7 +128,8 @@ def single_letter(match: re.Match[str]) -> str:
     stopped = previous.istitle() and before(match, 2) == ". " and previous.lower() in LETTERED  # "App. A"
     if (previous.lower() in LETTER_AFTER or stopped) and letter != "I":
         return letter
-    article = letter == "A" and re.match(r"\s+[\w$£€\"'(]", after(match, 9))
+    listed = compiled(r" (?:and|or|to|&) [A-Z](?![\w'])").match(match.string, match.end())  # "groups A and B"
+    article = letter == "A" and not listed and re.match(r"\s+[\w$£€\"'(]", after(match, 9))
     return letter.lower() if letter == "I" or article else letter
 
 
@@ -161,6 +162,13 @@ def function_of(match: re.Match[str]) -> str:
 def sizes(match: re.Match[str]) -> str:
     """S-XL -> S to X L."""
     return f"{spell(match[1])} to {spell(match[2])}"
+
+
+@rule(CAPITAL, r"[WDHL](?: ?[x×] ?[WDHL]){1,2}(?![\w-])")
+def dimensions(match: re.Match[str]) -> str:
+    """'(W x D x H)' -> width by depth by height."""
+    names = {"W": "width", "D": "depth", "H": "height", "L": "length"}
+    return " by ".join(names[letter] for letter in re.findall("[A-Z]", match[0]))
 
 
 @rule(SMALL, r"([a-z]+)((?:[A-Z][a-z]+)+)(?![A-Za-z'])")

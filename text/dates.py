@@ -175,7 +175,8 @@ def weekday_letters(match: re.Match[str]) -> str | None:
 def weekday(match: re.Match[str]) -> str | None:
     """Wed., 'on Wed', 'Sun. May 3' -> sunday; not 'the sun sat' nor the name Fri."""
     low, text = match[1].lower(), match.string
-    date_follows = compiled(rf",?\s(?:{MONTH}|\d{{1,2}}(?:[ap]\b)?)(?![a-z])").match(text, match.end())
+    date_follows = compiled(rf",?\s(?:{MONTH}|\d{{1,2}}(?:[ap]m?\b)?)(?![a-z])").match(
+        text, match.end())
     led = compiled(_TIME_BEFORE).search(before(match, 12)) is not None
     if after(match, 1) == ":" and compiled(r"(?:^|[.!?;\n]\s?)$").search(before(match, 3)):  # "Mon: legs. Tue: arms"
         return _WEEKDAYS[low]
@@ -192,7 +193,8 @@ def weekday_in_small(match: re.Match[str]) -> str | None:
     following, name = after(match, 12), match[1]
     part_of_day = compiled(r"\s(?:morning|afternoon|evening|night)\b").match(following)
     ends = compiled(r"\s?(?:$|[?!,;)\n]|\.(?:\s|$))|\s(?:at|around|works?|then|\d)").match(following) or part_of_day
-    led = led_by(match, "on|by|next|this|until|till?|every|see (?:you|u|ya)|for|before")
+    led = led_by(match, "on|by|next|this|until|till?|every|see (?:you|u|ya)|for|before|game|coming|free|busy|party|"
+                 "plans|dinner|lunch|concert|practice|working|off|open|are (?:you|u)")
     sure = name in _CLEAR_WEEKDAYS if led else name not in ("sat", "sun") and part_of_day
     return _WEEKDAYS[name] if sure or led and ends else None
 
@@ -335,6 +337,12 @@ def hours_in_short(match: re.Match[str]) -> str:
 def noon_to(match: re.Match[str]) -> str:
     """'Noon – 1 p.m.' -> noon to."""
     return f"{match[1].lower()} to"
+
+
+@rule("-–", r"[-–](?=(?i:noon|midnight|dusk|sunset|close)\b)")
+def to_noon(match: re.Match[str]) -> str | None:
+    """'8am-noon' -> to."""
+    return "to" if compiled(r"(?i)(?:\d|[ap]\.?m\.?) ?$").search(before(match, 5)) else None
 
 
 @rule("'", r"'(\d\d)(s?)(?!\d)")

@@ -102,6 +102,7 @@ RULES: tuple[Rule, ...] = (
     dates.hour,
     dates.hours_in_short,
     dates.noon_to,
+    dates.to_noon,
     dates.duration,
     dates.year_with_apostrophe,
     # Money
@@ -199,6 +200,7 @@ RULES: tuple[Rule, ...] = (
     capitals.formula,
     capitals.function_of,
     capitals.sizes,
+    capitals.dimensions,
     capitals.letter_and_letter,
     codes.processor,
     codes.model_with_letter,

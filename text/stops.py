@@ -174,6 +174,8 @@ def _begins_sentence(text: str, position: int, verbs: bool = False) -> bool:
         return True
     if word.isupper() or word in _NOT_SENTENCE_WORDS or word.lower() in _CALENDAR_NAMES or word.lower() in CALENDAR:
         return False
+    if text[found.end():found.end() + 2] == ": ":  # "7:30 p.m. Tickets: $25"
+        return True
     following = _WORD.match(text, found.end() + 1)
     return verbs and bool(following) and (following[0] in FINITE_VERBS or following[0].endswith("ed"))
 

@@ -38,6 +38,8 @@ def tense_of_read(words: list[str], pauses: list[str], index: int) -> float:
     if _reports(words, index):
         past += 2.0
     past += _tells_past(_clause(words, pauses, index)) or _tells_past(words)
+    if not past and any(map(_is_past, words[:index])):  # "She sat while they read"
+        past += 1.5
     if _goes_on_in_past(words, index):
         past += 5.0
     return past + (0.5 if set(previous) & {"pronoun"} else 0.0)
