@@ -1,0 +1,101 @@
+"""Rules for the time: the clock, hours, lengths of time."""
+import re
+
+from text.numbers import cardinal
+from text.rule import DIGIT, LETTER, before, compiled, figure, near, rule
+
+_MERIDIEM = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.|[Mm]\b\.?))"
+
+
+@figure(DIGIT, rf"([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:]|[.,]\d)(?:{_MERIDIEM}|([ap])(?![\w.]))?")
+def clock(match: re.Match[str]) -> str | None:
+    """10:30 a.m. -> ten thirty A M, 10:00 -> ten o'clock; not '60:40 split'."""
+    hour, minute, second = match.groups()[:3]
+    half = match[4] or match[5]
+    if not half and not second and near(match, "ratio|odds|format|aspect|split|scale|screen", 20):
+        return None
+    said = cardinal(hour)
+    if minute == "00" and not half and not second:
+        said += " o'clock" if 0 < int(hour) <= 12 else " hundred"
+    elif minute != "00":
+        said += " " + ("oh " if minute[0] == "0" else "") + cardinal(minute)
+    elif second and not half:
+        said += " hour" if int(hour) == 1 else " hours"
+    if second:
+        said += f" and {cardinal(second)} second" + ("" if second == "01" else "s")
+    return said + (f" {half.upper()} M" if half else "")
+
+
+@figure(DIGIT, r"(\d{2,3}|\d(?=:\d\d\.\d)):([0-5]\d)(?:\.(\d{1,3}))?(?![\d:])")
+def duration(match: re.Match[str]) -> str | None:
+    """52:18 -> fifty-two eighteen; a ratio if both parts make a hundred."""
+    if int(match[1]) + int(match[2]) == 100 or near(match, "ratio|odds|format|aspect|split|scale|mix", 20):
+        return None
+    said = f"{cardinal(match[1])} {'oh ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
+    return said + (f" point {' '.join(cardinal(digit) for digit in match[3])}" if match[3] else "")
+
+
+@rule(DIGIT, r"(\d{1,3}) ?m(?:ins?)? ?(\d{1,2}) ?s(?:ecs?)?(?!\w)")
+def minutes_and_seconds(match: re.Match[str]) -> str:
+    """4m 12s -> four minutes twelve seconds."""
+    return " ".join(f"{cardinal(part)} {name}{'' if int(part) == 1 else 's'}"
+                    for part, name in zip(match.groups(), ("minute", "second")))
+
+
+@rule(DIGIT, r"0:([0-5]\d)(?![\d:.])(?: ?(?:secs?|s)\b\.?)?")
+def seconds_left(match: re.Match[str]) -> str | None:
+    """'with 0:04 left' -> four seconds; 0:04 in the night is another matter."""
+    if not compiled(r" (?:left|remaining|to (?:go|play)|on the (?:clock|timer))\b").match(match.string, match.end()):
+        return None
+    return f"{cardinal(match[1])} second{'' if match[1] == '01' else 's'}"
+
+
+@rule(DIGIT, r"(\d{1,2}):([0-5]\d) (min(?:ute)?s?|h(?:ou)?rs?)\b")
+def minutes_with_colon(match: re.Match[str]) -> str:
+    """'in 5:30 minutes' -> five minutes thirty seconds, '2:00 hours' -> two hours."""
+    units = ("minute", "second") if match[3][0] == "m" else ("hour", "minute")
+    return " ".join(f"{cardinal(part)} {name}{'' if int(part) == 1 else 's'}"
+                    for part, name in zip(match.groups(), units) if part != "00")
+
+
+@rule(DIGIT, r"(\d{1,3}) ?h(?:rs?)? ?(\d{1,2}) ?m(?:ins?)?(?: ?(\d{1,2}) ?s(?:ecs?)?)?(?!\w)")
+def hours_and_minutes(match: re.Match[str]) -> str:
+    """2h 45m -> two hours forty-five minutes."""
+    return " ".join(f"{cardinal(part)} {name}{'' if int(part) == 1 else 's'}"
+                    for part, name in zip(match.groups(), ("hour", "minute", "second")) if part)
+
+
+@figure(DIGIT, rf"(1[0-2]|0?[1-9]){_MERIDIEM}(?!\w)")
+def hour(match: re.Match[str]) -> str:
+    """5pm -> five P M."""
+    return f"{cardinal(match[1])} {match[2].upper()} M"
+
+
+@rule(DIGIT, r"([01]\d|2[0-4])([0-5]\d)(?= ?(?:hrs?\b\.?|hours\b|h\b))(?: ?(?:hrs?\b\.?|h\b))?")
+def military_time(match: re.Match[str]) -> str | None:
+    """'at 1700 hrs' -> seventeen hundred hours, '0530 hours' -> zero five thirty hours; not '1500 hours of work'."""
+    if match[1][0] != "0" and not compiled(r"(?i)\b(?:at|by|until|till|from|before|after|since|to|around|about)\s$"
+                                           ).search(before(match, 8)):
+        return None
+    hours = f"zero {cardinal(match[1][1])}" if match[1][0] == "0" else cardinal(match[1])
+    minutes = "hundred" if match[2] == "00" else f"{'zero ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
+    written_out = match[0].isdecimal()
+    return f"{hours} {minutes}" + ("" if written_out else " hours")
+
+
+@rule(DIGIT, r"(1[0-2]|0?[1-9])([ap]) ?[-–] ?(1[0-2]|0?[1-9])([ap])(?!\w)")
+def hours_in_short(match: re.Match[str]) -> str:
+    """7a-7p -> seven A M to seven P M."""
+    return f"{cardinal(match[1])} {match[2].upper()} M to {cardinal(match[3])} {match[4].upper()} M"
+
+
+@rule(LETTER, r"([Nn]oon|[Mm]idnight)(?: ?[-–] ?)(?=\d)")
+def noon_to(match: re.Match[str]) -> str:
+    """'Noon – 1 p.m.' -> noon to."""
+    return f"{match[1].lower()} to"
+
+
+@rule("-–", r"[-–](?=(?i:noon|midnight|dusk|sunset|close)\b)")
+def to_noon(match: re.Match[str]) -> str | None:
+    """'8am-noon' -> to."""
+    return "to" if compiled(r"(?i)(?:\d|[ap]\.?m\.?) ?$").search(before(match, 5)) else None
