@@ -314,6 +314,17 @@ CASES = {
         "he sat there?": "he sat there?", "(W x D x H)": "width by depth by height",
         "(6 g sat.); 4 g": "six grams saturated; four grams", "7 p.m. Tickets: $5":
         "seven p m. tickets: five dollars", "7 p.m. Tuesday": "seven p m tuesday"},
+    "numbers of papers": {
+        "Our EIN is 12-3456789.": "our e i n is one two, three four five six seven eight nine.",
+        "of 12-345 men": "of twelve to three hundred forty-five men", "PIN 5520#": "pin five five two zero pound",
+        "P.O. Box 942869": "p o box nine four two eight six nine", "the box 200 men": "the box two hundred men",
+        "(3 pp.)": "three pages.", "rates rose 3 pp": "rates rose three percentage points",
+        "15 ppb": "fifteen parts per billion", "a 14K gold ring": "a fourteen karat gold ring", "the 14K users": "the fourteen thousand users",
+        "0.25 ct. diamond": "zero point two five carat diamond", "brt": "be right there", "med-high": "medium high",
+        "Sa 10-4, closed Su & M": "saturday ten to four, closed sunday and monday", "F = ma": "f equals m a",
+        "my ma": "my ma", "at Penn Sta.": "at penn station.", "go N on it": "go north on it",
+        "an N on it": "an n on it",
+        "the conf file": "the conf file"},
     "chats": {
         "ill let u know": "i'll let u know", "he is ill let him": "he is ill let him", "id love to": "i'd love to",
         "ill people": "ill people", "dw, see u tn": "don't worry, see u tonight", "news re: it": "news {R IY1}: it",

@@ -2,7 +2,6 @@
 import re
 
 from text.numbers import cardinal
-from text.phonemes import dictionary_entry
 from text.rule import CAPITAL, DIGIT, LETTER, SMALL, after, before, begins_line, compiled, rule, word_before
 from text.stops import LETTER_AFTER, ends_sentence, has_number
 from text.tables import (
@@ -19,6 +18,7 @@ from text.tables import (
     NUMBERED_THINGS,
     STREETS,
     TITLES,
+    WITHOUT_STOP,
 )
 
 _END = r"(?![A-Za-z0-9])"
@@ -144,12 +144,10 @@ def label(match: re.Match[str]) -> str | None:
     return LABELS[match[1].lower()] if after(match, 1) == ":" or begins_line(match) else None
 
 
-@rule(LETTER, r"([A-Z]?[a-z]{2,7})(?![A-Za-z0-9'.-])")
-def abbreviation_without_stop(match: re.Match[str]) -> str | None:
-    """'the govt said', 'approx 20' -> government, approximately; not 'corp', which the dictionary has."""
-    low = match[1].lower()
-    said = ABBREVIATIONS.get(low) or NEVER_LAST.get(low)
-    return said if said and not dictionary_entry(low) else None
+@rule(LETTER, rf"(?i:{'|'.join(sorted(WITHOUT_STOP, key=len, reverse=True))})(?![A-Za-z0-9'.-])")
+def abbreviation_without_stop(match: re.Match[str]) -> str:
+    """'the govt said', 'approx 20' -> government, approximately."""
+    return WITHOUT_STOP[match[0].lower()]
 
 
 @rule(CAPITAL, rf"({'|'.join(word.title() for word in BARE_TITLES)})(?=\s[A-Z])")

@@ -141,6 +141,13 @@ def product_of_letters(match: re.Match[str]) -> str | None:
     return f"{spell(match[1])} {'squared' if match[2] in '2²' else 'cubed'}"
 
 
+@rule(SMALL, r"[a-z]{2}(?![\w'])")
+def product_of_two_letters(match: re.Match[str]) -> str | None:
+    """'F = ma' -> M A."""
+    in_equation = compiled(r"(?:^|[\s(])[A-Za-z] = $").search(before(match, 6))
+    return spell(match[0]) if in_equation and match[0] not in EMPHASIZED else None
+
+
 @rule(SMALL, r"[a-hj-z](?![A-Za-z'])")
 def small_letter(match: re.Match[str]) -> str | None:
     """'x + y' -> X plus Y; i is a word, o is left as it is, and a is a letter beside an operator only."""

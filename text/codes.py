@@ -39,7 +39,7 @@ def _is_numbered(match: re.Match[str], papers: str) -> bool:
 def code_or_key(match: re.Match[str]) -> str | None:
     """'the code is 4471, not 4417', 'PIN: 9020', 'a card ending in 1192', 'invoice no. 20394', digit by digit."""
     is_count = len(match[0]) > 4 and match[0].endswith("000")  # "order 10000 of them"
-    if before(match, 1) == "#" and len(match[0]) > 4 and not is_count:
+    if (before(match, 1) == "#" or led_by(match, r"box|p\.o\.")) and len(match[0]) > 4 and not is_count:
         return spell_digits(match[0])
     is_end = len(match[0]) == 4 and (led_by(match, "ends in|ending in") or compiled(_PAPER_NUMBER_BEFORE).search(
         before(match, 32)) is not None)
@@ -78,10 +78,12 @@ def clause(match: re.Match[str]) -> str | None:
 @rule(DIGIT, r"\d{1,10}(?:-\d{1,10}){1,4}(?![\w-])")
 def numbered_order(match: re.Match[str]) -> str | None:
     """'order #77-4021', 'the confirmation number is 7740-2291', digit by digit."""
-    led = before(match, 1) == "#" or compiled(_PAPER_NUMBER_BEFORE).search(before(match, 32)) or (
+    groups = match[0].split("-")
+    is_code = groups[0][0] == "0" and len(groups[0]) > 2 or len(groups[-1]) > 5 and groups[-1][-2:] != "00"
+    led = is_code or before(match, 1) == "#" or compiled(_PAPER_NUMBER_BEFORE).search(before(match, 32)) or (
         len(match[0].rpartition("-")[2]) > 2 and (  # "no. 44-1827", but "no. 10-12"
             led_by(match, r"no\.") or _is_numbered(match, f"{_SECRETS}|{_PAPER}|NDC|SKU")))
-    return ", ".join(map(spell_digits, match[0].split("-"))) if led else None
+    return ", ".join(map(spell_digits, groups)) if led else None
 
 
 @rule(DIGIT, r"0[xX]([0-9A-Fa-f]{1,32})(?!\w)")

@@ -126,7 +126,8 @@ def grade(match: re.Match[str]) -> str | None:
 @rule("#*", r"[#*](?=\s|$|[.,;]|\d)")
 def telephone_key(match: re.Match[str]) -> str | None:
     """'Press # to go on', 'dial *67' -> pound, star."""
-    if not compiled(r"(?i)\b(?:press|dial|hit|enter|push)(?: the)? $").search(before(match, 12)):
+    ends_code = match[0] == "#" and compiled(r"(?i)\b(?:pin|code|dial|id)\b.{0,12}\d$").search(before(match, 24))
+    if not ends_code and not compiled(r"(?i)\b(?:press|dial|hit|enter|push)(?: the)? $").search(before(match, 12)):
         return None
     return "pound" if match[0] == "#" else "star"
 

@@ -14,7 +14,7 @@ _SQUARED = {"2": "square", "²": "square", "^2": "square", "3": "cubic", "³": "
 _ATTACHED = frozenset({"in", "ac", "bar", "pc", "hd"})  # words or names when a space stands before them
 _SPACED = frozenset({"K", "t", "T", "pts"})  # "300 K" is kelvin, "300K" thousands
 _ELECTRIC = frozenset({"V", "kV", "W", "kW"})  # "12 V batteries" are twelve volt batteries, whatever stands before
-_OF_DEVICES = frozenset({"mAh", "Ah", "Wh", "MP", "dpi", "fps"})  # "a 5,000 mAh battery"
+_OF_DEVICES = frozenset({"mAh", "Ah", "Wh", "MP", "dpi", "fps", "ct"})  # "a 5,000 mAh battery"
 _A_NOUN = (r"[ -](?!(?:is|was|are|were|and|or|of|in|on|at|by|to|from|for|with|x|X|×|[WDHL]|[Dd]eep|[Ww]ide|[Ll]ong|"
            r"[Tt]all|[Hh]igh)\b)[A-Za-z]")
 _PREFIXED_NAMES = frozenset("am is as at to me us it on of no or".split())
@@ -105,6 +105,8 @@ def _is_unit(match: re.Match[str], unit: str, space: str) -> bool:
 
 def _names(match: re.Match[str], unit: str) -> Unit:
     """The unit's names; those that have two meanings are told apart by the words near them."""
+    if unit == "pp" and near(match, _INTEREST + "|percent"):
+        return Unit("percentage point", "percentage points")
     if unit == "bps" and (near(match, _INTEREST) or not near(match, _DATA_RATE)):
         return Unit("basis point", "basis points")
     if unit == "ct" and match[1].isdecimal() and int(match[1]) > 5 and not near(match, _JEWELS):
@@ -134,6 +136,12 @@ def package_size(match: re.Match[str]) -> str:
     """'1 (14.5 oz) can tomatoes' -> one fourteen point five ounce."""
     unit = UNITS[match[3]].one if match[3] in UNITS else match[3]
     return f"{say_amount(match[1])} {say_amount(match[2])} {unit}"
+
+
+@rule(DIGIT, r"(\d{1,2})[kK](?= (?:[a-z]+ )?(?:gold|ring|necklace|bracelet)\b)")
+def karat(match: re.Match[str]) -> str:
+    """'14K gold' -> fourteen karat."""
+    return f"{cardinal(match[1])} karat"
 
 
 @rule(DIGIT, rf"{_BEDROOMS}(?: ?[/,] ?| )(\d{{1,2}}(?:\.5)?)[ -]?(?:BA|ba|bath)\.?(?![A-Za-z])")

@@ -95,6 +95,8 @@ def compass(match: re.Match[str]) -> str | None:
     of = re.match(r" of\b", after(match, 4))
     led = led_by(match, r"miles|mi\.?|km|blocks" if of else "moving|heading|headed|facing|winds?|from the|to the|the")
     region = match[0] in ("SE", "SW", "NW") and re.match(r" [A-Z][a-z]", after(match, 3))  # "SE Asia"
+    if len(match[0]) == 1 and led_by(match, "go|drive|head|turn|continue|walk|travel|proceed"):  # "go N on Main St."
+        return DIRECTIONS[match[1].lower()]
     is_name = len(match[0]) == 1 and not of or re.match(r" [A-Z]", after(match, 2))
     return DIRECTIONS[match[1].lower()] if region or (led or of and len(match[0]) > 1) and not is_name else None
 

@@ -19,14 +19,15 @@ from text.tables import (
     DOTTED,
     NEVER_LAST,
     SHAPES,
+    WITHOUT_STOP,
 )
 
 # Words that no rule needs to look at; most words of a text are such
 _PLAIN_WORD = re.compile(r"(?![ivxlc]+\b|[a-z]\b)(?=[a-z]*[aeiouy])[a-z]+(?=[ ,;!?]|:(?!//)|\.?$|\. )|"
                          r"[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
 _NOT_PLAIN = frozenset(word for table in (
-    BARE_TITLES, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS, DOSES,
-    dict.fromkeys("re per mailto noon midnight degree degrees ill id dep arr".split())) for key in table
+    BARE_TITLES, WITHOUT_STOP, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS,
+    DOSES, dict.fromkeys("ma re per mailto noon midnight degree degrees ill id dep arr".split())) for key in table
     for word in (key, key.title()))
 _NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES, *BIBLE_BOOKS] if not key.isalpha()
                for word in re.findall("[A-Za-z]+", key)[:1]}  # the first words of what has several

@@ -92,6 +92,7 @@ RULES: tuple[Rule, ...] = (
     dates.month_and_year,
     weekdays.weekday_range,
     weekdays.weekday_letters,
+    weekdays.weekday_of_two_letters,
     weekdays.weekday,
     weekdays.weekday_in_small,
     dates.month_alone,
@@ -153,6 +154,7 @@ RULES: tuple[Rule, ...] = (
     measures.count_of_parts,
     figures.unknown,
     figures.multiple,
+    measures.karat,
     figures.distance_of_a_race,
     figures.members,
     figures.thousands,
@@ -212,6 +214,7 @@ RULES: tuple[Rule, ...] = (
     capitals.camel_case,
     capitals.joined_words,
     capitals.product_of_letters,
+    capitals.product_of_two_letters,
     capitals.single_letter,
     capitals.small_letter,
     # Words

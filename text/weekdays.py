@@ -20,14 +20,21 @@ def weekday_range(match: re.Match[str]) -> str:
     return " ".join(filter(None, said))
 
 
-@rule(CAPITAL, rf"{_LETTER_OF_DAY}(?:[-–/]{_LETTER_OF_DAY}){{1,4}}(?![\w-])")
+@rule(CAPITAL, rf"{_LETTER_OF_DAY}(?:(?:[-–/]| & ){_LETTER_OF_DAY}){{1,4}}(?![\w-])")
 def weekday_letters(match: re.Match[str]) -> str | None:
     """'Tu/Th 1:00-2:15', 'M-W this week' -> tuesday thursday, monday to wednesday."""
-    parts = re.findall(r"[A-Za-z]+|[-–/]", match[0])
+    parts = re.findall(r"[A-Za-z]+|[-–/&]", match[0])
     sure = any(len(part) == 2 for part in parts) and len(parts) > 2
     if not sure and not near(match, _SCHEDULE, 30):
         return None
-    return " ".join("to" if part in "-–" else LETTERS_OF_DAYS[part] for part in parts if part != "/")
+    joints = {"-": "to", "–": "to", "&": "and"}
+    return " ".join(joints.get(part) or LETTERS_OF_DAYS[part] for part in parts if part != "/")
+
+
+@rule(CAPITAL, r"(Mo|Tu|We|Th|Fr|Sa|Su)(?= \d{1,2}(?::\d\d)?(?: ?[-–]|[ap]m?\b))")
+def weekday_of_two_letters(match: re.Match[str]) -> str:
+    """'Sa 10-4' -> saturday."""
+    return next(name for name in _WEEKDAYS.values() if name.startswith(match[1].lower()))
 
 
 @rule(CAPITAL, rf"({_WEEKDAY})(\.?)(?![A-Za-z'’])")
