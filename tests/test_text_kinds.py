@@ -319,12 +319,23 @@ CASES = {
         "of 12-345 men": "of twelve to three hundred forty-five men", "PIN 5520#": "pin five five two zero pound",
         "P.O. Box 942869": "p o box nine four two eight six nine", "the box 200 men": "the box two hundred men",
         "(3 pp.)": "three pages.", "rates rose 3 pp": "rates rose three percentage points",
-        "15 ppb": "fifteen parts per billion", "a 14K gold ring": "a fourteen karat gold ring", "the 14K users": "the fourteen thousand users",
+        "15 ppb": "fifteen parts per billion", "a 14K gold ring": "a fourteen karat gold ring",
+        "the 14K users": "the fourteen thousand users",
         "0.25 ct. diamond": "zero point two five carat diamond", "brt": "be right there", "med-high": "medium high",
         "Sa 10-4, closed Su & M": "saturday ten to four, closed sunday and monday", "F = ma": "f equals m a",
         "my ma": "my ma", "at Penn Sta.": "at penn station.", "go N on it": "go north on it",
         "an N on it": "an n on it",
         "the conf file": "the conf file"},
+    "law and bible": {
+        "Ps. 23 and 1 Cor. 13": "psalm twenty-three and first corinthians thirteen", "Ex. 4 here": "example four here",
+        "123 F.3d 456 (9th Cir. 1997)":
+            "one hundred twenty-three f third four hundred fifty-six, ninth circuit nineteen ninety-seven",
+        "5 Elm Cir. is": "five elm circle is", "the order was aff'd": "the order was affirmed", "§§ 4 and 5": "sections "
+        "four and five", "Art. I, § 8": "article one, section eight", "a 1099-MISC": "a ten ninety-nine m i s c",
+        "1099 men": "one thousand ninety-nine men", "Jr. and Sr. High": "junior and senior high"},
+    "marks of the internet": {
+        "$TSLA rose": "t s l a rose", "2/$5": "two for five dollars", "tl;dr": "t l d r", "'23-'24": "twenty-three to "
+        "twenty-four", "a 2-yr-old": "a two year old", "5'9 tall": "five nine tall", "4WD": "four wheel drive"},
     "chats": {
         "ill let u know": "i'll let u know", "he is ill let him": "he is ill let him", "id love to": "i'd love to",
         "ill people": "ill people", "dw, see u tn": "don't worry, see u tonight", "news re: it": "news {R IY1}: it",

@@ -32,14 +32,15 @@ _JOURNAL = "|".join(key.title() for key in sorted(JOURNALS, key=len, reverse=Tru
 _ORDINALS = {"1": "first ", "2": "second ", "3": "third ", "I": "first ", "II": "second ", "III": "third "}
 
 
-@rule(CAPITAL + DIGIT, r"(?:([123]|I{1,3}) )?([A-Z][a-z]{1,14}(?: of [A-Z][a-z]{1,9})?)\.? (\d{1,3}):(\d{1,3})"
-      r"(?:\s?[-–]\s?(?:(\d{1,3}):)?(\d{1,3}))?(?![\d:])")
+@rule(CAPITAL + DIGIT, r"(?:([123]|I{1,3}) )?([A-Z][a-z]{1,14}(?: of [A-Z][a-z]{1,9})?)\.? (\d{1,3})(?::(\d{1,3})"
+      r"(?:\s?[-–]\s?(?:(\d{1,3}):)?(\d{1,3}))?)?(?![\d:])")
 def bible_verse(match: re.Match[str]) -> str | None:
     """Rev. 3:20 -> revelation three twenty, 2 Timothy 3:16 -> second timothy three sixteen."""
     number, book, chapter, verse, last_chapter, last = match.groups()
-    if book not in BIBLE_BOOKS:
+    if book not in BIBLE_BOOKS or not verse and not ("." in match[0] and (number or book == "Ps")):  # "1 Cor. 13"
         return None
-    said = f"{_ORDINALS[number] if number else ''}{BIBLE_BOOKS[book]} {cardinal(chapter)} {cardinal(verse)}"
+    said = f"{_ORDINALS[number] if number else ''}{BIBLE_BOOKS[book]} {cardinal(chapter)}"
+    said += f" {cardinal(verse)}" if verse else ""
     return said + (f" to {cardinal(last_chapter) + ' ' if last_chapter else ''}{cardinal(last)}" if last else "")
 
 
@@ -131,6 +132,8 @@ def _title_or_street(match: re.Match[str], low: str) -> str | None:
     after_name = bool(re.search(r"(?:[A-Z][a-z]+(?:'s)?|\b[A-Z]|\d(?:st|nd|rd|th))\s$", left))
     numbered = bool(re.search(r"\d\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]*\s|\d+(?:st|nd|rd|th)\s){1,2}$", left))
     quarter = bool(compiled(r" [NS]\.?[EW]\b").match(text, match.end()))
+    if low == "cir" and compiled(r"\d(?:st|nd|rd|th) $").search(left):  # "9th Cir. 1997"
+        return "circuit"
     if low in STREETS and (after_name and (numbered or not named or quarter) or low not in TITLES):
         return STREETS[low] if after_name or low not in _ALSO_WORDS else None
     if match[1].isupper() and not named:  # "3-1 at FT."

@@ -62,6 +62,12 @@ def mixed_code(match: re.Match[str]) -> str:
                     for part in re.findall(r"\d+|[A-Z]+", match[0]))
 
 
+@rule(DIGIT, r"(1040|1098|1099)(?=-?[A-Z]{1,4}\b)?(?!\d)")
+def tax_form(match: re.Match[str]) -> str | None:
+    """'Form 1040', '1099-MISC' -> ten forty, ten ninety-nine."""
+    return pairs(match[0]) if near(match, "forms?|tax|taxes|irs|misc|-int|-nec|-div|schedule|-ez|filed?", 24) else None
+
+
 @rule(DIGIT, r"(\d{1,4})((?:\((?:[a-z]{1,4}|[A-Z]|\d{1,2})\)){1,4})(?![\w(])")
 def clause(match: re.Match[str]) -> str | None:
     """'Section 501(c)(3)', 'paragraph 3(a)(ii)' -> five oh one C three, three A two."""

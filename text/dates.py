@@ -2,7 +2,7 @@
 import re
 
 from text.numbers import cardinal, ordinal, pairs, plural, say_whole, short_year, year
-from text.rule import CAPITAL, DIGIT, after, before, compiled, led_by, rule, word_after
+from text.rule import CAPITAL, DIGIT, after, before, compiled, figure, led_by, rule, word_after
 from text.tables import MONTHS, NOT_A_NOUN
 
 MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "May"), r"Sept\.?"])
@@ -199,7 +199,7 @@ def expiry(match: re.Match[str]) -> str | None:
     return f"{month}, {short_year(match[2])}"
 
 
-@rule("'", r"'(\d\d)(s?)(?!\d)")
+@figure("'", r"'(\d\d)(s?)(?!\d)")
 def year_with_apostrophe(match: re.Match[str]) -> str | None:
     """'99 -> ninety-nine, '08 -> oh eight, '90s -> nineties."""
     if match[2]:

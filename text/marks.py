@@ -86,7 +86,7 @@ def greek_letter(match: re.Match[str]) -> str | None:
     return GREEK.get(match[0])
 
 
-@rule("!=<>&|+-", _OPERATOR)
+@rule("!=<>&|+-§¶", _OPERATOR)
 def operator(match: re.Match[str]) -> str | None:
     """!= -> is not equal to, && -> and; '->' only between spaces or names."""
     if match[0] == "||" and not re.match(r"\s?\w", after(match, 2)):
@@ -107,6 +107,12 @@ def times_star(match: re.Match[str]) -> str | None:
     """8*9, 6 * 7 -> times."""
     spaced = re.search(r"[\d)] $|\b[a-z] $", before(match, 2)) and match[0].endswith(" ")
     return "times" if re.search(r"[\d)]$", before(match, 1)) or spaced else None
+
+
+@rule("$", r"\$(?=[A-Z]{1,5}(?![A-Za-z]))")
+def cashtag(match: re.Match[str]) -> str:
+    """The sign of '$TSLA': silence."""
+    return ""
 
 
 @rule("#", r"#(?=[A-Za-z])")

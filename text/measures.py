@@ -30,7 +30,7 @@ _TYPE = "font|type|text|size|letters?|lettering|serif|arial|times|helvetica|star
 
 
 # A unit does not go on, nor stand before a slash or a hyphen that begins something else: "8GB/s" and "5W-30" are none.
-_UNIT_ENDS = (r"(?![A-Za-z0-9²³'\"$]|[-&][A-Za-z]|/(?![a-z]{3}|Gas)[A-Za-z]|"
+_UNIT_ENDS = (r"(?![A-Za-z0-9²³'\"$]|[-&](?!old)[A-Za-z]|/(?![a-z]{3}|Gas)[A-Za-z]|"
               r"(?<![%°])(?<!°[CF])(?<![A-Za-z][A-Za-z])[-&/](?!\d+ ?(?:oz|lb|ml|fl)\b)\d)(?:(?<=[a-z])\.(?!\w))?")
 
 
@@ -163,6 +163,12 @@ def feet_and_inches(match: re.Match[str]) -> str:
     """5 ft 8 in -> five feet eight inches."""
     return (f"{cardinal(match[1])} {'foot' if match[1] == '1' else 'feet'} "
             f"{_say_length(match[2])} {'inch' if match[2] == '1' else 'inches'}")
+
+
+@rule(DIGIT, r"([4-7])'(\d|1[01])(?![\w'\"])")
+def height_without_inches(match: re.Match[str]) -> str:
+    """5'9 -> five nine."""
+    return f"{cardinal(match[1])} {cardinal(match[2])}"
 
 
 @rule(DIGIT, r"(\d+)'\s?-?(\d{1,2}(?:\.\d)?|\d{1,2} \d/\d)(?:\"|'')")

@@ -13,6 +13,12 @@ _MAGNITUDE = (
 _EUROPEAN = r"\d{1,3}(?:\.\d{3})+(?:,\d\d)?(?![\d,.]*\d)|\d+,\d\d(?![\d,]|\.\d)"
 
 
+@rule(DIGIT, rf"(\d{{1,2}})/(?=[{SIGNS}]\d)")
+def so_many_for(match: re.Match[str]) -> str:
+    """'2/$5' -> two for five dollars."""
+    return f"{cardinal(match[1])} for"
+
+
 @rule(SIGNS, rf"([{SIGNS}])(10+)s of (thousands|millions|billions|trillions)\b")
 def tens_of_millions(match: re.Match[str]) -> str:
     """$10s of millions -> tens of millions of dollars."""

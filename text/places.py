@@ -3,12 +3,11 @@ import re
 
 from text.numbers import cardinal, hundreds, pairs, say_whole, spell_digits, year
 from text.rule import CAPITAL, DIGIT, after, before, compiled, led_by, near, rule
-from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, NUMBERED_THINGS, PROVINCES, STATES, STATES_WITH_STOP
+from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, NUMBERED_THINGS, PROVINCES, STATES, STATES_WITH_STOP, SUBJECTS
 
 _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
             r"Terrace|Parkway|Highway|Broadway|Square)\b")
-_SUBJECTS = ("bio|biology|chem|chemistry|math|physics|psych|psychology|econ|economics|english|history|philosophy|"
-             "sociology|spanish|french|accounting|calculus")
+_SUBJECTS = "|".join(SUBJECTS)
 _FREEWAY = "traffic|freeway|drive|drove|exit|lanes?|crash"
 _HAS_NUMBER = r"flight|flight [A-Z]{2}|room|rm\.?|suite|ste\.?|apt\.?|apartment|unit|train|bus|box|exit|channel|hall"
 _STATUS = r"(?i)\s(?:not found|forbidden|unauthorized|internal server|bad gateway|bad request|service unavail)"
