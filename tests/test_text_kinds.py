@@ -330,12 +330,23 @@ CASES = {
         "Ps. 23 and 1 Cor. 13": "psalm twenty-three and first corinthians thirteen", "Ex. 4 here": "example four here",
         "123 F.3d 456 (9th Cir. 1997)":
             "one hundred twenty-three f third four hundred fifty-six, ninth circuit nineteen ninety-seven",
-        "5 Elm Cir. is": "five elm circle is", "the order was aff'd": "the order was affirmed", "§§ 4 and 5": "sections "
-        "four and five", "Art. I, § 8": "article one, section eight", "a 1099-MISC": "a ten ninety-nine m i s c",
+        "5 Elm Cir. is": "five elm circle is", "the order was aff'd": "the order was affirmed",
+        "§§ 4 and 5": "sections four and five", "Art. I, § 8": "article one, section eight",
+        "a 1099-MISC": "a ten ninety-nine m i s c",
         "1099 men": "one thousand ninety-nine men", "Jr. and Sr. High": "junior and senior high"},
     "marks of the internet": {
         "$TSLA rose": "t s l a rose", "2/$5": "two for five dollars", "tl;dr": "t l d r", "'23-'24": "twenty-three to "
         "twenty-four", "a 2-yr-old": "a two year old", "5'9 tall": "five nine tall", "4WD": "four wheel drive"},
+    "groups and signs": {
+        "The meeting ID is 845 2213 9970": "the meeting i d is eight four five, two two one three, nine nine seven zero",
+        "acct no. 845 213 997": "account number eight four five, two one three, nine nine seven",
+        "of 845 213 997 men": "of eight hundred forty-five million two hundred thirteen thousand nine hundred "
+        "ninety-seven men", "coffee sat morning?": "coffee saturday morning?", "by sun morning": "by sunday morning",
+        "our ac is old": "our a c is old", "Utah (18-4, 9-1 Pac-12) will face it":
+        "utah, eighteen and four, nine and one pac twelve, will face it", "press Esc": "press escape",
+        "expected ';' before '}' here": "expected semicolon before closing brace here",
+        "Time elapsed: 00:03:27": "time elapsed: three minutes twenty-seven seconds",
+        "at 10:03:27": "at ten oh three and twenty-seven seconds"},
     "chats": {
         "ill let u know": "i'll let u know", "he is ill let him": "he is ill let him", "id love to": "i'd love to",
         "ill people": "ill people", "dw, see u tn": "don't worry, see u tonight", "news re: it": "news {R IY1}: it",

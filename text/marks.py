@@ -4,7 +4,7 @@ import re
 from text.figures import say_power
 from text.phonemes import dictionary_entry, is_arpabet
 from text.rule import DIGIT, LETTER, after, before, begins_line, compiled, near, rule
-from text.tables import ABBREVIATIONS, GREEK, NEVER_LAST, OPERATORS, SHAPES, SIGNS
+from text.tables import ABBREVIATIONS, GREEK, NEVER_LAST, OPERATORS, QUOTED_SIGNS, SHAPES, SIGNS
 
 _SHAPE = "|".join(re.escape(key) for key in sorted(SHAPES, key=len, reverse=True) if not key.isalpha())
 _SHAPE_STARTS = "".join(sorted({shape[0] for shape in SHAPES if not shape[0].isalnum()}))
@@ -31,6 +31,12 @@ def written_shape(match: re.Match[str]) -> str | None:
 def bullet(match: re.Match[str]) -> str | None:
     """The mark of a list item at the start of a line: silence."""
     return "" if begins_line(match) else None
+
+
+@rule("'\"", r"(['\"])([;:,.{}()\[\]])\1")
+def quoted_sign(match: re.Match[str]) -> str:
+    """The ';' of "expected ';' before 'x'" -> semicolon."""
+    return QUOTED_SIGNS[match[2]]
 
 
 @rule("[", r"\[\s{0,9}[Pp]ause\b[^\][]{0,40}\]")

@@ -32,6 +32,14 @@ def phone_with_space(match: re.Match[str]) -> str | None:
     return _say_phone(match[0]) if match[0].startswith("555") or near(match, _PHONE_WORDS, 40) else None
 
 
+@rule(DIGIT, r"\d{3,4}(?: \d{3,4}){2,5}(?![\d,./-]*\d|\w)")
+def number_in_groups(match: re.Match[str]) -> str | None:
+    """'Meeting ID: 845 2213 9970' -> eight four five, two two one three, ...; not 845 213 997 people."""
+    uneven = any(len(group) == 4 for group in match[0].split()[1:])
+    named = near(match, r"id|number|code|no\.|account|card|serial|tracking", 24)
+    return _say_phone(match[0]) if uneven or named else None
+
+
 @rule("+", r"\+\d{1,3}(?:[- (]{1,2}\d{1,8}\)?){1,6}(?!\d)|\+\d{7,15}(?!\d)")
 def international_phone(match: re.Match[str]) -> str | None:
     """+39 06 698123 -> plus three nine, zero six, six nine eight one two three."""

@@ -29,6 +29,7 @@ from text.rule import CAPITAL, DIGIT, SMALL, Rule
 RULES: tuple[Rule, ...] = (
     # What decides before all
     marks.pronunciation,
+    marks.quoted_sign,
     marks.bullet,
     marks.dividing_line,
     # Addresses and names of programs
@@ -62,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     phones.international_phone,
     phones.national_phone,
     phones.phone_with_space,
+    phones.number_in_groups,
     phones.phone_extension,
     places.zip_plus_four,
     places.zip_code,
@@ -100,6 +102,7 @@ RULES: tuple[Rule, ...] = (
     times.military_time,
     times.seconds_left,
     times.minutes_with_colon,
+    times.time_elapsed,
     times.clock,
     times.hours_and_minutes,
     times.minutes_and_seconds,

@@ -11,10 +11,10 @@ def height_of_player(match: re.Match[str]) -> str:
     return f"{cardinal(match[1])} {cardinal(match[2])}"
 
 
-@rule(DIGIT, r"(\d{1,2})-(\d{1,2})(?:-(\d{1,2}))?(?=\))")
+@rule(DIGIT, r"(\d{1,2})-(\d{1,2})(?:-(\d{1,2}))?(?=\)|, \d+-\d| [A-Z][\w-]+\))")
 def record_in_brackets(match: re.Match[str]) -> str | None:
     """'Bears (5-2) at Packers (4-3)' -> five and two."""
-    if not compiled(r"[A-Z][a-z]+ \($").search(before(match, 16)) or not near(
+    if not compiled(r"[A-Z][a-z]+ \((?:\d+-\d+(?:-\d+)?, )?$").search(before(match, 24)) or not near(
             match, "at|vs|host|hosted|visit|beat|face|play|against|defeated|improved?|dropped", 30):
         return None
     return " and ".join(cardinal(part) for part in match.groups() if part)

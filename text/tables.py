@@ -97,6 +97,7 @@ DOLLARS_OF = _words(_money["dollars of"])
 _signs = load("signs")
 SIGNS = _words(_signs["sign"])
 OPERATORS = _words(_signs["operator"])
+QUOTED_SIGNS = _words(_signs["quoted"])
 GREEK = _words(_signs["greek"])
 ADDRESS_SIGNS = _words(_signs["address"])
 

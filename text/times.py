@@ -7,6 +7,16 @@ from text.rule import DIGIT, LETTER, before, compiled, figure, near, rule
 _MERIDIEM = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.|[Mm]\b\.?))"
 
 
+@rule(DIGIT, r"(\d\d):([0-5]\d):([0-5]\d)(?![\d:]|[.,]\d)")
+def time_elapsed(match: re.Match[str]) -> str | None:
+    """'Time elapsed: 00:03:27' -> three minutes twenty-seven seconds."""
+    if not near(match, "elapsed|duration|length|run ?time|remaining|took|total|timer|uptime|left", 24):
+        return None
+    said = [f"{cardinal(part)} {name}{'' if part == '01' else 's'}"
+            for part, name in zip(match.groups(), ("hour", "minute", "second")) if part != "00"]
+    return " ".join(said) or "zero seconds"
+
+
 @figure(DIGIT, rf"([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:]|[.,]\d)(?:{_MERIDIEM}|([ap])(?![\w.]))?")
 def clock(match: re.Match[str]) -> str | None:
     """10:30 a.m. -> ten thirty A M, 10:00 -> ten o'clock; not '60:40 split'."""

@@ -61,5 +61,5 @@ def weekday_in_small(match: re.Match[str]) -> str | None:
     ends = compiled(r"\s?(?:$|[?!,;)\n]|\.(?:\s|$))|\s(?:at|around|works?|then|\d)").match(following) or part_of_day
     led = led_by(match, "on|by|next|this|until|till?|every|see (?:you|u|ya)|for|before|game|coming|free|busy|party|"
                  "plans|dinner|lunch|concert|practice|working|off|open|are (?:you|u)")
-    sure = name in _CLEAR_WEEKDAYS if led else name not in ("sat", "sun") and part_of_day
+    sure = name in _CLEAR_WEEKDAYS if led else name != "sun" and part_of_day
     return _WEEKDAYS[name] if sure or led and ends else None
