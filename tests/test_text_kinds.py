@@ -338,7 +338,7 @@ CASES = {
         "$TSLA rose": "t s l a rose", "2/$5": "two for five dollars", "tl;dr": "t l d r", "'23-'24": "twenty-three to "
         "twenty-four", "a 2-yr-old": "a two year old", "5'9 tall": "five nine tall", "4WD": "four wheel drive"},
     "groups and signs": {
-        "The meeting ID is 845 2213 9970": "the meeting i d is eight four five, two two one three, nine nine seven zero",
+        "meeting ID: 845 2213 9970": "meeting i d: eight four five, two two one three, nine nine seven zero",
         "acct no. 845 213 997": "account number eight four five, two one three, nine nine seven",
         "of 845 213 997 men": "of eight hundred forty-five million two hundred thirteen thousand nine hundred "
         "ninety-seven men", "coffee sat morning?": "coffee saturday morning?", "by sun morning": "by sunday morning",
