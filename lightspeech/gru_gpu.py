@@ -14,6 +14,7 @@ from lightspeech.sequences import sequence_mask
 from runtime.cuda_kernels import launch
 from runtime.fast_path import relative_errors
 
+SOURCE = Path(__file__).with_suffix(".cu")
 ROWS_PER_BLOCK = 4
 ONE_BLOCK_UNITS = 128  # a direction of up to so many units runs on one multiprocessor; a larger one is divided
 BLOCK_UNITS = 64  # into blocks of so many units
@@ -24,50 +25,25 @@ ALLOWED_ERROR = 1e-4  # of the states, relative, for weights that float16 repres
 class GpuInferenceGRU:
     """A BidirectionalGRU for inference on a GPU; holds its weights as they are now.
 
-    forward, backward: the nn.GRU of each direction; n_step_inputs: how many of the inputs, the last ones, differ at
-    each step while the others repeat; they are passed to `run`. `project_inputs` is the inputs' part of the gates, one
-    matrix product. It commutes with repeating inputs over time, so for the decoder it runs once a symbol, not once a
-    frame. `run` gathers its rows in the order of the steps. Gates are those of nn.GRU, forward direction first.
+    forward, backward: the nn.GRU of each direction. Gates are those of nn.GRU, forward direction first; `weight` and
+    `bias` make the inputs' part of them, (B, L, D) -> (B, L, 6H).
     """
 
-    def __init__(self, forward: nn.GRU, backward: nn.GRU, n_step_inputs: int = 0) -> None:
+    def __init__(self, forward: nn.GRU, backward: nn.GRU) -> None:
         H, grus = forward.hidden_size, (forward, backward)
         weights = [[weight.detach() for weight in (gru.weight_ih_l0, gru.bias_ih_l0, gru.bias_hh_l0)] for gru in grus]
-        repeated = forward.input_size - n_step_inputs
-        self.weight = torch.cat([weight[:, :repeated] for weight, _, _ in weights])  # (6H, repeated)
-        self.step_weight = torch.cat([weight[:, repeated:].t() for weight, _, _ in weights], 1)  # (n_step_inputs, 6H)
+        self.weight = torch.cat([weight for weight, _, _ in weights])  # (6H, D)
         self.bias = torch.cat([bias + F.pad(recurrent_bias[:2 * H], (0, H)) for _, bias, recurrent_bias in weights])
         self.scaled_bias = torch.stack([recurrent_bias[2 * H:] for _, _, recurrent_bias in weights])  # (2, H)
         self.half_recurrent = torch.stack([gru.weight_hh_l0.detach() for gru in grus]).half()  # (2, 3H, H)
 
-    def fuse_linear(self, linear: nn.Linear) -> None:
-        """Fuses a linear layer into the input projection, so that one matrix product replaces two.
-
-        linear: the layer before the GRU; `project_inputs` then takes that layer's inputs.
-        """
-        repeated = self.weight.shape[1]
-        weight, bias = (tensor.detach()[:repeated] for tensor in (linear.weight, linear.bias))
-        self.bias = self.bias + self.weight @ bias
-        self.weight = self.weight @ weight
-
-    def project_inputs(self, inputs: Tensor) -> Tensor:
-        """Returns the inputs' part of the gates, (B, N, 6H); inputs: (B, N, D), without the step inputs."""
-        return torch.addmm(self.bias, inputs.flatten(0, 1), self.weight.t()).unflatten(0, inputs.shape[:2])
-
-    def run(self, gates: Tensor, lengths: Tensor, index: Tensor, step_inputs: Tensor | None = None) -> Tensor:
+    def run(self, gates: Tensor, lengths: Tensor) -> Tensor:
         """Runs the steps of both directions. Never waits for the GPU.
 
-        gates: (B, N, 6H) of `project_inputs`, or (1, N, 6H) shared by all rows; lengths: (B,) int64 steps; index:
-        (B, L) int64, which of the N gates each step takes; step_inputs: (B, L, n_step_inputs) float. Returns
-        (B, L, 2H), forward direction first, arbitrary in the padding. A row's result does not depend on the others.
+        gates: (B, L, 6H) float32, the inputs' part; lengths: (B,) int64 steps. Returns (B, L, 2H), forward direction
+        first, arbitrary in the padding. A row's result does not depend on the others.
         """
-        (B, L), (gate_rows, N, width) = index.shape, gates.shape
-        if gate_rows > 1:
-            index = index + torch.arange(0, B * N, N, device=gates.device)[:, None]
-        taken = gates.flatten(0, 1).index_select(0, index.flatten())  # (B * L, 6H)
-        if step_inputs is not None and step_inputs.shape[2]:
-            taken.addmm_(step_inputs.flatten(0, 1), self.step_weight)
-        return _launch(taken.view(B, L, 2, width // 2), self.half_recurrent, self.scaled_bias, lengths).flatten(2)
+        return _launch(gates.unflatten(2, (2, -1)), self.half_recurrent, self.scaled_bias, lengths).flatten(2)
 
 
 def check_support(hidden_size: int, device: torch.device) -> None:
@@ -90,9 +66,8 @@ def gru_errors(hidden_size: int, device: torch.device) -> dict[str, float]:
     fast = GpuInferenceGRU(*(copy.deepcopy(gru).to(device) for gru in (plain.ahead, plain.back)))
     errors = {}
     for B in (1, 17):
-        lengths, index = 9 - torch.arange(B) % 9, torch.arange(9).expand(B, -1)
-        expected = plain(inputs[:B], lengths)
-        found = fast.run(fast.project_inputs(inputs[:B].to(device)), lengths.to(device), index.to(device)).cpu()
+        lengths, gates = 9 - torch.arange(B) % 9, F.linear(inputs[:B].to(device), fast.weight, fast.bias)
+        expected, found = plain(inputs[:B], lengths), fast.run(gates, lengths.to(device)).cpu()
         mask, name = sequence_mask(lengths, 9), f"{B} rows of a GRU of {hidden_size} units"
         errors |= relative_errors({name: found[mask]}, {name: expected[mask]})
     return errors
@@ -110,7 +85,7 @@ def _launch(gates: Tensor, recurrent: Tensor, scaled_bias: Tensor, lengths: Tens
     assert all(tensor.is_contiguous() for tensor in (gates, recurrent, scaled_bias, lengths))
     states = gates.new_empty(B, L, 2, H)
     blocks = _blocks(H)
-    launch(Path(__file__).with_suffix(".cu"), "steps", (blocks, 2, -(-B // ROWS_PER_BLOCK)), 2 * H // blocks,
+    launch(SOURCE, "steps", (blocks, 2, -(-B // ROWS_PER_BLOCK)), 2 * H // blocks,
            (gates, recurrent, scaled_bias, lengths, states, B, L), (("H", H), ("PARTS", blocks)))
     return states
 

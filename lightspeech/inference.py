@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightspeech import gru_gpu, prosody_gpu
 from lightspeech.durations import check_speed
 from lightspeech.gru_gpu import GpuInferenceGRU, check_support, gru_errors
 from lightspeech.model import LightSpeech, LightSpeechInference
-from lightspeech.prosody_gpu import DurationHead, SymbolProsody, frame_inputs, prosody_errors
+from lightspeech.prosody_gpu import DurationHead, SymbolProsody, frame_inputs, input_width, prosody_errors
 from runtime.fast_path import disagreement, first_that_agrees
 
 SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths are padded to multiples of these, so that recordings are reused
@@ -38,10 +39,10 @@ class FastLightSpeech:
         self.model = _fuse_encoder_linear(model)
         self.head = DurationHead(self.model.duration_head)
         self.encoder = GpuInferenceGRU(model.encoder.ahead, model.encoder.back)
-        self.decoder = GpuInferenceGRU(model.decoder.ahead, model.decoder.back, model.n_frame_features)
-        self.decoder.fuse_linear(model.encoder_linear)
-        with torch.no_grad():
-            self.symbol_gates = self.encoder.project_inputs(model.embedding.weight[None])  # of the whole symbol table
+        self.decoder = GpuInferenceGRU(model.decoder.ahead, model.decoder.back)
+        self.decoder_weight = _fuse_decoder_inputs(model, self.decoder)
+        with torch.no_grad():  # of the whole symbol table, (symbols, 6H)
+            self.symbol_gates = F.linear(model.embedding.weight, self.encoder.weight, self.encoder.bias)
         self.recorded = recorded
         self._encode = self.recorded(self.encode)
 
@@ -66,7 +67,7 @@ class FastLightSpeech:
     def encode(self, packed: Tensor, B: int, speed: float) -> EncoderResult:
         """Runs the encoder and predicts durations and pitch of B rows; packed: see `_unpack`."""
         ids, pauses, lengths = _unpack(packed, B)
-        states = self.encoder.run(self.symbol_gates, lengths, ids)  # arbitrary in the padding
+        states = self.encoder.run(F.embedding(ids, self.symbol_gates), lengths)  # arbitrary in the padding
         prosody = self.head.predict(states, lengths, speed, pauses)
         decode = functools.partial(self.decode, states, prosody)
         return EncoderResult(prosody.durations, prosody.mel_lengths, self.recorded(decode))
@@ -77,16 +78,36 @@ class FastLightSpeech:
         states: (B, N, D) of the encoder; n_frames: T, at least the longest row's. Returns the mel (B, M, T), zero in
         the padding.
         """
-        gates = self.decoder.project_inputs(states)
-        inputs = frame_inputs(self.model, prosody, n_frames)
-        mel = self.model.mel_linear(self.decoder.run(gates, prosody.mel_lengths, inputs.symbol, inputs.features))
-        return mel.masked_fill_(inputs.padding[..., None], 0.0).transpose(1, 2)
+        inputs, padding = frame_inputs(self.model, states, prosody, n_frames)
+        gates = product_in_float32(inputs.flatten(0, 1), self.decoder_weight).unflatten(0, inputs.shape[:2])
+        mel = self.model.mel_linear(self.decoder.run(gates, prosody.mel_lengths))
+        return mel.masked_fill_(padding[..., None], 0.0).transpose(1, 2)
 
 
 def _unpack(packed: Tensor, B: int) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the ids (B, N), pauses (B, N) and lengths (B,) of B rows, int64, which come to the GPU as one tensor."""
     ids, pauses, lengths = packed.split((len(packed) - B) // 2)
     return ids.view(B, -1), pauses.view(B, -1), lengths
+
+
+def product_in_float32(x: Tensor, weight: Tensor) -> Tensor:
+    """Returns the product of two matrices of float16 as float32; the tensor cores add up in float32 anyway."""
+    return torch.mm(x, weight, out_dtype=torch.float32)
+
+
+@torch.no_grad()
+def _fuse_decoder_inputs(model: LightSpeech, decoder: GpuInferenceGRU) -> Tensor:
+    """Returns the weight (input_width, 6H) float16 that makes the decoder's gates of `frame_inputs`.
+
+    It holds encoder_linear, which lies between the encoder's states and the decoder, and the biases: float16 has 11
+    bits, so their remainder is in a second row.
+    """
+    n_states = model.encoder_linear.out_features - model.n_frame_features
+    weight, bias = model.encoder_linear.weight[:n_states], model.encoder_linear.bias[:n_states]
+    of_states, of_features = decoder.weight[:, :n_states], decoder.weight[:, n_states:]
+    total = decoder.bias + of_states @ bias
+    rows = torch.cat(((of_states @ weight).t(), of_features.t(), total[None], (total - total.half().float())[None]))
+    return F.pad(rows, (0, 0, 0, input_width(model) - len(rows))).half()
 
 
 @torch.no_grad()

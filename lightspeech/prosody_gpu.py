@@ -22,8 +22,9 @@ from runtime.cuda_kernels import launch
 from runtime.fast_path import relative_errors
 
 SOURCE = Path(__file__).with_name("prosody.cu")
-FRAMES_PER_BLOCK = 32  # FRAMES of the source
-ALLOWED_ERROR = 1e-3  # relative, of the inputs of frames
+FRAMES_PER_BLOCK = 8  # FRAMES of the source
+WARP, MAX_THREADS = 32, 1024  # of a block
+ALLOWED_ERROR = 1e-3  # relative, of the inputs of frames, which are float16
 DEFINES = (("HARMONIC_BANDS", N_HARMONIC_BANDS), ("POSITION_FEATURES", N_POSITION_FEATURES),
            ("SMOOTHING", SMOOTHING_FRAMES), ("MAX_DURATION", MAX_DURATION))
 
@@ -33,20 +34,13 @@ class SymbolProsody(NamedTuple):
     durations: Tensor  # (B, N) int64 frames
     ends: Tensor  # (B, N) int64: their running sums
     pitch: Tensor  # (B, N, 2) float32, log Hz at the symbol's start and end; 0 without config.pitch
-    mel_lengths: Tensor  # (B,) int64 frames
-
-
-class FrameInputs(NamedTuple):
-    """What the decoder is told of each frame besides the encoder's states."""
-    symbol: Tensor  # (B, T) int64, index of the frame's symbol; the padding repeats the last one
-    padding: Tensor  # (B, T) bool, True after the end of the row
-    features: Tensor  # (B, T, n_frame_features) float32 of LightSpeech.frame_features
+    mel_lengths: Tensor  # (B,) int64 frames, at least 1
 
 
 class DurationHead:
-    """The head of a model whose inputs are the encoder's states, as two products; the second is in the kernel.
+    """The head of a model whose inputs are the encoder's states, as two products; the second is in a kernel.
 
-    The hidden units are padded to a multiple of 8 with units that are 0: cuBLAS takes half the time for such sizes.
+    The hidden units are padded to a multiple of 8 with units that are 0, since cuBLAS takes longer for other sizes.
     """
 
     def __init__(self, head: nn.Sequential) -> None:
@@ -62,26 +56,37 @@ class DurationHead:
         whose durations do not change with speed.
         """
         B, N, _ = states.shape
-        hidden = torch.addmm(self.bias, states.flatten(0, 1), self.weight)
+        hidden, threads = torch.mm(states.flatten(0, 1), self.weight), 4 * WARP
+        rounded, pitch = states.new_empty(B, N, dtype=torch.int32), states.new_empty(B, N, 2)
+        launch(SOURCE, "symbols", (-(-N * WARP // threads), B, 1), threads,
+               (hidden, self.bias, self.last, self.last_bias, lengths, rounded, pitch, N, hidden.shape[1],
+                len(self.last), DEFAULT_LOG_PITCH), DEFINES)
         durations, ends = lengths.new_empty(2, B, N).unbind()
-        result = SymbolProsody(durations, ends, states.new_empty(B, N, 2), lengths.new_empty(B))
-        launch(SOURCE, "durations_and_pitch", (B, 1, 1), 1024,
-               (hidden, self.last, self.last_bias, lengths, pauses, *result, N, hidden.shape[1], len(self.last),
-                DEFAULT_LOG_PITCH, ctypes.c_double(speed)), DEFINES)
+        result = SymbolProsody(durations, ends, pitch, torch.empty_like(lengths))
+        launch(SOURCE, "durations", (B, 1, 1), min(MAX_THREADS, -(-N // WARP) * WARP),
+               (rounded, pauses, durations, ends, result.mel_lengths, N, ctypes.c_double(speed)), DEFINES)
         return result
 
 
-def frame_inputs(model: LightSpeech, prosody: SymbolProsody, n_frames: int) -> FrameInputs:
-    """Returns the inputs of T = n_frames frames, at least the longest row's: of align_frames and frame_features."""
-    B, N = prosody.durations.shape
-    symbol, harmonics = prosody.ends.new_empty(B, n_frames), model.harmonics
-    features = prosody.pitch.new_empty(B, n_frames, model.n_frame_features)
-    result = FrameInputs(symbol, torch.empty_like(symbol, dtype=torch.bool), features)
-    launch(SOURCE, "frames", (-(-n_frames // FRAMES_PER_BLOCK), B, 1), 256,
-           (prosody.durations, prosody.ends, prosody.pitch, harmonics.centres, harmonics.quarter_widths, symbol,
-            result.padding, features if model.n_frame_features else None, N, n_frames, math.log(MIN_PITCH),
-            math.log(MAX_PITCH)), DEFINES)
-    return result
+def input_width(model: LightSpeech) -> int:
+    """Returns the width of the result of `frame_inputs`: states, features, two ones, and zeros to a multiple of 8."""
+    width = 2 * model.config.encoder_dim + model.n_frame_features + 2
+    return width + -width % 8
+
+
+def frame_inputs(model: LightSpeech, states: Tensor, prosody: SymbolProsody, n_frames: int) -> tuple[Tensor, Tensor]:
+    """Returns the decoder's inputs (B, T, input_width) float16 of T = n_frames frames, at least the longest row's.
+
+    Each has the states of its symbol, states: (B, N, D) float32, the features of LightSpeech.frame_features, and two
+    ones; arbitrary after the end of a row. The second result is the padding (B, T) bool, True there.
+    """
+    (B, N, D), width, harmonics = states.shape, input_width(model), model.harmonics
+    inputs = states.new_empty(B, n_frames, width, dtype=torch.float16)
+    padding = torch.empty(B, n_frames, dtype=torch.bool, device=states.device)
+    launch(SOURCE, "frame_inputs", (-(-n_frames // FRAMES_PER_BLOCK), B, 1), 8 * WARP,
+           (states, prosody.durations, prosody.ends, prosody.pitch, harmonics.centres, harmonics.quarter_widths, inputs,
+            padding, N, n_frames, D, width, model.n_frame_features, math.log(MIN_PITCH), math.log(MAX_PITCH)), DEFINES)
+    return inputs, padding
 
 
 @torch.no_grad()
@@ -91,17 +96,18 @@ def prosody_errors(model: LightSpeech, head: DurationHead) -> dict[str, float]:
     model: whose duration_head takes the encoder's states, as head does.
     """
     device, generator = head.bias.device, torch.Generator().manual_seed(0)
-    states = torch.randn(3, 40, head.weight.shape[0], generator=generator).to(device)
-    lengths, speed = torch.tensor([40, 7, 1], device=device), 1.1
-    pauses = (torch.rand(3, 40, generator=generator) < 0.2).long().to(device)
+    states = torch.randn(3, 12, head.weight.shape[0], generator=generator).to(device)
+    lengths, speed = torch.tensor([12, 7, 1], device=device), 1.1
+    pauses = (torch.rand(3, 12, generator=generator) < 0.2).long().to(device)
     predicted = model.predict_prosody(states, lengths)
     expected = change_speed(log_to_durations(predicted.log_durations, lengths), speed, pauses.bool())
     found = head.predict(states, lengths, speed, pauses)
     alignment = align_frames(expected, int(expected.sum(1).max()) + 9)
-    inputs = frame_inputs(model, found, alignment.symbol.shape[1])
+    inputs, padding = frame_inputs(model, states, found, alignment.symbol.shape[1])
     features = model.frame_features(alignment, pitch_contour(predicted.symbol_pitch, alignment))
+    true = torch.cat((states.gather(1, alignment.symbol[..., None].expand(-1, -1, states.shape[2])), features), 2)
     return relative_errors(
-        {"durations": found.durations, "symbols of frames": inputs.symbol, "lengths of mels": found.mel_lengths,
-         "padding": inputs.padding, **({"features of frames": inputs.features} if model.n_frame_features else {})},
-        {"durations": expected, "symbols of frames": alignment.symbol, "lengths of mels": expected.sum(1),
-         "padding": alignment.padding, **({"features of frames": features} if model.n_frame_features else {})})
+        {"durations": found.durations, "lengths of mels": found.mel_lengths, "padding": padding,
+         "inputs of frames": inputs[~alignment.padding][:, :true.shape[2]]},
+        {"durations": expected, "lengths of mels": expected.sum(1), "padding": alignment.padding,
+         "inputs of frames": true[~alignment.padding]})

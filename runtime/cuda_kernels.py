@@ -29,13 +29,13 @@ def launch(source: Path, name: str, grid: Sequence[int], threads: int, arguments
     assert isinstance(first, Tensor)
     with torch.cuda.device_of(first):
         kernel = _kernels(source, defines, first.device)(name)
-        values, types = zip(*map(_argument, arguments))
+        values, types = zip(*map(typed_argument, arguments))
         _check(driver.cuLaunchKernel(kernel, *grid, threads, 1, 1, 0, torch.cuda.current_stream().cuda_stream,
                                      (values, types), 0))
 
 
-def _argument(value: Argument) -> tuple[Any, Any]:
-    """Returns an argument of a kernel and its type in C."""
+def typed_argument(value: Argument) -> tuple[Any, Any]:
+    """Returns an argument of a kernel, as `launch` takes it, and its type in C."""
     if value is None or isinstance(value, Tensor):
         return 0 if value is None else value.data_ptr(), ctypes.c_void_p
     if isinstance(value, ctypes.c_double):

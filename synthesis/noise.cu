@@ -6,14 +6,15 @@ __device__ __forceinline__ unsigned int mix(unsigned int value) {
   return value ^ (value >> 16);
 }
 
-// seeds (B,), of which the lowest 32 bits decide -> result (B, 2 * pairs) float32. Grid (ceil(pairs / threads), B).
-extern "C" __global__ void normal_noise(const long long *seeds, float2 *result, int pairs) {
+// seeds (B,), of which the lowest 32 bits decide -> result (B, 2 * pairs) float32, from number `first` on, which is even.
+// Grid (ceil(pairs / threads), B).
+extern "C" __global__ void normal_noise(const long long *seeds, float2 *result, int pairs, int first) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= pairs) return;
-  const unsigned int seed = static_cast<unsigned int>(seeds[blockIdx.y]);
-  const float first = (mix(mix(2 * i) ^ seed) >> 8) * 0x1p-24f, second = (mix(mix(2 * i + 1) ^ seed) >> 8) * 0x1p-24f;
+  const unsigned int seed = static_cast<unsigned int>(seeds[blockIdx.y]), number = first + 2 * i;
+  const float one = (mix(mix(number) ^ seed) >> 8) * 0x1p-24f, other = (mix(mix(number + 1) ^ seed) >> 8) * 0x1p-24f;
   float sine, cosine;
-  sincospif(2.0f * second, &sine, &cosine);
-  const float radius = sqrtf(-2.0f * log1pf(-first));
+  sincospif(2.0f * other, &sine, &cosine);
+  const float radius = sqrtf(-2.0f * log1pf(-one));
   result[static_cast<long long>(blockIdx.y) * pairs + i] = make_float2(radius * cosine, radius * sine);
 }

@@ -6,12 +6,12 @@ Random numbers by a hash of their index (MurmurHash3's finalizer, Appleby 2011, 
 import numpy as np
 
 
-def normal_noise(count: int, seed: int) -> np.ndarray:
-    """Returns normal numbers of unit scale (count,) float32; more of the same seed begin with the same ones.
+def normal_noise(count: int, seed: int, first: int = 0) -> np.ndarray:
+    """Returns normal numbers of unit scale (count,) float32, from number `first` on of those that a seed decides.
 
-    count: an even number. seed: at least 0; its lowest 32 bits decide.
+    count, first: even numbers. seed: at least 0; its lowest 32 bits decide.
     """
-    index = np.arange(count, dtype=np.uint32)
+    index = np.arange(first, first + count, dtype=np.uint32)
     bits = _mix(_mix(index) ^ np.uint32(seed & 0xFFFFFFFF))
     uniform = (bits >> np.uint32(8)).astype(np.float32).reshape(-1, 2) * np.float32(2 ** -24)  # in [0, 1)
     radius, angle = np.sqrt(-2 * np.log(1 - uniform[:, 0])), np.float32(2 * np.pi) * uniform[:, 1]

@@ -1,5 +1,5 @@
 """Student and vocoder through ONNX Runtime on the CPU, without PyTorch."""
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,9 @@ class OnnxMelPredictor:
         """Returns the mel and the durations of each reading, in the same order. speed: 0.25 to 4, times as fast."""
         return [self._predict(reading, speed) for reading in readings]
 
-    def on_host(self, mels: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Returns mels (M, T) as arrays, which they are."""
-        return list(mels)
+    def to_host(self, mels: Sequence[np.ndarray]) -> Callable[[], list[np.ndarray]]:
+        """Returns a function that returns the mels (M, T), see MelPredictor.to_host: they are arrays already."""
+        return lambda: list(mels)
 
     def _predict(self, reading: "Reading", speed: float) -> PredictedMel:
         """Returns the mel and the durations of a reading."""
@@ -52,24 +52,21 @@ class OnnxVocoder:
         self.channels = audio.hop_length if self.config.n_flows else 0
         self.session = open_session(path, network.data)
 
-    def noise_shape(self, frames: int) -> tuple[int, int]:
-        """Returns the (channels, steps) of the noise for a number of frames; no channels without a flow."""
-        return self.channels, frames + 2 * EDGE
+    def start(self, mels: Sequence[np.ndarray], frames: Sequence[int], seeds: Sequence[int], sigma: float | None,
+              first_frame: int = 0) -> list[np.ndarray]:
+        """Returns the wave (S,) of each mel (M, T), with silence after it up to its `frames`.
 
-    def noise(self, frames: int, seeds: Sequence[int]) -> np.ndarray:
-        """Returns unit noise (B, channels, steps) float32."""
-        channels, steps = self.noise_shape(frames)
-        return np.stack([normal_noise(steps * channels, seed).reshape(steps, channels).T for seed in seeds])
-
-    def start(self, mels: Sequence[np.ndarray], frames: Sequence[int], noise: np.ndarray, sigma: float | None
-              ) -> list[np.ndarray]:
-        """Returns the wave (S,) of each mel (M, T), with silence after it up to its `frames`, and its noise."""
-        sigma = self.config.sigma if sigma is None else sigma
-        waves = []
-        for mel, length, own in zip(mels, frames, noise):
+        seeds: of each mel's noise; first_frame: where the mels begin in it.
+        """
+        sigma, waves = self.config.sigma if sigma is None else sigma, []
+        for mel, length, seed in zip(mels, frames, seeds):
             padded = np.full((len(mel), length), self.silence)
             padded[:, :mel.shape[1]] = mel
-            inputs = {"mel": padded, "noise": own * np.float32(sigma)} if self.channels else {"mel": padded}
+            inputs = {"mel": padded}
+            if self.channels:
+                steps, first = length + 2 * EDGE, first_frame * self.channels
+                noise = normal_noise(steps * self.channels, seed, first).reshape(steps, self.channels).T
+                inputs["noise"] = noise * np.float32(sigma)
             waves += _run(self.path, self.session, inputs)
         return waves
 

@@ -29,7 +29,7 @@ class SpeechSettings:
 
 class PredictedMel(NamedTuple):
     """The student's output for one piece of text."""
-    mel: Any  # (M, T) float32: a tensor on the student's device, or an array; `on_host` of the predictor makes arrays
+    mel: Any  # (M, T) float32: a tensor on the student's device, or an array; see `to_host` of its predictor
     durations: np.ndarray  # (N,) int64 frames for each symbol, summing to T
 
 

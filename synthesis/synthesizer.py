@@ -85,10 +85,11 @@ class Synthesizer:
         pieces = self.mel_predictor.predict(plan.readings, speed)
         timeline = lay_out(pieces, plan.silences, self.audio)
         mels = [piece.mel for piece in pieces]
-        # Starts the first batch. On a GPU it runs while the words are computed here, and the mels wait for it.
+        host_mels = self.mel_predictor.to_host(mels)
+        # Starts the first batch. On a GPU it runs while words and mel are made here.
         waves = self.vocoder.synthesize(mels, _seeds(settings, 0, len(pieces)), sigma, denoise)
         words = time_words(plan.readings, pieces, timeline, self.audio)
-        mel = join_mels(self.mel_predictor.on_host(mels), timeline, self.audio)
+        mel = join_mels(host_mels(), timeline, self.audio)
         return Speech(join_waves(waves, timeline), self.audio.sample_rate, words, mel, plan.dropped)
 
     def stream(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,

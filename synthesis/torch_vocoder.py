@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Mel frames in a batch on a GPU, including padding: a frame takes about 1 MB in the published WaveGlow, some 40 kB in a
 # vocoder at the mel rate. On the CPU each mel is a batch of its own: a larger batch is no faster, padding costs time.
 FRAMES_PER_BATCH = {WaveGlow: 8000, MelRateWaveGlow: 50_000}
+FRAME_STEP = 64  # on a GPU batches are padded to a multiple of this, so that they share recordings
 
 
 class TorchVocoder:
@@ -29,31 +30,34 @@ class TorchVocoder:
         self.network, self.device = network, next(network.parameters()).device
         self.silence = float(np.log(audio.log_floor))
         self.fast, self.draw = fastest(network, RecordedFunction), noise_source(self.device)
-        self.frames_per_batch = FRAMES_PER_BATCH[type(network)] if self.device.type == "cuda" else 1
-        self.margin = network.margin
+        on_gpu = self.device.type == "cuda"
+        self.frames_per_batch, self.frame_step = (FRAMES_PER_BATCH[type(network)], FRAME_STEP) if on_gpu else (1, 1)
+        self.margin, self.hop_length = network.margin, audio.hop_length
 
-    def noise_shape(self, frames: int) -> tuple[int, int]:
-        """Returns the (channels, steps) of the noise for a number of frames."""
-        return self.network.noise_shape(frames)
-
-    def noise(self, frames: int, seeds: Sequence[int]) -> Tensor:
-        """Returns unit noise (B, channels, steps), the same numbers on each device; more frames begin with the same."""
-        channels, steps = self.noise_shape(frames)
-        return self.draw(seeds, steps * channels).view(len(seeds), steps, channels).transpose(1, 2)
-
-    def start(self, mels: Sequence[Any], frames: Sequence[int], noise: Tensor, sigma: float | None) -> "StartedWaves":
+    def start(self, mels: Sequence[Any], frames: Sequence[int], seeds: Sequence[int], sigma: float | None,
+              first_frame: int = 0) -> "StartedWaves":
         """Starts a batch of mels (M, T), arrays or tensors on any device, each followed by silence up to its `frames`.
 
-        noise: of `noise` for the longest. Returns what `wait` takes.
+        seeds: of each mel's noise; first_frame: where the mels begin in it. Returns what `wait` takes.
         """
+        numbers = torch.tensor([*seeds, *frames]).to(self.device, non_blocking=True)
         rows = [torch.as_tensor(mel, device=self.device).t() for mel in mels]
         batch = pad_sequence(rows, batch_first=True, padding_value=self.silence)
-        batch = F.pad(batch, (0, 0, 0, max(frames) - batch.shape[1]), value=self.silence).transpose(1, 2)
+        longest = max(frames) + -max(frames) % self.frame_step
+        batch = F.pad(batch, (0, 0, 0, longest - batch.shape[1]), value=self.silence).transpose(1, 2)
+        noise = self._noise(numbers[:len(rows)], longest, first_frame)
         with torch.inference_mode():
             wave = self.fast.infer(batch, self.network.config.sigma if sigma is None else sigma, noise=noise,
-                                   mel_lengths=torch.tensor(frames)).float()
+                                   mel_lengths=numbers[len(rows):])[:, :max(frames) * self.hop_length].float()
             peak = torch.linalg.vector_norm(wave, math.inf).to("cpu", non_blocking=True)  # faster than on the host
             return StartedWaves(wave.to("cpu", non_blocking=True), peak)
+
+    def _noise(self, seeds: Tensor, frames: int, first_frame: int) -> Tensor:
+        """Returns the unit noise (B, channels, steps) of a number of frames, see `start`; the same on each device."""
+        channels, steps = self.network.noise_shape(frames)
+        steps_per_frame = self.network.noise_shape(frames + 1)[1] - steps
+        noise = self.draw(seeds, steps * channels, first_frame * steps_per_frame * channels)
+        return noise.view(len(seeds), steps, channels).transpose(1, 2)
 
     def wait(self, started: "StartedWaves") -> tuple[np.ndarray, bool]:
         """Returns the waves (B, S) of `start` once the device has finished them, and whether all samples are finite."""
@@ -76,15 +80,8 @@ class GriffinLim:
     def __init__(self, audio: AudioConfig) -> None:
         self.audio, self.silence = audio, float(np.log(audio.log_floor))
 
-    def noise_shape(self, frames: int) -> tuple[int, int]:
-        """Returns the shape of no noise."""
-        return 0, frames
-
-    def noise(self, frames: int, seeds: Sequence[int]) -> np.ndarray:
-        """Returns no noise."""
-        return np.zeros((len(seeds), 0, frames), np.float32)
-
-    def start(self, mels: Sequence[Any], frames: Sequence[int], noise: np.ndarray, sigma: float | None) -> np.ndarray:
+    def start(self, mels: Sequence[Any], frames: Sequence[int], seeds: Sequence[int], sigma: float | None,
+              first_frame: int = 0) -> np.ndarray:
         """Returns the wave (1, S) of one mel (M, T), an array or a tensor, with silence after it up to its `frames`."""
         from audio import griffin_lim
         (mel,), (length,) = mels, frames

@@ -43,9 +43,8 @@ class VocoderRunner:
         lengths = [mel.shape[1] + TAIL_FRAMES for mel in mels]
 
         def start(rows: list[int]) -> Any:
-            frames = [lengths[row] for row in rows]
-            noise: Any = self.vocoder.noise(max(frames), [seeds[row] for row in rows])
-            return self.vocoder.start([mels[row] for row in rows], frames, noise, sigma)
+            return self.vocoder.start([mels[row] for row in rows], [lengths[row] for row in rows],
+                                      [seeds[row] for row in rows], sigma)
         batches = ((rows, start(rows)) for rows in group_by_length(lengths, self.vocoder.frames_per_batch))
         return self._finish(itertools.chain(list(itertools.islice(batches, 1)), batches), lengths, denoise)
 
@@ -59,17 +58,13 @@ class VocoderRunner:
     def stream(self, mel: Any, seed: int, sigma: float | None, denoise: float) -> Iterator[np.ndarray]:
         """Yields the wave of a mel in chunks: the samples of `synthesize`, up to rounding."""
         hop, total = self.audio.hop_length, mel.shape[1] + TAIL_FRAMES
-        noise, shape = self.vocoder.noise(total, [seed]), self.vocoder.noise_shape
-        steps_per_frame = shape(2)[1] - shape(1)[1]
         start, size, margin = 0, total, 0
         if self.vocoder.margin is not None:
             size, margin = FIRST_CHUNK, self.vocoder.margin
         while start < total:
             stop = start + size if total - start > 2 * size else total
             low, high = max(0, start - margin), min(total, stop + margin)
-            first_step = low * steps_per_frame
-            chunk_noise: Any = noise[..., first_step:first_step + shape(high - low)[1]]
-            wave, = self._wait_for(self.vocoder.start([mel[:, low:high]], [high - low], chunk_noise, sigma))
+            wave, = self._wait_for(self.vocoder.start([mel[:, low:high]], [high - low], [seed], sigma, low))
             wave = self._denoised(wave, denoise)[(start - low) * hop:(stop - low) * hop]
             yield _fade(wave, start == 0, stop == total)
             start, size = stop, 2 * size
@@ -89,9 +84,8 @@ class VocoderRunner:
     def _denoiser(self) -> "Denoiser":
         """Returns the denoiser, which is made at the first use."""
         from synthesis.denoiser import BIAS_FRAMES, Denoiser
-        silent: Any = self.vocoder.noise(BIAS_FRAMES, [0]) * 0
         mel = np.zeros((self.audio.n_mels, BIAS_FRAMES), np.float32)
-        wave, = self._wait_for(self.vocoder.start([mel], [BIAS_FRAMES], silent, None))
+        wave, = self._wait_for(self.vocoder.start([mel], [BIAS_FRAMES], [0], 0.0))
         return Denoiser(wave, self.audio)
 
 

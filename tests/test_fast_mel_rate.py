@@ -6,13 +6,13 @@ import torch
 import waveglow
 from hparams import AudioConfig, WaveGlowConfig
 from runtime.graphs import RecordedFunction
-from synthesis.noise import normal_noise
-from synthesis.noise_gpu import noise_source
+from synthesis.noise_gpu import draw_on_cpu, draw_on_gpu, noise_source
 from synthesis.torch_vocoder import TorchVocoder
 from synthesis.vocoder_runner import VocoderRunner
-from tests.emulated_mel_rate import EmulatedKernels, product_with_gelu
+from tests.cuda_on_cpu import launch_on_cpu, needs_compiler
 from waveglow.fast import ALLOWED, discrepancy
-from waveglow.fast_mel_rate import FRAME_STEP, FastMelRate
+from waveglow.fast_mel_rate import FastMelRate, Product
+from waveglow.mel_rate import EDGE
 from waveglow.mel_rate_gpu import MelRateKernels, neighbours
 
 SIZES = {"squeeze": "mdct", "n_blocks": 2, "block_channels": 128, "block_hidden": 64, "flow_channels": 64}
@@ -45,19 +45,23 @@ def error(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 @pytest.fixture
-def emulated(monkeypatch):
+def on_cpu(monkeypatch):
     """A function that makes the fast form of a network on the CPU."""
+    def product_with_gelu(x: torch.Tensor, product: Product) -> torch.Tensor:
+        return torch.nn.functional.gelu(product(x), approximate="tanh")
     monkeypatch.setattr("waveglow.fast_mel_rate.product_with_gelu", product_with_gelu)
-    return lambda model: FastMelRate(model, lambda function: function, EmulatedKernels(model))
+    monkeypatch.setattr("waveglow.mel_rate_gpu.launch", launch_on_cpu)
+    return lambda model: FastMelRate(model, lambda function: function)
 
 
-@pytest.mark.parametrize("n_flows", [0, 1, 2, 3])
-def test_the_fast_form_gives_the_plain_waves(n_flows, emulated) -> None:
-    model = network(n_flows)
-    fast = emulated(model)
-    assert 0 < discrepancy(fast) < ALLOWED / 4
-    mel, lengths = torch.randn(3, 80, FRAME_STEP + 6) - 5, torch.tensor([FRAME_STEP + 6, 33, 1])
-    noise = torch.randn(3, *model.noise_shape(FRAME_STEP + 6))
+@needs_compiler
+@pytest.mark.parametrize("n_flows, sizes", [(0, {}), (1, {}), (2, {}),
+                                            (1, {"block_channels": 192, "flow_channels": 256})])
+def test_the_fast_form_gives_the_plain_waves(n_flows, sizes, on_cpu) -> None:
+    model = network(n_flows, **sizes)
+    fast = on_cpu(model)
+    mel, lengths = torch.randn(3, 80, 15) - 5, torch.tensor([15, 8, 1])
+    noise = torch.randn(3, *model.noise_shape(15))
     wave, expected = fast.infer(mel, None, noise, lengths), model.infer(mel, None, noise, lengths)
     assert wave.dtype == torch.float32
     for row, length in enumerate(lengths.tolist()):
@@ -68,8 +72,21 @@ def test_the_fast_form_gives_the_plain_waves(n_flows, emulated) -> None:
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
 
-def test_other_weights_are_a_disagreement(emulated) -> None:
-    fast = emulated(network(2))
+@needs_compiler
+def test_frames_after_the_end_of_a_row_do_not_enter_a_convolution(on_cpu) -> None:
+    fast, x, lengths = on_cpu(network(0)), torch.randn(2 * 21, 128).half(), torch.tensor([5, 1])
+    offset, taps = torch.randn(128), torch.randn(8, 128)
+    found = fast.kernels.block_input(x, offset, taps, lengths).float()
+    inside = torch.arange(21) < lengths[:, None] + 2 * EDGE
+    channels = ((x.float().view(2, 21, 128) + offset) * inside[..., None]).transpose(1, 2)
+    y = torch.conv1d(channels, taps[:7].t()[:, None], taps[7], padding=3, groups=128).transpose(1, 2)
+    torch.testing.assert_close(found.view_as(y), torch.layer_norm(y, (128,)), rtol=0, atol=5e-3)
+
+
+@needs_compiler
+def test_other_weights_are_a_disagreement(on_cpu) -> None:
+    fast = on_cpu(network(1))
+    assert 0 < discrepancy(fast) < ALLOWED / 4
     fast.heads.bias[-1026:] += 0.2
     assert discrepancy(fast) > ALLOWED
     fast.heads.bias.fill_(float("nan"))
@@ -82,6 +99,13 @@ def test_interpolation_between_two_bands_is_the_whole_one() -> None:
         bands, shares = neighbours(interpolation)
         found = torch.lerp(mel[:, bands.long()], mel[:, bands.long() + 1], shares)
         torch.testing.assert_close(found, mel @ interpolation, rtol=0, atol=1e-5)
+
+
+@needs_compiler
+def test_noise_of_the_kernel_is_that_of_numpy(monkeypatch) -> None:
+    monkeypatch.setattr("synthesis.noise_gpu.launch", launch_on_cpu)
+    seeds = torch.tensor([7, 2 ** 63 - 1, 0])
+    np.testing.assert_allclose(draw_on_gpu(seeds, 300, 80), draw_on_cpu(seeds, 300, 80), rtol=0, atol=1e-5)
 
 
 def test_sizes_without_a_kernel_are_refused() -> None:
@@ -157,8 +181,8 @@ def test_a_network_without_kernels_speaks_by_the_plain_path(caplog) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_noise_on_a_gpu_is_that_of_the_cpu_for_each_row() -> None:
-    drawn, seeds = noise_source(torch.device("cuda", 0)), [7, 2 ** 63 - 1, 0]
-    found = drawn(seeds, 4000).cpu()
-    assert drawn.__name__ == "on_gpu" and torch.equal(drawn(seeds[1:], 600).cpu(), found[1:, :600])
-    for row, seed in zip(found, seeds):
-        np.testing.assert_allclose(row, normal_noise(4000, seed), rtol=0, atol=1e-5)
+    seeds = torch.tensor([7, 2 ** 63 - 1, 0], device="cuda")
+    found = draw_on_gpu(seeds, 4000, 0).cpu()
+    assert noise_source(seeds.device) is draw_on_gpu
+    assert torch.equal(draw_on_gpu(seeds[1:], 600, 80).cpu(), found[1:, 80:680])
+    np.testing.assert_allclose(found, draw_on_cpu(seeds.cpu(), 4000, 0), rtol=0, atol=1e-5)

@@ -7,11 +7,10 @@ import torch
 
 import lightspeech
 from hparams import LightSpeechConfig, UserError
-from lightspeech import gru_gpu, prosody_gpu
-from lightspeech.durations import align_frames, change_speed, log_to_durations, position_features
-from lightspeech.pitch import HarmonicPattern, pitch_contour
+from lightspeech import gru_gpu, inference, prosody_gpu
 from lightspeech.prosody_gpu import ALLOWED_ERROR, prosody_errors
 from lightspeech.sequences import reversal_index
+from tests.cuda_on_cpu import launch_on_cpu, needs_compiler
 
 TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=32, decoder_dim=6)
 
@@ -47,34 +46,17 @@ def kernel(gates: torch.Tensor, recurrent: torch.Tensor, scaled_bias: torch.Tens
     return states
 
 
-def launch(source, name, grid, threads, arguments, defines) -> None:
-    """What the kernels of prosody.cu compute."""
-    if name == "durations_and_pitch":
-        hidden, last, bias, lengths, pauses, durations, ends, pitch, mel_lengths, *_, default_pitch, speed = arguments
-        predicted = (hidden.relu() @ last.t() + bias).unflatten(0, durations.shape)
-        inside = torch.arange(durations.shape[1]) < lengths[:, None]
-        durations.copy_(change_speed(log_to_durations(predicted[..., 0] * inside, lengths), speed.value, pauses.bool()))
-        ends.copy_(durations.cumsum(1))
-        pitch.copy_(predicted[..., 1:] + default_pitch if len(last) == 3 else torch.zeros(2))
-        mel_lengths.copy_(durations.sum(1))
-    else:
-        durations, ends, pitch, centres, widths, symbol, padding, features, N, T, *_ = arguments
-        alignment = align_frames(durations, T)
-        symbol.copy_(alignment.symbol)
-        padding.copy_(alignment.padding)
-        if features is not None:
-            found = torch.cat((HarmonicPattern()(pitch_contour(pitch, alignment)), position_features(alignment)), 2)
-            features.copy_(found.masked_fill(alignment.padding[..., None], 0.0))
-
-
 @pytest.fixture
-def emulated(monkeypatch) -> None:
+def on_cpu(monkeypatch) -> None:
     """The kernels, on the CPU."""
     monkeypatch.setattr(gru_gpu, "_launch", kernel)
-    monkeypatch.setattr(prosody_gpu, "launch", launch)
+    monkeypatch.setattr(prosody_gpu, "launch", launch_on_cpu)
+    monkeypatch.setattr(inference, "FRAME_STEP", 16)
+    monkeypatch.setattr(inference, "product_in_float32", lambda x, weight: x.float() @ weight.float())
 
 
-def test_inference_around_the_gpu_kernels_is_that_of_the_model(model, emulated) -> None:
+@needs_compiler
+def test_inference_by_the_gpu_kernels_is_that_of_the_model(model, on_cpu) -> None:
     with torch.no_grad():
         for gru in (model.encoder.ahead, model.encoder.back, model.decoder.ahead, model.decoder.back):
             gru.weight_hh_l0.copy_(gru.weight_hh_l0.half())  # as released weights are
@@ -84,14 +66,22 @@ def test_inference_around_the_gpu_kernels_is_that_of_the_model(model, emulated) 
         found, expected = (speaker.infer(ids[rows], lengths[rows], speed, pauses[rows]) for speaker in (fast, model))
         assert found.frames == expected.frames and found.durations.equal(expected.durations)
         assert found.mel_lengths.equal(expected.mel_lengths)
-        torch.testing.assert_close(found.mel, expected.mel, rtol=0, atol=1e-4)
+        torch.testing.assert_close(found.mel, expected.mel, rtol=0, atol=5e-3)
     errors = gru_gpu.gru_errors(32, torch.device("cpu"))
     assert len(errors) == 2 and max(errors.values()) < gru_gpu.ALLOWED_ERROR
+    with torch.no_grad():
+        model.duration_head[2].bias[0] = -20.0  # no symbol has a frame, so the first one gets one
+    fast = lightspeech.FastLightSpeech(model, lambda function: function)
+    for speed in (0.3, 4.0):
+        assert fast.infer(ids, lengths, speed).frames == model.infer(ids, lengths, speed).frames
     with pytest.raises(UserError, match="speed: found nan"):
         fast.infer(ids, lengths, math.nan)
 
 
-def test_other_weights_are_an_error_of_the_kernels(model, emulated) -> None:
+@needs_compiler
+def test_other_weights_are_an_error_of_the_kernels(model, on_cpu) -> None:
+    with torch.no_grad():
+        model.duration_head[2].weight.div_(8)  # durations of some 4 frames
     fast = lightspeech.FastLightSpeech(model, lambda function: function)
     assert len(fast.head.bias) == 64 and max(prosody_errors(fast.model, fast.head).values()) < ALLOWED_ERROR
     fast.head.last_bias = fast.head.last_bias + 0.1

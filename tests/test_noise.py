@@ -20,6 +20,7 @@ def test_the_seed_alone_decides_each_number() -> None:
     noise = normal_noise(1000, 7)
     assert noise.dtype == np.float32
     np.testing.assert_array_equal(normal_noise(600, 7), noise[:600])
+    np.testing.assert_array_equal(normal_noise(600, 7, 80), noise[80:680])
     others = [normal_noise(100_000, seed) for seed in (7, 8, 2 ** 20, 2 ** 31)]
     assert np.abs(np.corrcoef(others) - np.eye(4)).max() < 0.015
     assert normal_noise(0, 7).shape == (0,)

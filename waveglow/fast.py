@@ -21,7 +21,6 @@ from waveglow.fast_mel_rate import FastMelRate, without_cudnn
 from waveglow.model import WaveGlow
 from waveglow.vocoder import Vocoder
 
-FRAME_STEP = 64  # mels are padded to a multiple of this, so that they share recordings
 ALLOWED = 2e-2  # relative error of a wave against float32
 
 
@@ -55,12 +54,8 @@ class FastWaveGlow:
     @torch.inference_mode()
     def infer(self, mel: Tensor, sigma: float | None, noise: Tensor, mel_lengths: Tensor) -> Tensor:
         """mel (B, M, T), noise (B, n_group, steps) -> wave (B, S). See WaveGlow.infer for the arguments."""
-        padding = -mel.shape[2] % FRAME_STEP
         sigma = self.config.sigma if sigma is None else sigma
-        padded = F.pad(noise, (0, padding * self.model.hop_length // self.config.n_group))
-        lengths = mel_lengths.to(mel.device, non_blocking=True)
-        wave = self._generate(F.pad(mel, (0, padding)), padded * sigma, lengths)
-        return wave[:, :mel.shape[2] * self.model.hop_length]
+        return self._generate(mel, noise * sigma, mel_lengths.to(mel.device, non_blocking=True))
 
     def generate(self, mel: Tensor, z: Tensor, lengths: Tensor) -> Tensor:
         """mel (B, M, T), scaled noise (B, n_group, steps), lengths (B,) -> wave (B, S), zero after each row's end."""

@@ -21,8 +21,6 @@ from torch import Tensor, nn
 from waveglow.mel_rate import ConvNeXtBlock, CouplingLayer, MelRateWaveGlow
 from waveglow.mel_rate_gpu import MelRateKernels
 
-FRAME_STEP = 64  # mels are padded to a multiple of this, so that they share recordings
-
 
 class Product(NamedTuple):
     """A linear layer; x (rows, inputs) float16 -> (rows, outputs) float16."""
@@ -76,12 +74,9 @@ class FastMelRate:
     @torch.inference_mode()
     def infer(self, mel: Tensor, sigma: float | None, noise: Tensor, mel_lengths: Tensor) -> Tensor:
         """mel (B, M, T), noise (B, *noise_shape(T)) -> wave (B, T * hop). See MelRateWaveGlow.infer."""
-        padding = (0, 0, 0, -mel.shape[2] % FRAME_STEP)
         sigma = self.model.config.sigma if sigma is None else sigma
         lengths = mel_lengths.to(mel.device, non_blocking=True)
-        rows, noise_rows = (F.pad(channels.transpose(1, 2), padding) for channels in (mel, noise))
-        wave = self._generate(rows, noise_rows, lengths, sigma)
-        return wave[:, :mel.shape[2] * self.model.hop_length]
+        return self._generate(mel.transpose(1, 2).contiguous(), noise.transpose(1, 2).contiguous(), lengths, sigma)
 
     def generate(self, mel: Tensor, noise: Tensor, lengths: Tensor, sigma: float) -> Tensor:
         """Returns the wave (B, T * hop) float32, zero after each row's end.
