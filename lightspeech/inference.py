@@ -141,6 +141,6 @@ def fastest(model: LightSpeech, recorded: Callable[[Callable[..., Any]], Callabl
     def problem_of(fast: FastLightSpeech) -> str:
         problem = disagreement({name: error for size in sizes for name, error in gru_errors(size, device).items()},
                                gru_gpu.ALLOWED_ERROR)
-        return problem or disagreement(prosody_errors(fast.model, fast.head), prosody_gpu.ALLOWED_ERROR)
+        return problem or disagreement(prosody_errors(fast.model, fast.head), prosody_gpu.ALLOWED_ERRORS)
     return first_that_agrees([make], problem_of, model, "fast student",
                              "speaking by the plain one, some ten times slower")

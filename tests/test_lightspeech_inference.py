@@ -8,8 +8,9 @@ import torch
 import lightspeech
 from hparams import LightSpeechConfig, UserError
 from lightspeech import gru_gpu, inference, prosody_gpu
-from lightspeech.prosody_gpu import ALLOWED_ERROR, prosody_errors
+from lightspeech.prosody_gpu import ALLOWED_ERRORS, prosody_errors
 from lightspeech.sequences import reversal_index
+from runtime.fast_path import disagreement
 from tests.cuda_on_cpu import launch_on_cpu, needs_compiler
 
 TINY = LightSpeechConfig(embedding_dim=12, encoder_dim=32, decoder_dim=6)
@@ -83,9 +84,9 @@ def test_other_weights_are_an_error_of_the_kernels(model, on_cpu) -> None:
     with torch.no_grad():
         model.duration_head[2].weight.div_(8)  # durations of some 4 frames
     fast = lightspeech.FastLightSpeech(model, lambda function: function)
-    assert len(fast.head.bias) == 64 and max(prosody_errors(fast.model, fast.head).values()) < ALLOWED_ERROR
+    assert len(fast.head.bias) == 64 and not disagreement(prosody_errors(fast.model, fast.head), ALLOWED_ERRORS)
     fast.head.last_bias = fast.head.last_bias + 0.1
-    assert prosody_errors(fast.model, fast.head)["durations"] > ALLOWED_ERROR
+    assert disagreement(prosody_errors(fast.model, fast.head), ALLOWED_ERRORS).startswith("durations off by")
 
 
 def test_without_the_gpu_kernel_the_plain_network_speaks(caplog) -> None:
