@@ -347,6 +347,24 @@ CASES = {
         "expected ';' before '}' here": "expected semicolon before closing brace here",
         "Time elapsed: 00:03:27": "time elapsed: three minutes twenty-seven seconds",
         "at 10:03:27": "at ten oh three and twenty-seven seconds"},
+    "screens": {
+        "This code is for you: 449 201": "this code is for you: four four nine, two zero one", "the code for 449 201 "
+        "men": "the code for four hundred forty-nine two hundred one men",
+        "bday is thurs": "birthday is thursday",
+        "350 degrees F. for it": "three hundred fifty degrees fahrenheit for it", "1080p and 720p": "ten eighty p and "
+        "seven twenty p", "$ npm test": "n p m test", "a $ sign": "a dollars sign", "404": "four oh four",
+        "404 of us": "four hundred four of us"},
+    "encyclopedias and job ads": {
+        "7 May 1867 – 4 July 1934":
+            "the seventh of may eighteen sixty-seven to the fourth of july nineteen thirty-four",
+        "Rome (/ˈroʊm/) is": "rome, is", "in lib/main/it": "in lib slash main slash it",
+        "ten seasons.[3][4]": "ten seasons.",
+        "3+ yrs. exp. w/ it": "three plus years experience with it", "exp. date": "expiration date",
+        "M–F only": "monday to friday only", "avail. 6/1": "available june first", "a 2BR flat": "a two bedroom flat",
+        "a NW wind": "a northwest wind", "Wed. Rain likely": "wednesday rain likely",
+        "Dew pt. 61°": "dew point sixty-one "
+        "degrees", "find f(2)": "find f of two", "sin(30°)": "sine of thirty degrees", "5! = 120": "five factorial "
+        "equals one hundred twenty", "Hi! = it": "hi! equals it", "x ∈ R": "x in r"},
     "chats": {
         "ill let u know": "i'll let u know", "he is ill let him": "he is ill let him", "id love to": "i'd love to",
         "ill people": "ill people", "dw, see u tn": "don't worry, see u tonight", "news re: it": "news {R IY1}: it",

@@ -158,11 +158,17 @@ def small_letter(match: re.Match[str]) -> str | None:
     return match[0] if match[0] == "o" else match[0].upper()
 
 
-@rule(LETTER, r"([f-hpu-wyFGP])('{0,2})\(([nrtx-z])\)")
+@rule(SMALL, r"(sin|cos|tan|ln|log)\((?=[\dA-Za-z])")
+def named_function(match: re.Match[str]) -> str:
+    """'sin(30°)' -> sine of."""
+    return {"sin": "sine", "cos": "cosine", "tan": "tangent", "ln": "natural log", "log": "log"}[match[1]] + " of"
+
+
+@rule(LETTER, r"([f-hpu-wyFGP])('{0,2})\(([nrtx-z]|(?<=[f-h]\()\d)\)")
 def function_of(match: re.Match[str]) -> str:
     """f(x) -> F of X, f'(x) -> F prime of X."""
     primes = ("", " prime", " double prime")[len(match[2])]
-    return f"{match[1].upper()}{primes} of {match[3].upper()}"
+    return f"{match[1].upper()}{primes} of {cardinal(match[3]) if match[3].isdecimal() else match[3].upper()}"
 
 
 @rule(CAPITAL, r"(X{0,3}S|M|L|X{1,3}L) ?[-–] ?(M|L|X{1,3}L)(?![\w-])")

@@ -10,8 +10,8 @@ _CLEAR_MONTHS = frozenset("feb apr aug sep sept oct nov dec jul".split())  # tho
 TIME_BEFORE = (
     r"(?i)\b(?:on|by|until|till|since|before|after|every|next|last|this|each|from|through|to|of|in|early|late|mid"
     r"|cob|eod|[ap]\.?m\.?|noon|night|morning|evening|afternoon|and|or|past|starting|ending|due|closed|open)\s$")
-_DATE_BEFORE = (r"(?i)(?:\b(?:on|by|until|till|since|before|after|due|dated|date|through|thru|starting|starts|begins|"
-                r"ends|effective|expires|deadline|birthday|(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
+_DATE_BEFORE = (r"(?i)(?:\b(?:on|by|until|till|since|before|after|due|dated|date|through|thru|starting|avail\.|"
+                r"available|starts|begins|ends|effective|expires|deadline|birthday|(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
                 r"(?:mon|tues?|wed|thurs?|thu|fri|sat|sun)\.?),?|:)\s$")
 _MOVED_BEFORE = r"(?i)\b(?:to|from|for|is|was|between|and|of|the)\s$"
 _FRACTION_AFTER = r"\s(?:of|cups?|tsp|tbsp|inch|mile|hour|pound|lb|oz|the|full|empty|done)\b|[\"”]"
@@ -158,6 +158,12 @@ def month_alone(match: re.Match[str]) -> str | None:
     if ranged or listed or low in _CLEAR_MONTHS and (match[2] or led) or match[2] and led:
         return month_name(match[1])
     return None
+
+
+@rule("-–", rf"[-–](?=\s?(?:\d{{1,2}} )?(?:{MONTH})\b)")
+def until_another_date(match: re.Match[str]) -> str | None:
+    """The dash of '7 November 1867 – 4 July 1934' -> to."""
+    return "to" if compiled(r"\d{4} ?$").search(before(match, 6)) else None
 
 
 @rule(DIGIT, r"10[1-9]\d(?!\d|[,.]\d)")

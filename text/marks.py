@@ -115,10 +115,22 @@ def times_star(match: re.Match[str]) -> str | None:
     return "times" if re.search(r"[\d)]$", before(match, 1)) or spaced else None
 
 
+@rule("!", r"!(?= ?[=+*/)])")
+def factorial(match: re.Match[str]) -> str | None:
+    """The sign of '5! = 120'."""
+    return "factorial" if re.search(r"(?:\d|\b[nk])$", before(match, 2)) else None
+
+
 @rule("$", r"\$(?=[A-Z]{1,5}(?![A-Za-z]))")
 def cashtag(match: re.Match[str]) -> str:
     """The sign of '$TSLA': silence."""
     return ""
+
+
+@rule("$", r"\$(?= [a-z])")
+def prompt(match: re.Match[str]) -> str | None:
+    """The sign before a command, '$ npm test': silence."""
+    return "" if begins_line(match) else None
 
 
 @rule("#", r"#(?=[A-Za-z])")

@@ -24,7 +24,7 @@ _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}\d?|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _BLOCKS = frozenset("p div h1 h2 h3 h4 h5 h6 li tr br hr ul ol table blockquote section article header footer dt dd "
                     "title caption figcaption pre option".split())
 _WITH_STOP = frozenset("h1 h2 h3 h4 h5 h6 li title caption figcaption dt dd tr".split())
-_CELLS = frozenset("td th".split())
+_CELLS = frozenset("td th label button".split())
 
 _FENCE = re.compile(r"^[^\S\n]{0,3}(?:```|~~~)[^\n]{0,200}$", re.MULTILINE)
 _FENCED = re.compile(r"^[^\S\n]{0,3}(```|~~~)[^\n]{0,200}\n((?:(?![^\S\n]{0,3}\1)[^\n]{0,2000}\n){1,300})[^\S\n]{0,3}\1"
@@ -43,7 +43,7 @@ _IMAGE = re.compile(r"!\[([^\]\n]{0,300})\]\([^()\s]{0,500}(?:[^\S\n]+\"[^\"\n]{
 _LABEL = r"(?<![\w\]])\[(?!\s{0,9}(?i:pause)\b)([^\[\]\n]{1,300})\]"  # not the mark of a pause, nor x[3]
 _LINK = re.compile(
     _LABEL + r"\([^()\s]{1,500}(?:\([^()\s]{0,100}\))?[^()\s]{0,100}(?:[^\S\n]+\"[^\"\n]{0,200}\")?\)")
-_REFERENCE = re.compile(_LABEL + r"\[[^\[\]\n]{0,80}\]")
+_REFERENCE = re.compile(r"(?!\[\d{1,3}\])" + _LABEL + r"\[[^\[\]\n]{0,80}\]")
 _DEFINITION = re.compile(r"^[^\S\n]{0,3}\[[^\]\n]{1,80}\]:[^\S\n]+\S{1,500}[^\n]{0,200}$", re.MULTILINE)
 _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^<>\s]{1,500})>")
 _STRONG = re.compile(r"(?<![\w*])(\*\*\*?|___?)(?=[^\s*_])([^\n]{1,1000}?)(?<=[^\s*_])\1(?![\w*])")

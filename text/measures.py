@@ -2,7 +2,7 @@
 import re
 
 from text.figures import NUMBER, fraction
-from text.numbers import cardinal, ordinal, say_amount
+from text.numbers import cardinal, hundreds, ordinal, pairs, say_amount
 from text.phonemes import dictionary_entry
 from text.quantity import is_adjective, is_before_noun
 from text.rule import DIGIT, SMALL, after, before, compiled, figure, near, rule, word_before
@@ -144,11 +144,24 @@ def karat(match: re.Match[str]) -> str:
     return f"{cardinal(match[1])} karat"
 
 
+@rule(DIGIT, r"(\d)[ -]?BR(?![A-Za-z/])")
+def bedrooms(match: re.Match[str]) -> str:
+    """'a 2BR apartment' -> two bedroom."""
+    return f"{cardinal(match[1])} bedroom"
+
+
 @rule(DIGIT, rf"{_BEDROOMS}(?: ?[/,] ?| )(\d{{1,2}}(?:\.5)?)[ -]?(?:BA|ba|bath)\.?(?![A-Za-z])")
 def rooms(match: re.Match[str]) -> str:
     """2BR/1BA -> two bedrooms, one bath."""
     return (f"{cardinal(match[1])} bedroom{'' if match[1] == '1' else 's'}, "
             f"{say_amount(match[2])} bath{'' if match[2] == '1' else 's'}")
+
+
+@rule(DIGIT, r"(480|720|1080|1440|2160)(p|i)(?![\w-])")
+def resolution(match: re.Match[str]) -> str:
+    """1080p -> ten eighty P."""
+    number = hundreds(match[1]) if len(match[1]) == 3 else pairs(match[1])
+    return f"{number} {match[2].upper()}"
 
 
 @rule(DIGIT, r"1/(\d{2,5}) ?(?:s|sec|second)\b\.?(?! of)")
@@ -254,7 +267,7 @@ def temperature(match: re.Match[str]) -> str | None:
         "fahrenheit" if match[2] == "F" else "celsius")
 
 
-@rule(SMALL, r"(degrees?) ([CF])(?![A-Za-z'-])")
+@rule(SMALL, r"(degrees?) ([CF])(?![A-Za-z'-])(?:\.(?= [a-z]))?")
 def degrees_with_letter(match: re.Match[str]) -> str:
     """'43 degrees C' -> degrees celsius."""
     return f"{match[1]} {'celsius' if match[2] == 'C' else 'fahrenheit'}"

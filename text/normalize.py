@@ -14,6 +14,8 @@ _PLAIN = str.maketrans({
     "…": "...", "μ": "µ", "º": "°", "˚": "°", "∗": "*", "⋅": "×", "✕": "×", "➔": "→", "⇒": "→"})
 _SILENT = frozenset("™®¡¿")
 _KEPT = frozenset([*SIGNS, *GREEK, *SUPERSCRIPTS, *DAGGERS, "–", "—", "Ω"])
+# The pronunciation in an encyclopedia: /ˈtoʊkioʊ/
+_SOUNDS = re.compile(r"([/\[])(?=[^/\[\]\n]{0,60}[ˈˌːəɪʊɛɔʃʒθðŋɑɒʌɜɹɡ])[^/\[\]\n]{1,60}[/\]]")
 _GREEK_LETTERS = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
 
 
@@ -34,6 +36,7 @@ def normalize(text: str) -> Normalized:
     """Transliterates a text, except for the signs, Greek letters and superscripts that the rules read."""
     if text.isascii() and text.isprintable():
         return Normalized(text.replace("`", "'"), None, {})
+    text = _SOUNDS.sub(lambda match: " " * len(match[0]), text)
     plain, origins, dropped = [], [], {}
     for index, character in enumerate(text):
         written = _transliterate(character, text[max(0, index - 1):index + 2])

@@ -2,7 +2,7 @@
 import re
 
 from text.numbers import cardinal, spell_digits
-from text.rule import DIGIT, SMALL, before, near, rule
+from text.rule import DIGIT, SMALL, before, compiled, near, rule
 
 _PHONE_WORDS = "call|phone|dial|number|tel|ring|fax|mobile|cell|text|contact|extension|reach|hotline|office"
 
@@ -32,10 +32,13 @@ def phone_with_space(match: re.Match[str]) -> str | None:
     return _say_phone(match[0]) if match[0].startswith("555") or near(match, _PHONE_WORDS, 40) else None
 
 
-@rule(DIGIT, r"\d{3,4}(?: \d{3,4}){2,5}(?![\d,./-]*\d|\w)")
+@rule(DIGIT, r"\d{3,4}(?: \d{3,4}){1,5}(?![\d,./-]*\d|\w)")
 def number_in_groups(match: re.Match[str]) -> str | None:
     """'Meeting ID: 845 2213 9970' -> eight four five, two two one three, ...; not 845 213 997 people."""
-    uneven = any(len(group) == 4 for group in match[0].split()[1:])
+    groups = match[0].split()
+    if len(groups) == 2:
+        return _say_phone(match[0]) if compiled(r"(?i)code\b[^.]{0,20}(?: is|:) $").search(before(match)) else None
+    uneven = any(len(group) == 4 for group in groups[1:])
     named = near(match, r"id|number|code|no\.|account|card|serial|tracking", 24)
     return _say_phone(match[0]) if uneven or named else None
 

@@ -2,7 +2,7 @@
 import re
 
 from text.numbers import cardinal, hundreds, pairs, say_whole, spell_digits, year
-from text.rule import CAPITAL, DIGIT, after, before, compiled, led_by, near, rule
+from text.rule import CAPITAL, DIGIT, after, before, begins_line, compiled, led_by, near, rule
 from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, NUMBERED_THINGS, PROVINCES, STATES, STATES_WITH_STOP, SUBJECTS
 
 _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
@@ -93,7 +93,7 @@ def compass(match: re.Match[str]) -> str | None:
     """'winds NW at 9 mph', '12 mi. SW of Ames' -> southwest."""
     of = re.match(r" of\b", after(match, 4))
     led = led_by(match, r"miles|mi\.?|km|blocks" if of else "moving|heading|headed|facing|winds?|from the|to the|the")
-    region = match[0] in ("SE", "SW", "NW") and re.match(r" [A-Z][a-z]", after(match, 3))  # "SE Asia"
+    region = match[0] in ("SE", "SW", "NW") and re.match(r" (?:[A-Z][a-z]|winds?\b)", after(match, 6))  # "SE Asia"
     if len(match[0]) == 1 and led_by(match, "go|drive|head|turn|continue|walk|travel|proceed"):  # "go N on Main St."
         return DIRECTIONS[match[1].lower()]
     is_name = len(match[0]) == 1 and not of or re.match(r" [A-Z]", after(match, 2))
@@ -162,6 +162,7 @@ def _is_status(match: re.Match[str]) -> bool:
     told = led_by(match, "an?|the|that|this|gets?|got|getting|returns?|returned") and compiled(
         r"\s(?:error|response|status)\b|(?<=404)\spage\b").match(match.string, match.end())
     told = told or compiled(_STATUS).match(match.string, match.end())
+    told = told or begins_line(match) and re.match(r"\.?\s*(?:\n|$)", after(match, 4))
     is_code = match[0][0] in "12345" and match[0][1] == "0"
     asked = compiled(r"\b(?:GET|POST|PUT|DELETE|PATCH|HEAD) ").search(before(match))  # "GET /a.html returned 404"
     return is_code and bool(told or asked or led_by(match, "http|(?:error|status)(?: code)?"))

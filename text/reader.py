@@ -29,8 +29,9 @@ _NOT_PLAIN = frozenset(word for table in (
     BARE_TITLES, WITHOUT_STOP, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS,
     DOSES, dict.fromkeys("ma re per mailto noon midnight degree degrees ill id dep arr".split())) for key in table
     for word in (key, key.title()))
+# The first words of what has several
 _NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES, *BIBLE_BOOKS] if not key.isalpha()
-               for word in re.findall("[A-Za-z]+", key)[:1]}  # the first words of what has several
+               for first in re.findall("[A-Za-z]+", key)[:1] for word in (first, first.title())}
 _SEPARATORS = frozenset(",;:.!?\"'()[]-–—|_/")
 _CAPITAL = re.compile(r"(?!I\b)[A-Z]")
 _MARKS = re.compile(r"[?!]")

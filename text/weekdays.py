@@ -2,7 +2,7 @@
 import re
 
 from text.dates import LISTED, MONTH, TIME_BEFORE
-from text.rule import CAPITAL, SMALL, after, before, compiled, led_by, near, rule
+from text.rule import CAPITAL, SMALL, after, before, begins_line, compiled, led_by, near, rule
 from text.tables import CALENDAR, LETTERS_OF_DAYS
 
 _WEEKDAYS = {short: name for short, name in CALENDAR.items() if name.endswith("day")}
@@ -46,6 +46,8 @@ def weekday(match: re.Match[str]) -> str | None:
     led = compiled(TIME_BEFORE).search(before(match, 12)) is not None
     if after(match, 1) == ":" and compiled(r"(?:^|[.!?;\n]\s?)$").search(before(match, 3)):  # "Mon: legs. Tue: arms"
         return _WEEKDAYS[low]
+    if match[2] and begins_line(match) and re.match(r" [A-Z]", after(match, 2)):  # "Wed. Rain likely."
+        return _WEEKDAYS[low]
     listed = match[2] and compiled(LISTED).search(before(match, 12) + "|" + after(match, 12))
     if listed or low in _CLEAR_WEEKDAYS and (match[2] or led or date_follows) or date_follows or led and (
             match[2] or low == "wed" or not re.match(r"\s?[A-Za-z]", after(match, 2))):
@@ -61,5 +63,7 @@ def weekday_in_small(match: re.Match[str]) -> str | None:
     ends = compiled(r"\s?(?:$|[?!,;)\n]|\.(?:\s|$))|\s(?:at|around|works?|then|\d)").match(following) or part_of_day
     led = led_by(match, "on|by|next|this|until|till?|every|see (?:you|u|ya)|for|before|game|coming|free|busy|party|"
                  "plans|dinner|lunch|concert|practice|working|off|open|are (?:you|u)")
+    if name in ("tues", "thur", "thurs"):
+        return _WEEKDAYS[name]
     sure = name in _CLEAR_WEEKDAYS if led else name != "sun" and part_of_day
     return _WEEKDAYS[name] if sure or led and ends else None
