@@ -365,6 +365,12 @@ CASES = {
         "Dew pt. 61°": "dew point sixty-one "
         "degrees", "find f(2)": "find f of two", "sin(30°)": "sine of thirty degrees", "5! = 120": "five factorial "
         "equals one hundred twenty", "Hi! = it": "hi! equals it", "x ∈ R": "x in r"},
+    "versions and files": {
+        "18/8 steel": "eighteen eight steel", "Windows 10/11": "windows ten eleven", "by 10/11": "by october eleventh",
+        "take Rt. 3 west": "take route three west",
+        "Copy .env.example to .env.": "copy dot e n v dot example to dot e n v.",
+        "at 08:00:00": "at eight o'clock", "45% [9/20]": "forty-five percent, nine of twenty",
+        "(9/20)": "nine twentieths", "Compiling main.c...": "compiling main dot c."},
     "chats": {
         "ill let u know": "i'll let u know", "he is ill let him": "he is ill let him", "id love to": "i'd love to",
         "ill people": "ill people", "dw, see u tn": "don't worry, see u tonight", "news re: it": "news {R IY1}: it",

@@ -54,7 +54,8 @@ def domain_or_file(match: re.Match[str]) -> str | None:
     """nature.com, notes.txt, math.h."""
     ending = match[1].lower()
     if ending in ("h", "c"):
-        if match.start() and not led_by(match, "include|header|file|in|of|open|edit|the|from|compile|see"):
+        if match.start() and not led_by(
+                match, "include|header|file|in|of|open|edit|the|from|compil(?:e|ing|ed)|building|linking|see|run"):
             return None
         return say_address(match[0][:-2]) + f" dot {ending.upper()}"
     is_ending = ending in _ENDINGS and (match[1].islower() or match[0].isupper())
@@ -74,7 +75,13 @@ def path(match: re.Match[str]) -> str | None:
     return say_address(match[0].rstrip("/")) if is_path and not before(match, 1).strip(" \n(\"'=:") else None
 
 
-@rule(".", r"\.([A-Za-z0-9]{1,12})(?![\w.])")
+@rule(".", r"\.[a-z][\w-]{1,20}(?:\.[a-z]\w{0,12}){1,3}(?![\w-])")
+def hidden_file(match: re.Match[str]) -> str | None:
+    """'copy .env.example' -> dot env dot example."""
+    return None if before(match, 1).strip(" \n(\"'") else say_address(match[0])
+
+
+@rule(".", r"\.([A-Za-z0-9]{1,12})(?!\w|\.\w)")
 def file_ending(match: re.Match[str]) -> str | None:
     """'a .zip file' -> dot zip, 'edit .bashrc' -> dot bashrc."""
     ending = FILES.get(match[1].lower())

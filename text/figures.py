@@ -14,7 +14,7 @@ from text.numbers import (
     ungrouped,
 )
 from text.rule import DIGIT, after, before, compiled, figure, led_by, near, rule, word_before
-from text.tables import MAGNITUDES, NUMBERED, PER_WORDS, UNITS
+from text.tables import MAGNITUDES, NUMBERED, PER_WORDS, SOFTWARE, UNITS
 
 # 1,234.5; 1,25,000; 1876; .5
 NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,2}(?:,\d\d)+,\d{3}(?!\d)|\d+)(?:\.\d+)?|\.\d+)"
@@ -97,6 +97,18 @@ def score_out_of(match: re.Match[str]) -> str | None:
     if float(match[1]) > float(match[2]):
         return None
     return f"{say_amount(match[1])} out of {cardinal(match[2])}"
+
+
+@rule(DIGIT, r"(\d{1,4})/(\d{1,4})(?=\])")
+def part_in_brackets(match: re.Match[str]) -> str | None:
+    """'Progress: 45% [9/20]' -> nine of twenty."""
+    return f"{cardinal(match[1])} of {cardinal(match[2])}" if before(match, 1) == "[" else None
+
+
+@rule(DIGIT, r"(\d{1,2})/(\d{1,2})(?![\d/]|[.,]\d)")
+def two_versions(match: re.Match[str]) -> str | None:
+    """'Windows 10/11' -> ten eleven."""
+    return f"{cardinal(match[1])} {cardinal(match[2])}" if word_before(match).lower() in SOFTWARE else None
 
 
 @rule(DIGIT, r"(\d{1,4})/(\d{1,4})(?![\d/]|[.,]\d)")

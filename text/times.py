@@ -22,6 +22,8 @@ def clock(match: re.Match[str]) -> str | None:
     """10:30 a.m. -> ten thirty A M, 10:00 -> ten o'clock; not '60:40 split'."""
     hour, minute, second = match.groups()[:3]
     half = match[4] or match[5]
+    if second == "00" and compiled(r"(?i)\b(?:at|by|until|from) $").search(before(match, 6)):  # "at 08:00:00"
+        second = None
     if not half and not second and near(match, "ratio|odds|format|aspect|split|scale|screen", 20):
         return None
     said = cardinal(hour)
