@@ -371,6 +371,16 @@ CASES = {
         "Copy .env.example to .env.": "copy dot e n v dot example to dot e n v.",
         "at 08:00:00": "at eight o'clock", "45% [9/20]": "forty-five percent, nine of twenty",
         "(9/20)": "nine twentieths", "Compiling main.c...": "compiling main dot c."},
+    "programs and their logs": {
+        "at 10:42:13.882": "at ten forty-two and thirteen point eight eight two seconds", "attempt 3/5":
+        "attempt three of five", "#45 from foo/bar": "number forty-five from foo bar", "ISO 8601":
+        "i s o eighty-six oh one", "ISO 9001": "i s o nine thousand one", "SELECT * FROM it": "select star from it",
+        "JPMorgan": "j p morgan", "no argument --name": "no argument dash dash name", "npm ci": "n p m c i",
+        "a 20V motor": "a twenty volt motor"},
+    "more games and streets": {
+        "sat nite": "saturday nite", "Zverev def. Ruud": "zverev defeated ruud", "def. 4": "definition four",
+        "The Jets (3-9) have it": "the jets, three and nine, have it",
+        "Ave. A and Ave. B": "avenue a and avenue b", "on 5th Ave. A man": "on fifth avenue. a man"},
     "chats": {
         "ill let u know": "i'll let u know", "he is ill let him": "he is ill let him", "id love to": "i'd love to",
         "ill people": "ill people", "dw, see u tn": "don't worry, see u tonight", "news re: it": "news {R IY1}: it",

@@ -28,7 +28,8 @@ def test_markdown_is_silent(written, expected):
     ("<ul><li>tea</li><li>milk</li></ul>", "tea. milk."), ("A &lt; B &amp; C&nbsp;D", "a less than b and c d"),
     ("<speak>Hi <emphasis>you</emphasis>.</speak>", "hi you."), ("<!-- no -->Yes<script>x = 1</script>.", "yes."),
     ("<img src='a.png' alt='A map'> here", "a map here"), ("<table><tr><td>1</td><td>2</td></tr></table>", "one, two."),
-    ("&#233;t&eacute; &#x42;", "ete b"), ("<label>Name</label><button>Go</button>", "name, go,")])
+    ("&#233;t&eacute; &#x42;", "ete b"), ("&frac12; cup", "one half cup"),
+    ("<label>Name</label><button>Go</button>", "name, go,")])
 def test_html_is_silent(written, spoken):
     assert english_reader(plain(written, "html")) == english_reader(plain(written)) == spoken
 

@@ -7,6 +7,8 @@ from text.rule import CAPITAL, DIGIT, LETTER, after, before, compiled, led_by, n
 from text.tables import ADDRESS_SIGNS, DOMAINS, FILES, FOLDERS, KEYS
 
 _ENDINGS = DOMAINS | FILES
+_COMMANDS = ("ls|cd|rm|run|git|npm|pip|python|docker|curl|flags?|options?|command|argument|parameter|missing|unknown|"
+             "usage|install|grep|tar|sudo|ssh")
 
 
 def _say_part(word: str) -> str:
@@ -102,8 +104,7 @@ def key_combination(match: re.Match[str]) -> str | None:
 @rule("-", r"--?([A-Za-z][A-Za-z-]{0,30})(?=[\s=,.;:)]|$)")
 def command_option(match: re.Match[str]) -> str | None:
     """'git commit -m' -> dash M, 'use --force' -> dash dash force; only near words of a command line."""
-    if before(match, 1).strip() or match[0][1] != "-" and len(match[1]) > 2 or not near(
-            match, "ls|cd|rm|run|git|npm|pip|python|docker|curl|flags?|options?|command|install|grep|tar|sudo|ssh"):
+    if before(match, 1).strip() or match[0][1] != "-" and len(match[1]) > 2 or not near(match, _COMMANDS):
         return None
     name = " ".join(match[1].upper()) if len(match[1]) < 3 else match[1].replace("-", " ").lower()
     return f"{'dash dash' if match[0][1] == '-' else 'dash'} {name}"

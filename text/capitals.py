@@ -190,6 +190,12 @@ def camel_case(match: re.Match[str]) -> str:
     return " ".join([match[1], *compiled("[A-Z][a-z]+").findall(match[2])]).lower()
 
 
+@rule(CAPITAL, r"([A-Z]{2,4})([A-Z][a-z]{2,})(?![A-Za-z'])")
+def letters_and_word(match: re.Match[str]) -> str:
+    """JPMorgan -> J P morgan."""
+    return f"{spell(match[1])} {match[2].lower()}"
+
+
 @rule(CAPITAL, r"[A-Z][a-z]*(?:[A-Z][a-z]+)+(?![A-Za-z'])")
 def joined_words(match: re.Match[str]) -> str | None:
     """YouTube -> you tube, if the dictionary knows the parts and not the whole; 'McDonald' is one word."""

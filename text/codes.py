@@ -165,7 +165,7 @@ def port_number(match: re.Match[str]) -> str | None:
 @rule(DIGIT, r"\d{4}(?![\d,.:/-]*\d)")
 def model_number(match: re.Match[str]) -> str | None:
     """'an RTX 4090', 'a Ryzen 5800X' -> forty ninety, fifty-eight hundred."""
-    return pairs(match[0]) if match[0][1:] != "000" and led_by(match, rf"(?:{_MODELS})(?: \d)?") else None
+    return pairs(match[0]) if match[0][1:3] != "00" and led_by(match, rf"(?:{_MODELS})(?: \d)?") else None
 
 
 @rule(LETTER, r"[iI]([3579])-(\d\d?)(\d\d)(\d?)([A-Z]{0,2})(?![\w-])")

@@ -18,6 +18,7 @@ from text.tables import MAGNITUDES, NUMBERED, PER_WORDS, SOFTWARE, UNITS
 
 # 1,234.5; 1,25,000; 1876; .5
 NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,2}(?:,\d\d)+,\d{3}(?!\d)|\d+)(?:\.\d+)?|\.\d+)"
+_STEPS = "attempt|step|part|page|try|retry|stage|task|chunk|batch|epoch|slide|question"
 _BEFORE_SECONDS = "for|another|after|every|wait|then|takes?|took|about|in|within|under|over|than|by"
 _AFTER_ORDINAL = {"c": "century", "cent": "century", "fl": "floor", "ed": "edition"}
 FRACTIONS = {"2": ("half", "halves"), "4": ("quarter", "quarters")}
@@ -99,10 +100,10 @@ def score_out_of(match: re.Match[str]) -> str | None:
     return f"{say_amount(match[1])} out of {cardinal(match[2])}"
 
 
-@rule(DIGIT, r"(\d{1,4})/(\d{1,4})(?=\])")
+@rule(DIGIT, r"(\d{1,4})/(\d{1,4})(?![\d/]|[.,]\d)")
 def part_in_brackets(match: re.Match[str]) -> str | None:
-    """'Progress: 45% [9/20]' -> nine of twenty."""
-    return f"{cardinal(match[1])} of {cardinal(match[2])}" if before(match, 1) == "[" else None
+    """'Progress: 45% [9/20]', 'attempt 3/5' -> nine of twenty, three of five."""
+    return f"{cardinal(match[1])} of {cardinal(match[2])}" if before(match, 1) == "[" or led_by(match, _STEPS) else None
 
 
 @rule(DIGIT, r"(\d{1,2})/(\d{1,2})(?![\d/]|[.,]\d)")
@@ -257,7 +258,7 @@ def per(match: re.Match[str]) -> str | None:
     """'2 times/day' -> two times per day, '$4/gal' -> four dollars per gallon."""
     if compiled(r"[$£€]\d[\d,.]*$").search(before(match, 16)) and match[1].islower() and match[1] not in UNITS:
         return "each" if match[1] == "ea" else f"per {match[1]}"
-    if match[1] not in PER_WORDS and match[1] not in UNITS or not compiled(r"\d[\d,.]*\s?(?:[A-Za-z]+\s)?[A-Za-z]*$"
-                                                                        ).search(before(match, 30)):
+    amount = compiled(r"\d[\d,.]*\s?(?:[A-Za-z]+\s)?[A-Za-z]*$").search(before(match, 30))
+    if not amount or match[1] == "bar" or match[1] not in PER_WORDS and match[1] not in UNITS:
         return None
     return f"per {UNITS[match[1]].one if match[1] in UNITS else match[1]}"

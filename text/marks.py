@@ -111,6 +111,8 @@ def menu_arrow(match: re.Match[str]) -> str | None:
 @rule("*", r"\*\s?(?=[\d(A-Za-z])")
 def times_star(match: re.Match[str]) -> str | None:
     """8*9, 6 * 7 -> times."""
+    if match[0] == "* " and before(match, 7).lower() == "select ":
+        return "star"
     spaced = re.search(r"[\d)] $|\b[a-z] $", before(match, 2)) and match[0].endswith(" ")
     return "times" if re.search(r"[\d)]$", before(match, 1)) or spaced else None
 

@@ -20,7 +20,7 @@ _COMMENT = re.compile(r"<!--(?:[^-]|-(?!->)){0,5000}-->|<!DOCTYPE[^<>]{0,300}>|<
 _SILENT_ELEMENT = re.compile(r"<(script|style)\b[^<>]{0,2000}>[^<]{0,20000}</\1\s*>", re.IGNORECASE)
 _BREAK = re.compile(r"<break\b([^<>]{0,400})>", re.IGNORECASE)
 _BREAK_TIME = re.compile(r"\btime\s?=\s?[\"'](\d+(?:\.\d+)?\s?m?s)[\"']")
-_ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}\d?|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+_ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}\d{0,2}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _BLOCKS = frozenset("p div h1 h2 h3 h4 h5 h6 li tr br hr ul ol table blockquote section article header footer dt dd "
                     "title caption figcaption pre option".split())
 _WITH_STOP = frozenset("h1 h2 h3 h4 h5 h6 li title caption figcaption dt dd tr".split())

@@ -63,7 +63,7 @@ def _describes(match: re.Match[str], unit: str, names: Unit) -> bool:
         return True
     is_electric = unit in _ELECTRIC
     return (compiled(rf" {_PACKAGES}").match(match.string, match.end()) is not None
-            or (is_electric or unit in _OF_DEVICES) and is_before_noun(match, plural=is_electric))
+            or (is_electric or unit in _OF_DEVICES) and is_before_noun(match, plural=is_electric and match[3] == " "))
 
 
 @figure(".", r"(\.\d+)[ -]?([A-Za-z%]{1,4})(?![A-Za-z0-9])(?:(?<=[a-z])\.(?!\w))?")

@@ -4,6 +4,9 @@ import re
 from text.numbers import cardinal
 from text.rule import DIGIT, before, compiled, led_by, near, rule
 
+_IN_GAME = ("at|vs|host|hosted|visit|beat|face|play|against|defeated|improved?|dropped|have|has|will|scored|lost|"
+            "won")
+
 
 @rule(DIGIT, r"([4-7])-(\d|1[01])(?=,? \d{3}[ -]?(?:pounds?|lbs?)\b)")
 def height_of_player(match: re.Match[str]) -> str:
@@ -15,7 +18,7 @@ def height_of_player(match: re.Match[str]) -> str:
 def record_in_brackets(match: re.Match[str]) -> str | None:
     """'Bears (5-2) at Packers (4-3)' -> five and two."""
     if not compiled(r"[A-Z][a-z]+ \((?:\d+-\d+(?:-\d+)?, )?$").search(before(match, 24)) or not near(
-            match, "at|vs|host|hosted|visit|beat|face|play|against|defeated|improved?|dropped", 30):
+            match, _IN_GAME, 30):
         return None
     return " and ".join(cardinal(part) for part in match.groups() if part)
 

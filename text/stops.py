@@ -74,8 +74,11 @@ def has_number(abbreviation: str, text: str, stop: int) -> bool:
     """
     if abbreviation not in BEFORE_NUMBERS or _PRONOUN_I.match(text, stop):
         return False
+    is_street = abbreviation == "ave" and _AFTER_NAME.search(text, max(0, stop - 30), stop - 4)  # "5th Ave. A man"
+    if is_street:
+        return False
     if abbreviation in LETTERED and abbreviation != "no" and _SINGLE_LETTER.match(text, stop):
-        has_capital = text[stop - 2 - len(abbreviation):stop - 1].strip()[:1].isupper()
+        has_capital = text[max(0, stop - 2 - len(abbreviation)):stop - 1].strip()[:1].isupper()
         return has_capital or not compiled(_ARTICLE).match(text, stop)
     if abbreviation in ("dep", "arr") and compiled(_AIRPORT).match(text, stop):
         return True

@@ -1,10 +1,18 @@
 """Rules for the time: the clock, hours, lengths of time."""
 import re
 
-from text.numbers import cardinal
+from text.numbers import cardinal, spell_digits
 from text.rule import DIGIT, LETTER, before, compiled, figure, near, rule
 
 _MERIDIEM = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.|[Mm]\b\.?))"
+
+
+@rule(DIGIT, r"(\d\d?):([0-5]\d):([0-5]\d)[.,](\d{1,6})(?![\d:])")
+def time_with_fraction(match: re.Match[str]) -> str:
+    """'10:42:13.882' -> ten forty-two and thirteen point eight eight two seconds."""
+    hour, minute, second, part = match.groups()
+    minutes = f" {'oh ' if minute[0] == '0' else ''}{cardinal(minute)}" if minute != "00" else " hundred"
+    return f"{cardinal(hour)}{minutes} and {cardinal(second)} point {spell_digits(part)} seconds"
 
 
 @rule(DIGIT, r"(\d\d):([0-5]\d):([0-5]\d)(?![\d:]|[.,]\d)")

@@ -59,7 +59,7 @@ def weekday(match: re.Match[str]) -> str | None:
 def weekday_in_small(match: re.Match[str]) -> str | None:
     """'free on sat?', 'next tues works' -> tuesday; not 'he sat on it'."""
     following, name = after(match, 12), match[1]
-    part_of_day = compiled(r"\s(?:morning|afternoon|evening|night)\b").match(following)
+    part_of_day = compiled(r"\s(?:morning|afternoon|evening|night|nite)\b").match(following)
     ends = compiled(r"\s?(?:$|[?!,;)\n]|\.(?:\s|$))|\s(?:at|around|works?|then|\d)").match(following) or part_of_day
     led = led_by(match, "on|by|next|this|until|till?|every|see (?:you|u|ya)|for|before|game|coming|free|busy|party|"
                  "plans|dinner|lunch|concert|practice|working|off|open|are (?:you|u)")
