@@ -316,6 +316,7 @@ SENTENCES = [  # the word between stars, and how it is said
     ("*Use* within 60 days.", "Y UW1 Z"), ("*Use* of force is bad.", "Y UW1 S"),
     ("They *wound* their way down.", "W AW1 N D"),
     ("*Use* in a dry place.", "Y UW1 Z"), ("*Use* in schools fell.", "Y UW1 S"),
+    ("He would never again *live* there.", "L IH1 V"), ("You *read* my mail!", "R EH1 D"),
     ("They got into a *row* last night.", "R AW1"), ("He put them into a *row*.", "R OW1"),
     ("A *row* over pay began.", "R AW1"), ("We *row* over to it.", "R OW1"),
     ("We *read* about it in a magazine.", "R EH1 D"), ("When we *read* about it daily, we learn.", "R IY1 D"),

@@ -325,7 +325,10 @@ CASES = {
         "Sa 10-4, closed Su & M": "saturday ten to four, closed sunday and monday", "F = ma": "f equals m a",
         "my ma": "my ma", "at Penn Sta.": "at penn station.", "go N on it": "go north on it",
         "an N on it": "an n on it",
-        "the conf file": "the conf file"},
+        "the conf file": "the conf file", "a 2700K lamp": "a two thousand seven hundred kelvin lamp",
+        "did the hw": "did the homework", "its already dec": "its already december",
+        "dec the halls": "dec the halls", "two 2.0 Ah batteries": "two two point zero amp hour batteries",
+        "Uptime: 0:02:11": "uptime: two minutes eleven seconds"},
     "law and bible": {
         "Ps. 23 and 1 Cor. 13": "psalm twenty-three and first corinthians thirteen", "Ex. 4 here": "example four here",
         "123 F.3d 456 (9th Cir. 1997)":

@@ -2,7 +2,7 @@
 import re
 
 from text.numbers import cardinal, ordinal, pairs, plural, say_whole, short_year, year
-from text.rule import CAPITAL, DIGIT, after, before, compiled, figure, led_by, rule, word_after
+from text.rule import CAPITAL, DIGIT, SMALL, after, before, compiled, figure, led_by, rule, word_after
 from text.tables import MONTHS, NOT_A_NOUN
 
 MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "May"), r"Sept\.?"])
@@ -158,6 +158,13 @@ def month_alone(match: re.Match[str]) -> str | None:
     if ranged or listed or low in _CLEAR_MONTHS and (match[2] or led) or match[2] and led:
         return month_name(match[1])
     return None
+
+
+@rule(SMALL, r"(jan|feb|aug|sept|oct|nov|dec)(?![\w'.-])")
+def month_in_small(match: re.Match[str]) -> str | None:
+    """'its already dec' -> december."""
+    led = led_by(match, "in|by|until|till|since|already|this|next|last|early|late|mid|before|after|of|for|from|to|thru")
+    return month_name(match[1].title()) if led else None
 
 
 @rule("-–", rf"[-–](?=\s?(?:\d{{1,2}} )?(?:{MONTH})\b)")

@@ -196,7 +196,8 @@ def multiple(match: re.Match[str]) -> str | None:
     return f"{say_amount(match[1])} time{'' if match[1] == '1' else 's'}"
 
 
-@rule(DIGIT, r"(\d+(?:\.\d+)?)(?:k|K(?! (?!starts|begins|ends|runs|takes|finishes|goes|was|is|has)[a-z]+s\b))(?![\w-])")
+@rule(DIGIT, r"(\d{1,3}(?:\.\d+)?)(?:k|K(?! (?!starts|begins|ends|runs|takes|finishes|goes|was|is|has)"
+      r"[a-z]+s\b))(?![\w-])")
 def distance_of_a_race(match: re.Match[str]) -> str | None:
     """'the 10k', 'ran a 5K' -> the ten K; 'the 40K users' are thousands."""
     if not compiled(r"(?i)\b(?:a|the|his|her|my|our|their|first|last|next|this|annual|ran|run|charity)\s$").search(
@@ -210,6 +211,8 @@ def thousands(match: re.Match[str]) -> str | None:
     """40K -> forty thousand, 3M -> three million."""
     if " " in match[0] or word_before(match).lower() in NUMBERED:
         return None
+    if match[2] == "K" and match[1].isdecimal() and len(match[1]) == 4:  # the color of a lamp, 2700K
+        return f"{say_amount(match[1])} kelvin"
     if match[2] == "B" and near(match, r"\d+[ACD]\b", 16):  # "seats 12A and 12B"
         return None
     screen = compiled(r"\s?(?:run|race|walk|video|display|monitor|screen|tv|TV|marathon|resolution|Ultra)\b")

@@ -101,6 +101,7 @@ RULES: tuple[Rule, ...] = (
     weekdays.weekday,
     weekdays.weekday_in_small,
     dates.month_alone,
+    dates.month_in_small,
     times.military_time,
     times.seconds_left,
     times.minutes_with_colon,

@@ -47,6 +47,8 @@ def tense_of_read(words: list[str], pauses: list[str], index: int) -> float:
 
 def _reports(words: list[str], index: int) -> bool:
     """True in 'we read about it' and 'I read that', which tell what was read; not after 'when' and the like."""
+    if words[max(0, index - 1):index + 2] == ["you", "read", "my"]:
+        return True
     return words[max(0, index - 1):index] in (["i"], ["we"], ["they"]) and (
         not set(words[max(0, index - 4):index]) & word_list("after these")) and (
             bool(set(words[index + 1:index + 2]) & word_list("reported")))

@@ -15,13 +15,13 @@ def time_with_fraction(match: re.Match[str]) -> str:
     return f"{cardinal(hour)}{minutes} and {cardinal(second)} point {spell_digits(part)} seconds"
 
 
-@rule(DIGIT, r"(\d\d):([0-5]\d):([0-5]\d)(?![\d:]|[.,]\d)")
+@rule(DIGIT, r"(\d\d?):([0-5]\d):([0-5]\d)(?![\d:]|[.,]\d)")
 def time_elapsed(match: re.Match[str]) -> str | None:
     """'Time elapsed: 00:03:27' -> three minutes twenty-seven seconds."""
     if not near(match, "elapsed|duration|length|run ?time|remaining|took|total|timer|uptime|left", 24):
         return None
-    said = [f"{cardinal(part)} {name}{'' if part == '01' else 's'}"
-            for part, name in zip(match.groups(), ("hour", "minute", "second")) if part != "00"]
+    said = [f"{cardinal(part)} {name}{'' if int(part) == 1 else 's'}"
+            for part, name in zip(match.groups(), ("hour", "minute", "second")) if int(part)]
     return " ".join(said) or "zero seconds"
 
 

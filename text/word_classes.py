@@ -87,14 +87,14 @@ def _agree(total: list[float], words: list[str], pauses: list[str], index: int) 
 
 
 def _neighbours(words: list[str], pauses: list[str], index: int) -> list[tuple[str, str]]:
-    """(place, word) of the neighbours that count; an adverb is passed over, and a pause is an end."""
+    """(place, word) of the neighbours that count; adverbs are passed over, and a pause is an end."""
     places = []
     previous = index - 1
     if words[max(0, previous - 1):index] == ["no", "longer"] and previous > 1:
         previous -= 2
     if previous >= 0 and not pauses[previous]:
         places.append(("previous", words[previous]))
-        if {"adverb", "not"} & set(classes_of(words[previous])) and previous and not pauses[previous - 1]:
+        while {"adverb", "not"} & set(classes_of(words[previous])) and previous and not pauses[previous - 1]:
             previous -= 1
             places.append(("previous", words[previous]))
         if previous and not pauses[previous - 1] and "plural" not in classes_of(words[previous]):
