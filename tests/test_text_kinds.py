@@ -384,6 +384,17 @@ CASES = {
         "sat nite": "saturday nite", "Zverev def. Ruud": "zverev defeated ruud", "def. 4": "definition four",
         "The Jets (3-9) have it": "the jets, three and nine, have it",
         "Ave. A and Ave. B": "avenue a and avenue b", "on 5th Ave. A man": "on fifth avenue. a man"},
+    "last finds": {
+        "plate 7XKR201": "plate seven x k r two oh one", "Subject: RE: it": "subject: {R IY1}: it",
+        "see u fri i hope": "see u friday i hope",
+        "improves to 7-1 (4-1 Big Ten)": "improves to seven and one, four and "
+        "one big ten", "Lv. Boston 7:05a": "leaves boston seven oh five a m", "Mon, Wed & Fri": "monday, wednesday and "
+        "friday", "Mon, I said": "mon, i said", "$8.50 one way": "eight dollars and fifty cents one way",
+        "an $8.50 fee": "an eight dollar and fifty cent fee", "at 9/8c": "at nine eight central",
+        "Def. pleads it": "defendant pleads it", "2024-05-01T10:22:33Z":
+            "may first, twenty twenty-four, ten twenty-two and thirty-three seconds u t c",
+        "bob@host:~$ ls -l": "ls dash l", "2 tabs q.h.s.": "two tabs every night at bedtime.",
+        "each 15 mL contains it": "each fifteen milliliters contains it", "Vit. D3": "vitamin d three"},
     "chats": {
         "ill let u know": "i'll let u know", "he is ill let him": "he is ill let him", "id love to": "i'd love to",
         "ill people": "ill people", "dw, see u tn": "don't worry, see u tonight", "news re: it": "news {R IY1}: it",

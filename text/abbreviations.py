@@ -96,6 +96,8 @@ def abbreviation(match: re.Match[str]) -> str | None:
     if has_number(low, match.string, match.end()) and not _is_unit_before(match) and not county_road:
         is_version = low == "v" and compiled(r" ?\d+\.\d").match(match.string, match.end())
         return "version" if is_version else BEFORE_NUMBERS[low]
+    if low == "def" and re.match(r" [a-z]", after(match, 2)):  # "Def. pleads not guilty"
+        return "defendant" if word[0].isupper() else None
     if low == "sat" and re.search(r"\d ?g $", before(match, 5)):  # "18 g fat (6 g sat.)"
         return "saturated"
     if word[0].isupper() and (low in TITLES or low in STREETS):
@@ -178,6 +180,7 @@ def bare_number_abbreviation(match: re.Match[str]) -> str | None:
 @rule(LETTER, r"(Re|RE|re|Fwd?|FWD?)(?=:)")
 def subject_line(match: re.Match[str]) -> str | None:
     """'Re: Your order', 'a word re: it' -> the word {R IY1}; 'Fwd: Your order' -> forward."""
-    if match[1] != "re" and not (begins_line(match) or compiled(r"(?:Re|RE|Fwd?|FWD?): $").search(before(match, 6))):
+    led = compiled(r"(?:Re|RE|Fwd?|FWD?|Subject): $").search(before(match, 9))
+    if match[1] != "re" and not begins_line(match) and not led:
         return None
     return "{R IY1}" if match[1].lower() == "re" else "forward"

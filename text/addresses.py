@@ -3,7 +3,7 @@ import re
 
 from text.numbers import cardinal, spell_digits, year
 from text.phonemes import dictionary_entry, is_spelled
-from text.rule import CAPITAL, DIGIT, LETTER, after, before, compiled, led_by, near, rule
+from text.rule import CAPITAL, DIGIT, LETTER, after, before, begins_line, compiled, led_by, near, rule
 from text.tables import ADDRESS_SIGNS, DOMAINS, FILES, FOLDERS, KEYS
 
 _ENDINGS = DOMAINS | FILES
@@ -42,6 +42,12 @@ def say_address(address: str) -> str:
 def web_address(match: re.Match[str]) -> str:
     """https://example.org -> example dot org: the scheme is silent."""
     return say_address(match[1] or match[2])
+
+
+@rule(LETTER, r"[a-z][\w.-]{0,30}@[\w.-]{1,40}:[~/\w.-]{0,60}[$#] ")
+def shell_prompt(match: re.Match[str]) -> str | None:
+    """'user@host:~$ ls': silence at the start of a line."""
+    return "" if begins_line(match) else None
 
 
 @rule(LETTER + DIGIT, r"[A-Za-z0-9][\w.+-]{0,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}")

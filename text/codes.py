@@ -55,11 +55,12 @@ def long_code(match: re.Match[str]) -> str | None:
     return " ".join(spell_digits(sign) if sign.isdecimal() else sign for sign in match[0])
 
 
-@rule(DIGIT, r"\d{1,4}[A-Z]{1,3}\d{1,4}[A-Z]{0,3}(?![A-Za-z\d])")
+@rule(DIGIT, r"\d{1,4}[A-Z]{1,4}\d{1,4}[A-Z]{0,3}(?![A-Za-z\d])")
 def mixed_code(match: re.Match[str]) -> str:
-    """'lot 4K72B' -> four K seventy-two B."""
-    return " ".join(say_whole(part, years=False) if part.isdecimal() else " ".join(part)
-                    for part in re.findall(r"\d+|[A-Z]+", match[0]))
+    """'lot 4K72B', 'plate 7XKR201' -> four K seventy-two B, seven X K R two oh one."""
+    parts = re.findall(r"\d+|[A-Z]+", match[0])
+    return " ".join(" ".join(part) if part.isalpha() else hundreds(part) if len(part) == 3 else
+                    say_whole(part, years=False) for part in parts)
 
 
 @rule(DIGIT, r"(1040|1098|1099)(?=-?[A-Z]{1,4}\b)?(?!\d)")

@@ -36,6 +36,15 @@ def _calendar_date(year_: str, month: str, day: str) -> str | None:
     return f"{said}, {year(year_) if len(year_) == 4 else short_year(year_)}"
 
 
+@rule(DIGIT, r"(\d{4}-\d\d-\d\d)T(\d\d):([0-5]\d)(?::([0-5]\d)(?:[.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?(?!\w)")
+def date_and_time(match: re.Match[str]) -> str | None:
+    """2024-05-01T10:22:33Z -> may first, twenty twenty-four, ten twenty-two and thirty-three seconds U T C."""
+    date = _calendar_date(*match[1].split("-"))
+    minute = "hundred" if match[3] == "00" else f"{'oh ' if match[3][0] == '0' else ''}{cardinal(match[3])}"
+    seconds = f" and {cardinal(match[4])} seconds" if match[4] else ""
+    return date and f"{date}, {cardinal(match[2])} {minute}{seconds}{' U T C' if match[5] == 'Z' else ''}"
+
+
 @rule(DIGIT, r"(\d{4})([-/.])(\d\d)\2(\d\d)(?![\d/-])")
 def year_first_date(match: re.Match[str]) -> str | None:
     """2024-11-30, 2021/08/17 -> november thirtieth, twenty twenty-four."""

@@ -68,7 +68,7 @@ def _say_money(amount: str, sign: str, several: str) -> str:
     whole = whole.lstrip("0")
     said = [f"{cardinal(whole)} {one if whole == '1' else several}"] if whole else []
     if part != "00":
-        said.append(f"{cardinal(part)} {cent if part == '01' else cents}")
+        said.append(f"{cardinal(part)} {cent if part == '01' or several == one else cents}")
     return " and ".join(said) or f"zero {several}"
 
 

@@ -34,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     marks.dividing_line,
     # Addresses and names of programs
     addresses.web_address,
+    addresses.shell_prompt,
     addresses.mail_address,
     codes.version_with_v,
     addresses.domain_or_file,
@@ -81,6 +82,7 @@ RULES: tuple[Rule, ...] = (
     codes.company_3m,
     # Dates and times
     abbreviations.bible_verse,
+    dates.date_and_time,
     dates.year_first_date,
     dates.year_last_date,
     dates.month_with_slash,
@@ -105,6 +107,7 @@ RULES: tuple[Rule, ...] = (
     times.military_time,
     times.seconds_left,
     times.minutes_with_colon,
+    times.hour_and_central_hour,
     times.time_elapsed,
     times.time_with_fraction,
     times.clock,

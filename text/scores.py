@@ -4,7 +4,7 @@ import re
 from text.numbers import cardinal
 from text.rule import DIGIT, before, compiled, led_by, near, rule
 
-_IN_GAME = ("at|vs|host|hosted|visit|beat|face|play|against|defeated|improved?|dropped|have|has|will|scored|lost|"
+_IN_GAME = ("at|vs|host|hosted|visit|beat|face|play|against|defeated|improve[sd]?|dropped|have|has|will|scored|lost|"
             "won")
 
 
@@ -14,10 +14,10 @@ def height_of_player(match: re.Match[str]) -> str:
     return f"{cardinal(match[1])} {cardinal(match[2])}"
 
 
-@rule(DIGIT, r"(\d{1,2})-(\d{1,2})(?:-(\d{1,2}))?(?=\)|, \d+-\d| [A-Z][\w-]+\))")
+@rule(DIGIT, r"(\d{1,2})-(\d{1,2})(?:-(\d{1,2}))?(?=\)|, \d+-\d|(?: [A-Z][\w-]+){1,2}\))")
 def record_in_brackets(match: re.Match[str]) -> str | None:
     """'Bears (5-2) at Packers (4-3)' -> five and two."""
-    if not compiled(r"[A-Z][a-z]+ \((?:\d+-\d+(?:-\d+)?, )?$").search(before(match, 24)) or not near(
+    if not compiled(r"(?:[A-Z][a-z]+|\d-\d+) \((?:\d+-\d+(?:-\d+)?, )?$").search(before(match, 24)) or not near(
             match, _IN_GAME, 30):
         return None
     return " and ".join(cardinal(part) for part in match.groups() if part)
@@ -46,6 +46,6 @@ def record_of_team(match: re.Match[str]) -> str | None:
     """'The Packers are 8-3', 'improved to 8-3' -> eight and three."""
     of_season = compiled(r" (?:start|record|season|finish|mark)\b").match(match.string, match.end())
     if near(match, "odds|vote|score|ages|pages", 40) or not (of_season or led_by(
-            match, "are|went|record (?:of|is|was)|improved? to|fell to|dropped to")):
+            match, "are|went|record (?:of|is|was)|improve[sd]? to|fell to|dropped to")):
         return None
     return f"{cardinal(match[1])} and {cardinal(match[2])}"

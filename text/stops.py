@@ -42,7 +42,7 @@ _AFTER_A_FIGURE = {  # what must stand after the figure, for words that are seld
     "long": r"\s?[\d.]+\s?(?:°|deg|[EW]\b|east|west)", "temp": r"\s?-?[\d.]+\s?(?:°|deg|[FC]\b)",
     "pop": r"\s?\d{1,3}(?:,\d{3})+", "mob": r"\s?\+?\d[\d -]{6}"}
 _JOURNAL_WORD = r"\s?\b([A-Z][a-z]{0,10})\."
-_AIRPORT = r"\s[A-Z]{3}\b"  # "Dep. SFO 11:15"
+_AIRPORT = r"\s(?:[A-Z]{3}\b|(?:[A-Z][a-z]+ ){1,2}\d{1,2}:\d\d)"  # "Dep. SFO 11:15"
 _STREET_NAME = r"(?:[A-Z]\w*(?! [a-z])|\d+(?:st|nd|rd|th)\b)"  # "250 W. Oak St.", not "1500 W. Cord length"
 _SINGLE_LETTER = re.compile(r"\s[A-Z](?![A-Za-z'’])")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]$")
@@ -80,7 +80,7 @@ def has_number(abbreviation: str, text: str, stop: int) -> bool:
     if abbreviation in LETTERED and abbreviation != "no" and _SINGLE_LETTER.match(text, stop):
         has_capital = text[max(0, stop - 2 - len(abbreviation)):stop - 1].strip()[:1].isupper()
         return has_capital or not compiled(_ARTICLE).match(text, stop)
-    if abbreviation in ("dep", "arr") and compiled(_AIRPORT).match(text, stop):
+    if abbreviation in ("dep", "arr", "lv") and compiled(_AIRPORT).match(text, stop):
         return True
     return bool(_NUMERAL.match(text, stop)) and not _is_plain_word(abbreviation, text, stop)
 

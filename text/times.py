@@ -7,6 +7,12 @@ from text.rule import DIGIT, LETTER, before, compiled, figure, near, rule
 _MERIDIEM = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.|[Mm]\b\.?))"
 
 
+@rule(DIGIT, r"(\d{1,2})/(\d{1,2})c(?!\w)")
+def hour_and_central_hour(match: re.Match[str]) -> str:
+    """'Sundays at 9/8c' -> nine eight central."""
+    return f"{cardinal(match[1])} {cardinal(match[2])} central"
+
+
 @rule(DIGIT, r"(\d\d?):([0-5]\d):([0-5]\d)[.,](\d{1,6})(?![\d:])")
 def time_with_fraction(match: re.Match[str]) -> str:
     """'10:42:13.882' -> ten forty-two and thirteen point eight eight two seconds."""

@@ -48,6 +48,8 @@ def weekday(match: re.Match[str]) -> str | None:
         return _WEEKDAYS[low]
     if match[2] and begins_line(match) and re.match(r" [A-Z]", after(match, 2)):  # "Wed. Rain likely."
         return _WEEKDAYS[low]
+    if compiled(rf", (?:and |& )?(?:{_WEEKDAY})\b").match(text, match.end()):  # "Mon, Wed & Fri"
+        return _WEEKDAYS[low]
     listed = match[2] and compiled(LISTED).search(before(match, 12) + "|" + after(match, 12))
     if listed or low in _CLEAR_WEEKDAYS and (match[2] or led or date_follows) or date_follows or led and (
             match[2] or low == "wed" or not re.match(r"\s?[A-Za-z]", after(match, 2))):
@@ -63,7 +65,7 @@ def weekday_in_small(match: re.Match[str]) -> str | None:
     ends = compiled(r"\s?(?:$|[?!,;)\n]|\.(?:\s|$))|\s(?:at|around|works?|then|\d)").match(following) or part_of_day
     led = led_by(match, "on|by|next|this|until|till?|every|see (?:you|u|ya)|for|before|game|coming|free|busy|party|"
                  "plans|dinner|lunch|concert|practice|working|off|open|are (?:you|u)")
-    if name in ("tues", "thur", "thurs"):
+    if name in ("tue", "tues", "thu", "thur", "thurs", "fri"):
         return _WEEKDAYS[name]
     sure = name in _CLEAR_WEEKDAYS if led else name != "sun" and part_of_day
     return _WEEKDAYS[name] if sure or led and ends else None
