@@ -177,7 +177,7 @@ def bare_number_abbreviation(match: re.Match[str]) -> str | None:
     return BEFORE_NUMBERS[low] if low in _WITHOUT_STOP else None
 
 
-@rule(LETTER, r"(Re|RE|re|Fwd?|FWD?)(?=:)")
+@rule(LETTER, r"(Re|RE|re|Fwd?|FWD?)(?=:)", needs=":")
 def subject_line(match: re.Match[str]) -> str | None:
     """'Re: Your order', 'a word re: it' -> the word {R IY1}; 'Fwd: Your order' -> forward."""
     led = compiled(r"(?:Re|RE|Fwd?|FWD?|Subject): $").search(before(match, 9))

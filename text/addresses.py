@@ -44,13 +44,13 @@ def web_address(match: re.Match[str]) -> str:
     return say_address(match[1] or match[2])
 
 
-@rule(LETTER, r"[a-z][\w.-]{0,30}@[\w.-]{1,40}:[~/\w.-]{0,60}[$#] ")
+@rule(LETTER, r"[a-z][\w.-]{0,30}@[\w.-]{1,40}:[~/\w.-]{0,60}[$#] ", needs="@")
 def shell_prompt(match: re.Match[str]) -> str | None:
     """'user@host:~$ ls': silence at the start of a line."""
     return "" if begins_line(match) else None
 
 
-@rule(LETTER + DIGIT, r"[A-Za-z0-9][\w.+-]{0,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}")
+@rule(LETTER + DIGIT, r"[A-Za-z0-9][\w.+-]{0,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}", needs="@")
 def mail_address(match: re.Match[str]) -> str:
     """jane.doe@example.org -> jane dot doe at example dot org."""
     return say_address(match[0])
@@ -98,7 +98,8 @@ def file_ending(match: re.Match[str]) -> str | None:
     return f"dot {ending or _say_part(match[1])}" if is_file and not before(match, 1).strip(" \n(\"'") else None
 
 
-@rule(CAPITAL, r"[A-Z][A-Za-z]{1,7}(?:\s?[+-]\s?(?:[A-Z][A-Za-z]{1,7}|F?\d{1,2}|[A-Za-z])(?![A-Za-z])){1,4}")
+@rule(CAPITAL, r"[A-Z][A-Za-z]{1,7}(?:\s?[+-]\s?(?:[A-Z][A-Za-z]{1,7}|F?\d{1,2}|[A-Za-z])(?![A-Za-z])){1,4}",
+      needs="+-")
 def key_combination(match: re.Match[str]) -> str | None:
     """Ctrl+Alt+Del -> control alt delete."""
     parts = re.findall(r"[A-Za-z]+|\d+", match[0])
@@ -128,7 +129,7 @@ def dotted_name(match: re.Match[str]) -> str | None:
     return " dot ".join(say_identifier(part) for part in parts)
 
 
-@rule(LETTER + "_", r"_*[A-Za-z]\w*_\w*")
+@rule(LETTER + "_", r"_*[A-Za-z]\w*_\w*", needs="_")
 def snake_case(match: re.Match[str]) -> str | None:
     """max_value -> max value; the name of a user with its underscore."""
     is_user = near(match, "user ?names?|handle|log ?in|account|instagram|twitter|password|files?", 30)

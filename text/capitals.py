@@ -59,7 +59,7 @@ def acronym(match: re.Match[str]) -> str:
     return said + ("'s" if len(said.split()[-1]) == 1 or match[2] == "'s" else "s")
 
 
-@rule(CAPITAL, r"([A-Z](?:&[A-Z]){1,4})('s|s)?(?![A-Za-z&])")
+@rule(CAPITAL, r"([A-Z](?:&[A-Z]){1,4})('s|s)?(?![A-Za-z&])", needs="&")
 def letter_and_letter(match: re.Match[str]) -> str:
     """A&E -> A and E, M&Ms -> M and M's."""
     return match[1].replace("&", " and ") + ("'s" if match[2] else "")
@@ -79,7 +79,7 @@ def formula(match: re.Match[str]) -> str | None:
                     ) + (f" {'plus' if match[0][-1] == '+' else ''}".rstrip() if match[0][-1] in "+-" else "")
 
 
-@rule(CAPITAL, r"[A-Z][a-z]?(?=\))")
+@rule(CAPITAL, r"[A-Z][a-z]?(?=\))", needs=")")
 def symbol_of_an_element(match: re.Match[str]) -> str | None:
     """'iron (Fe)' -> F E; 'helium (He)', but not 'he said (He lied)'."""
     named = compiled(r"([A-Za-z])[a-z]+ \($").search(before(match, 16))
@@ -158,20 +158,20 @@ def small_letter(match: re.Match[str]) -> str | None:
     return match[0] if match[0] == "o" else match[0].upper()
 
 
-@rule(SMALL, r"(sin|cos|tan|ln|log)\((?=[\dA-Za-z])")
+@rule(SMALL, r"(sin|cos|tan|ln|log)\((?=[\dA-Za-z])", needs="(")
 def named_function(match: re.Match[str]) -> str:
     """'sin(30°)' -> sine of."""
     return {"sin": "sine", "cos": "cosine", "tan": "tangent", "ln": "natural log", "log": "log"}[match[1]] + " of"
 
 
-@rule(LETTER, r"([f-hpu-wyFGP])('{0,2})\(([nrtx-z]|(?<=[f-h]\()\d)\)")
+@rule(LETTER, r"([f-hpu-wyFGP])('{0,2})\(([nrtx-z]|(?<=[f-h]\()\d)\)", needs="(")
 def function_of(match: re.Match[str]) -> str:
     """f(x) -> F of X, f'(x) -> F prime of X."""
     primes = ("", " prime", " double prime")[len(match[2])]
     return f"{match[1].upper()}{primes} of {cardinal(match[3]) if match[3].isdecimal() else match[3].upper()}"
 
 
-@rule(CAPITAL, r"(X{0,3}S|M|L|X{1,3}L) ?[-–] ?(M|L|X{1,3}L)(?![\w-])")
+@rule(CAPITAL, r"(X{0,3}S|M|L|X{1,3}L) ?[-–] ?(M|L|X{1,3}L)(?![\w-])", needs="-–")
 def sizes(match: re.Match[str]) -> str:
     """S-XL -> S to X L."""
     return f"{spell(match[1])} to {spell(match[2])}"

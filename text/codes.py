@@ -1,4 +1,4 @@
-"""Rules for numbers that name something: papers, keys, versions, models, ports."""
+"""Rules for numbers that name something: papers, keys, versions, models, telephones, and the records of teams."""
 import re
 
 from text.numbers import cardinal, hundreds, pairs, say_whole, spell_digits
@@ -12,7 +12,10 @@ _PAPER = "|".join(sorted(PAPERS))
 _NUMBERED = r"\b(?:" + "|".join(sorted(NUMBERED_THINGS)) + r")\b\.?(?: no\.| number)"
 _PAPER_NUMBER_BEFORE = (r"(?i)\bext(?:ension|\.)?(?: is)? $|"
                         r"\b(?:ref|reference|serial|confirmation|tracking|account|acct)\.? (?:no\.|number) #?$")
-_MODELS = "|".join(MODEL_NAMES)
+_MODELS = "|".join(sorted(MODEL_NAMES))
+_PHONE_WORDS = "call|phone|dial|number|tel|ring|fax|mobile|cell|text|contact|extension|reach|hotline|office"
+_IN_GAME = ("at|vs|host|hosted|visit|beat|face|play|against|defeated|improve[sd]?|dropped|have|has|will|scored|lost|"
+            "won")
 
 
 @rule(CAPITAL, r"ISBN(?:-1[03])?:?\s?([\dX][\dX -]{8,16}[\dX])(?!\d)")
@@ -22,7 +25,7 @@ def isbn(match: re.Match[str]) -> str:
     return "I S B N " + " ".join(spell_digits(digit) if digit.isdecimal() else "X" for digit in digits)
 
 
-@rule(DIGIT, r"97[89]-\d{1,5}-\d{1,7}-\d{1,7}-[\dX](?!\d)")
+@rule(DIGIT, r"97[89]-\d{1,5}-\d{1,7}-\d{1,7}-[\dX](?!\d)", needs="-")
 def isbn_alone(match: re.Match[str]) -> str:
     """978-1-4493-5573-9, digit by digit."""
     return " ".join(spell_digits(digit) if digit.isdecimal() else "X" for digit in match[0].replace("-", ""))
@@ -69,7 +72,7 @@ def tax_form(match: re.Match[str]) -> str | None:
     return pairs(match[0]) if near(match, "forms?|tax|taxes|irs|misc|-int|-nec|-div|schedule|-ez|filed?", 24) else None
 
 
-@rule(DIGIT, r"(\d{1,4})((?:\((?:[a-z]{1,4}|[A-Z]|\d{1,2})\)){1,4})(?![\w(])")
+@rule(DIGIT, r"(\d{1,4})((?:\((?:[a-z]{1,4}|[A-Z]|\d{1,2})\)){1,4})(?![\w(])", needs="(")
 def clause(match: re.Match[str]) -> str | None:
     """'Section 501(c)(3)', 'paragraph 3(a)(ii)' -> five oh one C three, three A two."""
     parts = re.findall(r"\w+", match[2])
@@ -82,7 +85,7 @@ def clause(match: re.Match[str]) -> str | None:
     return " ".join(said) if cited and known else None
 
 
-@rule(DIGIT, r"\d{1,10}(?:-\d{1,10}){1,4}(?![\w-])")
+@rule(DIGIT, r"\d{1,10}(?:-\d{1,10}){1,4}(?![\w-])", needs="-")
 def numbered_order(match: re.Match[str]) -> str | None:
     """'order #77-4021', 'the confirmation number is 7740-2291', digit by digit."""
     groups = match[0].split("-")
@@ -169,7 +172,7 @@ def model_number(match: re.Match[str]) -> str | None:
     return pairs(match[0]) if match[0][1:3] != "00" and led_by(match, rf"(?:{_MODELS})(?: \d)?") else None
 
 
-@rule(LETTER, r"[iI]([3579])-(\d\d?)(\d\d)(\d?)([A-Z]{0,2})(?![\w-])")
+@rule(LETTER, r"[iI]([3579])-(\d\d?)(\d\d)(\d?)([A-Z]{0,2})(?![\w-])", needs="-")
 def processor(match: re.Match[str]) -> str:
     """i7-12700K -> I seven twelve seven hundred K."""
     digits = "".join(match.groups()[1:4])
@@ -181,3 +184,112 @@ def processor(match: re.Match[str]) -> str:
 def model_with_letter(match: re.Match[str]) -> str:
     """F-150 -> F one fifty, A320 -> A three twenty."""
     return f"{match[1]} {hundreds(match[2])}"
+
+
+def _say_phone(written: str) -> str:
+    """Groups of digits with pauses between them; 800 and the like are hundreds."""
+    said = [cardinal(group) if re.fullmatch("[89]00", group) else spell_digits(group)
+            for group in re.findall(r"\d+", written)]
+    return ("plus " if written[0] == "+" else "") + ", ".join(said)
+
+
+@rule(DIGIT + "+(", r"(?:\+?\d{1,3}[-. ])?(?:\(\d{3}\)[ -]?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\d-])")
+def phone(match: re.Match[str]) -> str:
+    """(555) 123-4567 -> five five five, one two three, four five six seven."""
+    return _say_phone(match[0])
+
+
+@rule(DIGIT, r"(?:\d{4}[ -]){3}\d{4}(?![\d-])|\d{3}-\d\d-\d{4}(?![\d-])|\d{3}-\d{4}(?![\d-])")
+def short_phone(match: re.Match[str]) -> str:
+    """555-2368, and the numbers of cards and of social security."""
+    return _say_phone(match[0])
+
+
+@rule(DIGIT, r"\d{3} \d{4}(?![\d,./-]*\d|\w)")
+def phone_with_space(match: re.Match[str]) -> str | None:
+    """Reads a phone number with a space digit by digit: 'My number was 555 2143'."""
+    return _say_phone(match[0]) if match[0].startswith("555") or near(match, _PHONE_WORDS, 40) else None
+
+
+@rule(DIGIT, r"\d{3,4}(?: \d{3,4}){1,5}(?![\d,./-]*\d|\w)")
+def number_in_groups(match: re.Match[str]) -> str | None:
+    """'Meeting ID: 845 2213 9970' -> eight four five, two two one three, ...; not 845 213 997 people."""
+    groups = match[0].split()
+    if len(groups) == 2:
+        return _say_phone(match[0]) if compiled(r"(?i)code\b[^.]{0,20}(?: is|:) $").search(before(match)) else None
+    uneven = any(len(group) == 4 for group in groups[1:])
+    named = near(match, r"id|number|code|no\.|account|card|serial|tracking", 24)
+    return _say_phone(match[0]) if uneven or named else None
+
+
+@rule("+", r"\+\d{1,3}(?:[- (]{1,2}\d{1,8}\)?){1,6}(?!\d)|\+\d{7,15}(?!\d)")
+def international_phone(match: re.Match[str]) -> str | None:
+    """+39 06 698123 -> plus three nine, zero six, six nine eight one two three."""
+    return _say_phone(match[0]) if len(re.findall(r"\d", match[0])) >= 7 else None
+
+
+@rule(DIGIT + "(", r"\(?0\d{2,4}\)? ?\d{3,4} \d{3,4}(?!\d)|\(?0\d{3,4}\)?[ -]\d{5,7}(?!\d)|0\d(?: \d\d){4}(?!\d)")
+def national_phone(match: re.Match[str]) -> str:
+    """020 7123 4568 -> zero two zero, ..."""
+    return _say_phone(match[0])
+
+
+@rule(DIGIT, r"1-(800|888|877|866|855|844|833|900)-((?:[A-Z]{2,}|\d+)(?:-(?:[A-Z]{2,}|\d+)){0,3})(?![\w-])", needs="-")
+def vanity_phone(match: re.Match[str]) -> str:
+    """1-800-COOKIES -> one, eight hundred, cookies."""
+    code = cardinal(match[1]) if match[1].endswith("00") else spell_digits(match[1])
+    rest = [spell_digits(part) if part.isdecimal() else part.lower() for part in match[2].split("-")]
+    return f"one {code}, {', '.join(rest)}"
+
+
+@rule(SMALL, r"x ?(\d{1,5})(?!\w|\.\d)")
+def phone_extension(match: re.Match[str]) -> str | None:
+    """'555-2187 x42' -> extension forty-two."""
+    if not re.search(r"\d{4} ?,? ?$", before(match, 7)):
+        return None
+    return f"extension {spell_digits(match[1]) if len(match[1]) > 2 else cardinal(match[1])}"
+
+
+@rule(DIGIT, r"([4-7])-(\d|1[01])(?=,? \d{3}[ -]?(?:pounds?|lbs?)\b)", needs="-")
+def height_of_player(match: re.Match[str]) -> str:
+    """'He is 6-2, 210 pounds' -> six two."""
+    return f"{cardinal(match[1])} {cardinal(match[2])}"
+
+
+@rule(DIGIT, r"(\d{1,2})-(\d{1,2})(?:-(\d{1,2}))?(?=\)|, \d+-\d|(?: [A-Z][\w-]+){1,2}\))", needs="-")
+def record_in_brackets(match: re.Match[str]) -> str | None:
+    """'Bears (5-2) at Packers (4-3)' -> five and two."""
+    if not compiled(r"(?:[A-Z][a-z]+|\d-\d+) \((?:\d+-\d+(?:-\d+)?, )?$").search(before(match, 24)) or not near(
+            match, _IN_GAME, 30):
+        return None
+    return " and ".join(cardinal(part) for part in match.groups() if part)
+
+
+@rule(DIGIT, r"(\d{1,3})-(\d{1,3})-(\d{1,3})(?![\w/-])", needs="-")
+def record_of_games(match: re.Match[str]) -> str | None:
+    """12-4-2 -> twelve four and two."""
+    if match[1][0] == "0":
+        return None
+    counts_down = abs(int(match[1]) - int(match[2])) == 1 and int(match[2]) - int(match[1]) == int(match[3]) - int(
+        match[2])  # "3-2-1", "1-2-3"
+    return f"{cardinal(match[1])} {cardinal(match[2])} {'' if counts_down else 'and '}{cardinal(match[3])}"
+
+
+@rule(DIGIT, r"(\d{1,3})-(\d{1,3})(?= (?:(?:this|last) (?:year|season)|on the (?:year|season)|overall|at home)\b)",
+      needs="-")
+def record_of_season(match: re.Match[str]) -> str | None:
+    """'The team is 9-3 this year' -> nine and three; 'lost 4-0 at home' is the score of a game."""
+    if led_by(match, "won|lost|beat|drew|win|loss|victory"):
+        return None
+    return f"{cardinal(match[1])} and {cardinal(match[2])}"
+
+
+@rule(DIGIT, r"(\d{1,2})-(\d{1,2})(?! (?:up|down|ahead|behind|to|against|on|in favor|favou?rites?)\b)(?![\d/-])",
+      needs="-")
+def record_of_team(match: re.Match[str]) -> str | None:
+    """'The Packers are 8-3', 'improved to 8-3' -> eight and three."""
+    of_season = compiled(r" (?:start|record|season|finish|mark)\b").match(match.string, match.end())
+    if near(match, "odds|vote|score|ages|pages", 40) or not (of_season or led_by(
+            match, "are|went|record (?:of|is|was)|improve[sd]? to|fell to|dropped to")):
+        return None
+    return f"{cardinal(match[1])} and {cardinal(match[2])}"

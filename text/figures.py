@@ -61,7 +61,8 @@ def power(match: re.Match[str]) -> str:
     return say_power(match[1], match[2])
 
 
-@figure(DIGIT, r"(\d{1,3}(?:,\d{3})+|\d{1,6})\s?:\s?(\d{1,3}(?:,\d{3})+|\d{1,6})(?:\s?:\s?(\d{1,6}))?(?![\d:])")
+@figure(DIGIT, r"(\d{1,3}(?:,\d{3})+|\d{1,6})\s?:\s?(\d{1,3}(?:,\d{3})+|\d{1,6})(?:\s?:\s?(\d{1,6}))?(?![\d:])",
+      needs=":")
 def ratio(match: re.Match[str]) -> str | None:
     """1:50,000 -> one to fifty thousand."""
     if " " in match[0] and not near(match, "ratio|scale|odds|mix|proportion"):
@@ -89,7 +90,7 @@ def spaced_thousands(match: re.Match[str]) -> str | None:
     return say_amount(match[0])
 
 
-@rule(DIGIT, r"(\d+(?:\.\d+)?)/(10|100|(?<=\.\d/)[45])(?![\d/])")
+@rule(DIGIT, r"(\d+(?:\.\d+)?)/(10|100|(?<=\.\d/)[45])(?![\d/])", needs="/")
 def score_out_of(match: re.Match[str]) -> str | None:
     """8.5/10 -> eight point five out of ten."""
     if compiled(r" of (?:a|an|the)\b| ?(?:in|inch|mi|miles?|lb|second|sec|grams?|g|kg|cups?|ounces?|oz|liters?|\")\b"
@@ -100,19 +101,19 @@ def score_out_of(match: re.Match[str]) -> str | None:
     return f"{say_amount(match[1])} out of {cardinal(match[2])}"
 
 
-@rule(DIGIT, r"(\d{1,4})/(\d{1,4})(?![\d/]|[.,]\d)")
+@rule(DIGIT, r"(\d{1,4})/(\d{1,4})(?![\d/]|[.,]\d)", needs="/")
 def part_in_brackets(match: re.Match[str]) -> str | None:
     """'Progress: 45% [9/20]', 'attempt 3/5' -> nine of twenty, three of five."""
     return f"{cardinal(match[1])} of {cardinal(match[2])}" if before(match, 1) == "[" or led_by(match, _STEPS) else None
 
 
-@rule(DIGIT, r"(\d{1,2})/(\d{1,2})(?![\d/]|[.,]\d)")
+@rule(DIGIT, r"(\d{1,2})/(\d{1,2})(?![\d/]|[.,]\d)", needs="/")
 def two_versions(match: re.Match[str]) -> str | None:
     """'Windows 10/11' -> ten eleven."""
     return f"{cardinal(match[1])} {cardinal(match[2])}" if word_before(match).lower() in SOFTWARE else None
 
 
-@rule(DIGIT, r"(\d{1,4})/(\d{1,4})(?![\d/]|[.,]\d)")
+@rule(DIGIT, r"(\d{1,4})/(\d{1,4})(?![\d/]|[.,]\d)", needs="/")
 def score_with_context(match: re.Match[str]) -> str | None:
     """'gave it 4/5' -> four out of five."""
     if not compiled(r"(?i)\b(?:scored?|gave|rated?|rating|got|graded?|earned|received|review|score)\b").search(
@@ -123,7 +124,7 @@ def score_with_context(match: re.Match[str]) -> str | None:
     return f"{say_whole(match[1])} out of {say_whole(match[2])}"
 
 
-@figure(DIGIT, r"(?:(\d{1,4})[ -])?(\d{1,4})/(\d{1,4})(?:st|nd|rd|th)?s?(?![\d/A-Za-z])")
+@figure(DIGIT, r"(?:(\d{1,4})[ -])?(\d{1,4})/(\d{1,4})(?:st|nd|rd|th)?s?(?![\d/A-Za-z])", needs="/")
 def fraction(match: re.Match[str]) -> str:
     """3/4 -> three quarters, 1 1/2 -> one and a half, 24/7 -> twenty-four seven."""
     whole, over, under = match.groups()

@@ -7,8 +7,6 @@ import functools
 from typing import NamedTuple
 
 from text.tables import load_rows
-from text.tenses import tense_of_read, used_to
-from text.word_classes import PARTS_OF_SPEECH, classes_of, part_of_speech
 
 _REACH = 6  # words on each side in which a cue of a meaning counts
 _REACH_OF_ADJECTIVES = 2
@@ -97,6 +95,7 @@ def decide(words: list[str], pauses: list[str], index: int, is_name: bool = Fals
         return None
     if len(options) == 1:
         return Choice(options[0].phonemes, "only reading")
+    from text.word_classes import PARTS_OF_SPEECH, part_of_speech  # only texts with heteronyms need it
     by_class = dict(zip(PARTS_OF_SPEECH, part_of_speech(words, pauses, index)))
     rule = _rule_for(words, pauses, index)
     best = max((by_class[name] for option in options for name in option.classes & by_class.keys()), default=0.0)
@@ -130,8 +129,10 @@ def _words_near(words: list[str], pauses: list[str], index: int, reach: int) -> 
 def _rule_for(words: list[str], pauses: list[str], index: int) -> HeteronymRule | None:
     """Returns the first rule of the word that fits."""
     if words[index] == "read":
+        from text.tenses import tense_of_read
         return HeteronymRule("tense", "R EH1 D", tense_of_read(words, pauses, index), [])
     if words[index] == "used":
+        from text.tenses import used_to
         return HeteronymRule("used to", "Y UW1 S T", used_to(words, index), [])
     return next((rule for rule in rules().get(words[index], ())
                  if all(_holds(condition, words, pauses, index) for condition in rule.conditions)), None)
@@ -139,6 +140,7 @@ def _rule_for(words: list[str], pauses: list[str], index: int) -> HeteronymRule 
 
 def _holds(condition: Condition, words: list[str], pauses: list[str], index: int) -> bool:
     """Returns whether a condition holds for words[index]."""
+    from text.word_classes import classes_of
     found = any(word in condition.members or condition.classes.intersection(classes_of(word))
                 for word in _words_at(condition.place, words, pauses, index))
     return found == condition.wanted

@@ -11,7 +11,7 @@ _SHAPE_STARTS = "".join(sorted({shape[0] for shape in SHAPES if not shape[0].isa
 _OPERATOR = "|".join(map(re.escape, OPERATORS))
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _PLAIN_DIGITS = str.maketrans(_SUPERSCRIPTS + "⁻⁺", "0123456789-+")
-_IS_POWER_AFTER = re.compile(r"(?:\d|[)\]]|(?<![A-Za-z])[A-Za-z]|\b(?:mm|cm|m|km|in|ft|mi|yd))$")
+_IS_POWER_AFTER = r"(?:\d|[)\]]|(?<![A-Za-z])[A-Za-z]|\b(?:mm|cm|m|km|in|ft|mi|yd))$"
 
 
 @rule("{", r"\{([^{}]{1,400})\}")
@@ -55,7 +55,7 @@ def footnote_in_brackets(match: re.Match[str]) -> str | None:
 def superscript(match: re.Match[str]) -> str:
     """10⁶ -> ten to the sixth, x² -> X squared; after a word, a footnote mark: silence."""
     digits = match[0].translate(_PLAIN_DIGITS)
-    if not _IS_POWER_AFTER.search(before(match, 4)) or not digits.lstrip("+-").isdecimal():
+    if not compiled(_IS_POWER_AFTER).search(before(match, 4)) or not digits.lstrip("+-").isdecimal():
         return ""
     sign = "-" if digits[0] == "-" else ""
     return say_power(sign, digits.lstrip("+-"))

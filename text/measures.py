@@ -131,7 +131,7 @@ def recipe_unit(match: re.Match[str]) -> str | None:
     return f"{say_amount(match[1])} {names.one if match[1] == '1' else names.many}"
 
 
-@rule(DIGIT, rf"({NUMBER}) \(({NUMBER})[- ]?(oz|ounce|lb|pound|g|gram|ml|mL|inch|in)\.?\) (?={_PACKAGES})")
+@rule(DIGIT, rf"({NUMBER}) \(({NUMBER})[- ]?(oz|ounce|lb|pound|g|gram|ml|mL|inch|in)\.?\) (?={_PACKAGES})", needs="(")
 def package_size(match: re.Match[str]) -> str:
     """'1 (14.5 oz) can tomatoes' -> one fourteen point five ounce."""
     unit = UNITS[match[3]].one if match[3] in UNITS else match[3]
@@ -164,7 +164,7 @@ def resolution(match: re.Match[str]) -> str:
     return f"{number} {match[2].upper()}"
 
 
-@rule(DIGIT, r"1/(\d{2,5}) ?(?:s|sec|second)\b\.?(?! of)")
+@rule(DIGIT, r"1/(\d{2,5}) ?(?:s|sec|second)\b\.?(?! of)", needs="/")
 def part_of_a_second(match: re.Match[str]) -> str:
     """'at 1/250 s' -> one two hundred fiftieth of a second."""
     return f"one {ordinal(match[1])} of a second"
@@ -178,13 +178,13 @@ def feet_and_inches(match: re.Match[str]) -> str:
             f"{_say_length(match[2])} {'inch' if match[2] == '1' else 'inches'}")
 
 
-@rule(DIGIT, r"([4-7])'(\d|1[01])(?![\w'\"])")
+@rule(DIGIT, r"([4-7])'(\d|1[01])(?![\w'\"])", needs="'")
 def height_without_inches(match: re.Match[str]) -> str:
     """5'9 -> five nine."""
     return f"{cardinal(match[1])} {cardinal(match[2])}"
 
 
-@rule(DIGIT, r"(\d+)'\s?-?(\d{1,2}(?:\.\d)?|\d{1,2} \d/\d)(?:\"|'')")
+@rule(DIGIT, r"(\d+)'\s?-?(\d{1,2}(?:\.\d)?|\d{1,2} \d/\d)(?:\"|'')", needs="'")
 def height(match: re.Match[str]) -> str:
     """5'10" -> five feet ten."""
     return f"{cardinal(match[1])} {'foot' if match[1] == '1' else 'feet'} {_say_length(match[2])}"
@@ -197,7 +197,7 @@ def inches(match: re.Match[str]) -> str:
     return f"{_say_length(match[1])} {'inch' if one else 'inches'}"
 
 
-@figure(DIGIT, rf"({_FRACTION}|{NUMBER})(\"|''|')(?!(?!x\s?\d)[\w'\"])")
+@figure(DIGIT, rf"({_FRACTION}|{NUMBER})(\"|''|')(?!(?!x\s?\d)[\w'\"])", needs='"\'')
 def inch_or_foot_mark(match: re.Match[str]) -> str | None:
     """32" -> thirty-two inch, 8' -> eight foot before a noun; not the end of a quotation."""
     mark = '"' if match[2] == "''" else match[2]
@@ -246,7 +246,8 @@ def _say_length(written: str) -> str:
     return fraction.say(compiled(fraction.pattern).match(written)) if "/" in written else say_amount(written)
 
 
-@rule(DIGIT, r"(\d{1,3}(?:\.\d+)?)°\s?(\d{1,2}(?:\.\d+)?)'(?:\s?(\d{1,2}(?:\.\d+)?)(?:\"|''))?(?:\s?([NSEW])\b)?")
+@rule(DIGIT, r"(\d{1,3}(?:\.\d+)?)°\s?(\d{1,2}(?:\.\d+)?)'(?:\s?(\d{1,2}(?:\.\d+)?)(?:\"|''))?(?:\s?([NSEW])\b)?",
+      needs="°")
 def angle(match: re.Match[str]) -> str:
     """41°24'12" N -> forty-one degrees twenty-four minutes twelve seconds north."""
     said = [f"{say_amount(part.lstrip('0') or '0')} {name}{'' if part == '1' else 's'}"

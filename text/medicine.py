@@ -22,7 +22,8 @@ def dose(match: re.Match[str]) -> str | None:
     return DOSES[word] if not unsure or compiled(_DOSE_BEFORE).search(before(match, 32)) else None
 
 
-@rule(DIGIT, rf"({NUMBER}) ?(mg|mcg|g|units?|IU) ?/ ?({NUMBER})? ?(mL|ml|L|tablet|capsule|dose|puff)(?![A-Za-z/])")
+@rule(DIGIT, rf"({NUMBER}) ?(mg|mcg|g|units?|IU) ?/ ?({NUMBER})? ?(mL|ml|L|tablet|capsule|dose|puff)(?![A-Za-z/])",
+      needs="/")
 def strength(match: re.Match[str]) -> str:
     """25mg/5mL -> twenty-five milligrams per five milliliters."""
     return f"{_say_amount_of(match[1], match[2])} per {_say_amount_of(match[3], match[4])}"

@@ -13,7 +13,7 @@ _MAGNITUDE = (
 _EUROPEAN = r"\d{1,3}(?:\.\d{3})+(?:,\d\d)?(?![\d,.]*\d)|\d+,\d\d(?![\d,]|\.\d)"
 
 
-@rule(DIGIT, rf"(\d{{1,2}})/(?=[{SIGNS}]\d)")
+@rule(DIGIT, rf"(\d{{1,2}})/(?=[{SIGNS}]\d)", needs="/")
 def so_many_for(match: re.Match[str]) -> str:
     """'2/$5' -> two for five dollars."""
     return f"{cardinal(match[1])} for"
@@ -47,7 +47,7 @@ def money(match: re.Match[str]) -> str:
     return amount + (f" {MAGNITUDES[magnitude.lower()]}" if magnitude else "") + f" {several}"
 
 
-@rule(DIGIT, rf"({_EUROPEAN})\s?€")
+@rule(DIGIT, rf"({_EUROPEAN})\s?€", needs="€")
 def european_money_sign_last(match: re.Match[str]) -> str:
     """2.450,75 € -> two thousand four hundred fifty euros and seventy-five cents."""
     whole, _, part = match[1].partition(",")
@@ -73,7 +73,7 @@ def _say_money(amount: str, sign: str, several: str) -> str:
 
 
 @rule(CAPITAL, rf"({'|'.join(sorted(map(re.escape, DOLLARS_OF), key=len, reverse=True))})"
-               rf"(\$\s?{NUMBER}{_MAGNITUDE}?)")
+               rf"(\$\s?{NUMBER}{_MAGNITUDE}?)", needs="$")
 def foreign_dollars(match: re.Match[str]) -> str:
     """US$20 -> twenty U S dollars."""
     said = money.say(compiled(money.pattern).match(match.string, match.start(2)))

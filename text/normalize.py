@@ -1,8 +1,8 @@
 """Characters as the rules know them: ASCII and a few signs, with the place in the text that each comes from."""
-import re
 import unicodedata
 from typing import NamedTuple
 
+from text.rule import compiled
 from text.tables import GREEK, SIGNS
 
 SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+"))
@@ -15,8 +15,8 @@ _PLAIN = str.maketrans({
 _SILENT = frozenset("™®¡¿")
 _KEPT = frozenset([*SIGNS, *GREEK, *SUPERSCRIPTS, *DAGGERS, "–", "—", "Ω"])
 # The pronunciation in an encyclopedia: /ˈtoʊkioʊ/
-_SOUNDS = re.compile(r"([/\[])(?=[^/\[\]\n]{0,60}[ˈˌːəɪʊɛɔʃʒθðŋɑɒʌɜɹɡ])[^/\[\]\n]{1,60}[/\]]")
-_GREEK_LETTERS = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
+_SOUNDS = r"([/\[])(?=[^/\[\]\n]{0,60}[ˈˌːəɪʊɛɔʃʒθðŋɑɒʌɜɹɡ])[^/\[\]\n]{1,60}[/\]]"
+_GREEK_LETTERS = r"[\u0370-\u03ff\u1f00-\u1fff]"
 
 
 class Normalized(NamedTuple):
@@ -36,7 +36,7 @@ def normalize(text: str) -> Normalized:
     """Transliterates a text, except for the signs, Greek letters and superscripts that the rules read."""
     if text.isascii() and text.isprintable():
         return Normalized(text.replace("`", "'"), None, {})
-    text = _SOUNDS.sub(lambda match: " " * len(match[0]), text)
+    text = compiled(_SOUNDS).sub(lambda match: " " * len(match[0]), text)
     plain, origins, dropped = [], [], {}
     for index, character in enumerate(text):
         written = _transliterate(character, text[max(0, index - 1):index + 2])
@@ -62,7 +62,7 @@ def _transliterate(character: str, around: str) -> str:
         return " "
     if character == "—" and len(around) == 3 and around[0].isalpha() and around[2].isalpha() and around[1] in "·‣":
         return "-"  # the product of two units: N·m
-    in_word = character in GREEK and len(_GREEK_LETTERS.findall(around)) > 1
+    in_word = character in GREEK and len(compiled(_GREEK_LETTERS).findall(around)) > 1
     if character in _KEPT and not in_word or character.isascii():
         return character
     from unidecode import unidecode

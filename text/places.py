@@ -7,7 +7,7 @@ from text.tables import DIRECTIONS, NEVER_BEFORE_STATE, NUMBERED_THINGS, PROVINC
 
 _STREETS = (r"(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Pl|Place|Ct|Court|Way|Pkwy|Hwy|Ter|Sq|"
             r"Terrace|Parkway|Highway|Broadway|Square)\b")
-_SUBJECTS = "|".join(SUBJECTS)
+_SUBJECTS = "|".join(sorted(SUBJECTS))
 _FREEWAY = "traffic|freeway|drive|drove|exit|lanes?|crash"
 _HAS_NUMBER = r"flight|flight [A-Z]{2}|room|rm\.?|suite|ste\.?|apt\.?|apartment|unit|train|bus|box|exit|channel|hall"
 _STATUS = r"(?i)\s(?:not found|forbidden|unauthorized|internal server|bad gateway|bad request|service unavail)"
@@ -20,7 +20,7 @@ _PLACE_BEFORE = r"(^|[^A-Za-z\s]|\b[A-Za-z]+)\s?((?:[A-Z][A-Za-z.'-]+\s){0,3}[A-
 _DOCTOR_BEFORE = r"\bDrs?\. (?:[A-Z][A-Za-z.'-]*,? ){1,4}$"
 
 
-@rule(DIGIT, r"\d{5}-\d{4}(?![\d-])")
+@rule(DIGIT, r"\d{5}-\d{4}(?![\d-])", needs="-")
 def zip_plus_four(match: re.Match[str]) -> str:
     """48226-3519, digit by digit."""
     return spell_digits(match[0].replace("-", ""))
@@ -72,7 +72,7 @@ def state_with_stops(match: re.Match[str]) -> str | None:
     return STATES.get(match[1] + match[2]) if compiled(r"[A-Z][a-z]+, $").search(before(match, 20)) else None
 
 
-@rule(CAPITAL, r"([DRI])-([A-Z][A-Za-z]{1,5})\b\.?")
+@rule(CAPITAL, r"([DRI])-([A-Z][A-Za-z]{1,5})\b\.?", needs="-")
 def party_and_state(match: re.Match[str]) -> str | None:
     """'Rep. Lee, D-Calif.' -> D california."""
     state = STATES.get(match[2]) or STATES_WITH_STOP.get(match[2])

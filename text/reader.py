@@ -5,7 +5,7 @@ from typing import NamedTuple
 from text.lexicon import Lexicon
 from text.normalize import normalize
 from text.rule import Rule, compiled
-from text.rules import rules_for
+from text.rules import RulesOfText
 from text.stops import ends_sentence, is_line_end
 from text.tables import (
     ABBREVIATIONS,
@@ -36,13 +36,13 @@ _SEPARATORS = frozenset(",;:.!?\"'()[]-–—|_/")
 _CAPITAL = re.compile(r"(?!I\b)[A-Z]")
 _MARKS = re.compile(r"[?!]")
 _PAUSES = frozenset(",;:.?!")
-_RANGE = re.compile(rf"\s?[-–]\s?(?=[{''.join(map(re.escape, CURRENCIES))}]?\.?\d|'\d\d)")
-_TIMES = re.compile(r"(\s?)([x×])\s?(?=\d)")
-_FACTOR = re.compile(r"10(?:\^|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻])|\d+(?:\.\d+)?\s?=")
-_SUM_BEFORE = re.compile(r"(?i)\b(?:what is|what's|calculate|compute|evaluate|solve|subtract) $|[-+×÷*] $")
+_RANGE = rf"\s?[-–]\s?(?=[{''.join(map(re.escape, CURRENCIES))}]?\.?\d|'\d\d)"
+_TIMES = r"(\s?)([x×])\s?(?=\d)"
+_FACTOR = r"10(?:\^|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻])|\d+(?:\.\d+)?\s?="
+_SUM_BEFORE = r"(?i)\b(?:what is|what's|calculate|compute|evaluate|solve|subtract) $|[-+×÷*] $"
 _GENITIVE = re.compile(r"'s(?![A-Za-z'])")
 _DIGITS = re.compile(r"\d+")
-_SERIES = re.compile(r"\d{1,20}(?:-\d{1,20}){2,6}(?![\w])")
+_SERIES = r"\d{1,20}(?:-\d{1,20}){2,6}(?![\w])"
 
 
 class Piece(NamedTuple):
@@ -75,9 +75,9 @@ def speak(text: str, lexicon: Lexicon | None = None) -> SpokenText:
     """
     normalized = normalize(text)
     plain, dropped = normalized.text, normalized.dropped
-    pieces, separator, position = [], "", 0
+    pieces, separator, position, rules = [], "", 0, RulesOfText(plain)
     while position < len(plain):
-        token = _read_at(plain, position, lexicon)
+        token = _read_at(plain, position, lexicon, rules)
         if token.said and token.said not in _PAUSES:
             if pieces:
                 capital = _CAPITAL.match(plain, position) is not None
@@ -107,7 +107,7 @@ def _separator(text: str, position: int, dropped: dict[str, bool]) -> str:
     return ""
 
 
-def _read_at(text: str, position: int, lexicon: Lexicon | None) -> _Token:
+def _read_at(text: str, position: int, lexicon: Lexicon | None, rules: RulesOfText) -> _Token:
     """Returns what is said for the text at a position, by the lexicon, the plain words or the rules."""
     if lexicon:
         entry = lexicon.match(text, position)
@@ -117,7 +117,7 @@ def _read_at(text: str, position: int, lexicon: Lexicon | None) -> _Token:
     if plain and plain[0] not in _NOT_PLAIN:
         return _Token(plain[0].lower(), plain.end(), "word")
     if text[position] != " ":
-        for rule in rules_for(text[position]):
+        for rule in rules.at(text[position]):
             match = compiled(rule.pattern).match(text, position)
             said = rule.say(match) if match else None
             if said is not None:
@@ -133,7 +133,7 @@ def _finish(text: str, match: re.Match[str], said: str, rule: Rule) -> _Token:
     genitive = said and _GENITIVE.match(text, stop)
     if genitive and said[-1].isalpha():
         return _Token(said + "'s", genitive.end(), rule.name)
-    if rule.is_figure and not _SERIES.match(text, match.start()):
+    if rule.is_figure and not compiled(_SERIES).match(text, match.start()):
         joint, stop = _join(text, match.start(), stop)
         said += joint
     return _Token(said, stop, rule.name)
@@ -141,11 +141,11 @@ def _finish(text: str, match: re.Match[str], said: str, rule: Rule) -> _Token:
 
 def _join(text: str, start: int, stop: int) -> tuple[str, int]:
     """The word between a figure and the next one ("10-15", "12 x 15"), and where that starts; "" if none follows."""
-    times = _TIMES.match(text, stop)
+    times = compiled(_TIMES).match(text, stop)
     if times:
-        product = times[2] == "×" and times[1] or _FACTOR.match(text, times.end())
+        product = times[2] == "×" and times[1] or compiled(_FACTOR).match(text, times.end())
         return (" times" if product else " by"), times.end()
-    joint = _RANGE.match(text, stop)
+    joint = compiled(_RANGE).match(text, stop)
     if not joint or text[joint.end() - 1:joint.end()] == "-" and text[stop] == " ":
         return "", stop
     low, high = _DIGITS.match(text, start), _DIGITS.match(text, joint.end())
@@ -155,7 +155,7 @@ def _join(text: str, start: int, stop: int) -> tuple[str, int]:
     if joint[0] == " - " and text[stop - 1].isalpha() and not _same_unit(text, start, stop, joint.end()):
         return "", stop  # "He weighs 80 kg - 5 more than last year"
     subtracts = joint[0].strip() == "-" and (compiled(r"[\d.]+\s?=").match(text, joint.end()) or joint[0] == " - " and (
-        _SUM_BEFORE.search(text, max(0, start - 12), start)))
+        compiled(_SUM_BEFORE).search(text, max(0, start - 12), start)))
     return (" minus" if subtracts else " to"), joint.end()
 
 

@@ -8,10 +8,10 @@ from text.tables import MONARCHS, NUMBERED, NUMBERED_IN_SMALL, ORDINAL_EVENTS, S
 _END = r"(?![A-Za-z0-9])"
 _VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 _VALID = re.compile(r"(?=.)m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})$")
-_AFTER_MONARCH_I = re.compile(
+_AFTER_MONARCH_I = (
     r"'s|[,;:.!?)]|\s*$|\s(?:of|was|is|and|had|who|became|in|died|ruled|reigned|took|came|made|did|has|gave|won|built|"
     r"never|wrote|married|left|sent|ascended|defeated|signed|[a-z]+ed)\b")
-_I_THE_SPEAKER = re.compile(
+_I_THE_SPEAKER = (
     r"'(?!s)|\s+(?:am|was|have|had|do|did|don't|didn't|will|won't|would|can|can't|could|think|thought|know|knew|saw"
     r"|said|"
                             r"want|went|wrote|read|like|love|need|must|should|never|always|also|just|still|really)\b")
@@ -57,7 +57,7 @@ def roman_of_monarch(match: re.Match[str]) -> str | None:
         return None
     if not previous[0].isupper() or before(match, 2)[-1:] != " ":
         return None
-    if match[0] == "I" and not _AFTER_MONARCH_I.match(match.string, match.end()):
+    if match[0] == "I" and not compiled(_AFTER_MONARCH_I).match(match.string, match.end()):
         return None
     return "the " + ordinal(str(value))
 
@@ -98,7 +98,7 @@ def _speaks(match: re.Match[str]) -> bool:
     if word_before(match) in ("No", "no"):
         return match[0] == "I" and re.match(r"'|\s+[a-z]", after(match, 3)) is not None
     return match[0] == "I" and (re.match(r"'|\s+[a-z]", after(match, 3)) is not None
-                                and _I_THE_SPEAKER.match(match.string, match.end()) is not None
+                                and compiled(_I_THE_SPEAKER).match(match.string, match.end()) is not None
                                 or word_before(match).islower() and word_after(match).islower()
                                 and word_after(match) not in ("", "of", "and", "in", "is", "was", "to", "for", "on"))
 

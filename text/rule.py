@@ -17,24 +17,31 @@ class Rule(NamedTuple):
     pattern: str  # a regular expression, matched at the current position
     say: Say  # what is said, "" for silence; None if the rule does not apply after all
     is_figure: bool  # a figure may be followed by a range: "-12", "x 15"
+    needs: str  # signs of which the text must hold one, else the rule need not be tried; "" for any text
 
 
-def rule(starts: str, pattern: str, is_figure: bool = False) -> Callable[[Say], Rule]:
+def rule(starts: str, pattern: str, is_figure: bool = False, needs: str = "") -> Callable[[Say], Rule]:
     """Makes a Rule of the decorated function; the rule is named like the function."""
     def decorate(say: Say) -> Rule:
-        return Rule(say.__name__.replace("_", " "), starts, pattern, say, is_figure)
+        return Rule(say.__name__.replace("_", " "), starts, pattern, say, is_figure, needs)
     return decorate
 
 
-def figure(starts: str, pattern: str) -> Callable[[Say], Rule]:
+def figure(starts: str, pattern: str, needs: str = "") -> Callable[[Say], Rule]:
     """As `rule`, for figures after which a range may follow."""
-    return rule(starts, pattern, is_figure=True)
+    return rule(starts, pattern, True, needs)
 
 
 @functools.cache
 def compiled(pattern: str) -> re.Pattern[str]:
     """The pattern, compiled at its first use: a text without figures needs few of them. Superscripts are no digits."""
     return re.compile(pattern, re.ASCII)
+
+
+@functools.cache
+def compiled_raw(pattern: str) -> re.Pattern[str]:
+    """As `compiled`, for a text that is not normalized: any white space and any letters."""
+    return re.compile(pattern)
 
 
 def before(match: re.Match[str], length: int = 40) -> str:

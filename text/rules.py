@@ -16,12 +16,9 @@ from text import (
     measures,
     medicine,
     money,
-    phones,
     places,
     roman,
-    scores,
     times,
-    weekdays,
     words,
 )
 from text.rule import CAPITAL, DIGIT, SMALL, Rule
@@ -59,14 +56,14 @@ RULES: tuple[Rule, ...] = (
     places.party_and_state,
     codes.isbn,
     codes.isbn_alone,
-    phones.vanity_phone,
-    phones.phone,
-    phones.short_phone,
-    phones.international_phone,
-    phones.national_phone,
-    phones.phone_with_space,
-    phones.number_in_groups,
-    phones.phone_extension,
+    codes.vanity_phone,
+    codes.phone,
+    codes.short_phone,
+    codes.international_phone,
+    codes.national_phone,
+    codes.phone_with_space,
+    codes.number_in_groups,
+    codes.phone_extension,
     places.zip_plus_four,
     places.zip_code,
     codes.code_or_key,
@@ -97,11 +94,11 @@ RULES: tuple[Rule, ...] = (
     dates.day_before_month,
     dates.month_before_day,
     dates.month_and_year,
-    weekdays.weekday_range,
-    weekdays.weekday_letters,
-    weekdays.weekday_of_two_letters,
-    weekdays.weekday,
-    weekdays.weekday_in_small,
+    dates.weekday_range,
+    dates.weekday_letters,
+    dates.weekday_of_two_letters,
+    dates.weekday,
+    dates.weekday_in_small,
     dates.month_alone,
     dates.month_in_small,
     times.military_time,
@@ -128,11 +125,11 @@ RULES: tuple[Rule, ...] = (
     money.money,
     money.european_money_sign_last,
     # Figures with something around them
-    scores.height_of_player,
-    scores.record_in_brackets,
-    scores.record_of_games,
-    scores.record_of_season,
-    scores.record_of_team,
+    codes.height_of_player,
+    codes.record_in_brackets,
+    codes.record_of_games,
+    codes.record_of_season,
+    codes.record_of_team,
     figures.scientific,
     figures.dotted_thousands,
     codes.version,
@@ -270,6 +267,22 @@ RULES: tuple[Rule, ...] = (
     marks.slash_between_words,
     marks.sign,
 )
+
+
+class RulesOfText:
+    """The rules that may apply in one text: those that need a sign which it does not hold are left out."""
+
+    def __init__(self, text: str) -> None:
+        self._signs = frozenset(text)
+        self._by_character: dict[str, tuple[Rule, ...]] = {}
+
+    def at(self, character: str) -> tuple[Rule, ...]:
+        """The rules that may apply where the text has this character, in order."""
+        rules = self._by_character.get(character)
+        if rules is None:
+            rules = tuple(one for one in rules_for(character) if not (one.needs and self._signs.isdisjoint(one.needs)))
+            self._by_character[character] = rules
+        return rules
 
 
 @functools.cache

@@ -1,17 +1,18 @@
 """Sentence splitting that keeps abbreviations, decimals and quotations whole."""
 import re
 
+from text.rule import compiled_raw
 from text.stops import ends_sentence, is_line_end
 
 MAX_SENTENCE = 400  # characters; what is longer is cut at its pauses, then between words
 _NOTES = r"(?:\[\d{1,3}\]|[¹²³⁰⁴⁵⁶⁷⁸⁹†‡*])*"  # marks of footnotes
-_CANDIDATE = re.compile(rf"(?<![.!?])[.!?]+[\"'”’)\]]*{_NOTES}(?=\s)|…[\"”’)\]]*(?=\s+[\"“‘'(\[]?[A-Z])"
+_CANDIDATE = (rf"(?<![.!?])[.!?]+[\"'”’)\]]*{_NOTES}(?=\s)|…[\"”’)\]]*(?=\s+[\"“‘'(\[]?[A-Z])"
                         r"|(?<![。！？])[。！？]+[”’」』]*|(?<!\n)\n\s*\n|\n")
-_OPENS = re.compile(r"\s+[\"“‘'(\[{¿¡]*(?:[^\W_]|[^\x00-\x7f]|[$-])")
-_SMALL_NEXT = re.compile(r"\s+[a-z]")
-_PAUSE = re.compile(r"[,;:—–](?=\s)|\s[–—-]+(?=\s)")
+_OPENS = r"\s+[\"“‘'(\[{¿¡]*(?:[^\W_]|[^\x00-\x7f]|[$-])"
+_SMALL_NEXT = r"\s+[a-z]"
+_PAUSE = r"[,;:—–](?=\s)|\s[–—-]+(?=\s)"
 # A single quote opens before a word and closes after punctuation; elsewhere it is an apostrophe.
-_QUOTATION = re.compile(r"[\"“”«»]|(?<![^\s(])['‘](?=\w)|(?<=[.,!?])['’](?!\w)|\n\s*\n")
+_QUOTATION = r"[\"“”«»]|(?<![^\s(])['‘](?=\w)|(?<=[.,!?])['’](?!\w)|\n\s*\n"
 _CLOSING = {'"': '"', "“": "”", "«": "»", "'": "'’", "‘": "'’"}
 
 
@@ -25,7 +26,7 @@ def split_sentences(text: str) -> list[str]:
     """
     sentences, start = [], 0
     quoted = _quoted(text)
-    for match in _CANDIDATE.finditer(text):
+    for match in compiled_raw(_CANDIDATE).finditer(text):
         if match[0] == "\n":
             ends = is_line_end(text, match.start())
         else:
@@ -39,7 +40,7 @@ def split_sentences(text: str) -> list[str]:
 def _quoted(text: str) -> list[tuple[int, int]]:
     """The spans of the quotations, in order; those of more than 400 characters and those never closed do not count."""
     spans, opened, closing = [], 0, ""
-    for match in _QUOTATION.finditer(text):
+    for match in compiled_raw(_QUOTATION).finditer(text):
         blank = match[0].isspace()
         if closing and (match[0] in closing or blank):
             if match.start() - opened <= MAX_SENTENCE and not blank:
@@ -63,9 +64,9 @@ def _ends(text: str, match: re.Match[str]) -> bool:
     stop = match.end()
     if match[0][0] in "。！？":
         return True
-    if not _OPENS.match(text, stop):
+    if not compiled_raw(_OPENS).match(text, stop):
         return not text[stop:stop + 100].strip()
-    if _SMALL_NEXT.match(text, stop):
+    if compiled_raw(_SMALL_NEXT).match(text, stop):
         return False
     single = match[0][0] == "." and not match[0].startswith("..")
     return not single or ends_sentence(text, match.start() + 1)
@@ -77,7 +78,8 @@ def _cut(sentence: str) -> list[str]:
     parts, start = [], 0
     while len(sentence) - start > MAX_SENTENCE:
         window = sentence[start:start + MAX_SENTENCE]
-        pauses = [match.end() for match in _PAUSE.finditer(window) if match.end() > MAX_SENTENCE // 4]
+        ends = [match.end() for match in compiled_raw(_PAUSE).finditer(window)]
+        pauses = [end for end in ends if end > MAX_SENTENCE // 4]
         stop = pauses[-1] if pauses else window.rfind(" ", 1)
         stop = stop if stop > 0 else MAX_SENTENCE
         brace = window.rfind("{", 1, stop)

@@ -5,7 +5,7 @@
 """
 import re
 
-from text.rule import compiled
+from text.rule import compiled, compiled_raw
 from text.tables import (
     ABBREVIATIONS,
     BEFORE_NUMBERS,
@@ -30,8 +30,8 @@ _LAST_WORD = re.compile(r"[^\s(\"“‘\[—–]*$")
 _CLOSERS = r"[\"'”’)\]]*(?:\[\d{1,3}\]|[¹²³⁰⁴⁵⁶⁷⁸⁹†‡*])*"  # quotes and brackets, then marks of footnotes
 _NOTHING_FOLLOWS = re.compile(rf"{_CLOSERS}\s*$|{_CLOSERS}[^\S\n]*\n\s*\n")
 _SPACE_FOLLOWS = re.compile(rf"{_CLOSERS}\s+[\"“‘'(\[{{¿¡]*")
-_NUMERAL = re.compile(r"\s?#?(?:\d|[ivxlcIVXLC]+\b|[A-Z]{1,4}-?\d)")
-_PRONOUN_I = re.compile(r"\s?I(?:'|’|\s+(?!(?:of|and|or|to|in|is|was|for|through)\b)[a-z])")
+_NUMERAL = r"\s?#?(?:\d|[ivxlcIVXLC]+\b|[A-Z]{1,4}-?\d)"
+_PRONOUN_I = r"\s?I(?:'|’|\s+(?!(?:of|and|or|to|in|is|was|for|through)\b)[a-z])"
 # Patterns that few texts need are compiled at their first use
 _ARTICLE = r"\sA [a-z]"
 _COUNTED = (
@@ -44,12 +44,12 @@ _AFTER_A_FIGURE = {  # what must stand after the figure, for words that are seld
 _JOURNAL_WORD = r"\s?\b([A-Z][a-z]{0,10})\."
 _AIRPORT = r"\s(?:[A-Z]{3}\b|(?:[A-Z][a-z]+ ){1,2}\d{1,2}:\d\d)"  # "Dep. SFO 11:15"
 _STREET_NAME = r"(?:[A-Z]\w*(?! [a-z])|\d+(?:st|nd|rd|th)\b)"  # "250 W. Oak St.", not "1500 W. Cord length"
-_SINGLE_LETTER = re.compile(r"\s[A-Z](?![A-Za-z'’])")
+_SINGLE_LETTER = r"\s[A-Z](?![A-Za-z'’])"
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]$")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
-_AFTER_NAME = re.compile(r"(?:[A-Z][a-z]+(?:['’]s)?|\d(?:st|nd|rd|th)),?\s$")
+_AFTER_NAME = r"(?:[A-Z][a-z]+(?:['’]s)?|\d(?:st|nd|rd|th)),?\s$"
 _SEVERAL_WORDS = [key for key in DOTTED if " " in key]
-_DOTTED_WORDS = re.compile(r"(?i)\b(?:" + "|".join(re.escape(key.rstrip(".")) for key in _SEVERAL_WORDS) + ")")
+_DOTTED_WORDS = r"(?i)\b(?:" + "|".join(re.escape(key.rstrip(".")) for key in _SEVERAL_WORDS) + ")"
 _WORDS_OF_SEVERAL = frozenset(part.rstrip(".") for key in _SEVERAL_WORDS for part in key.split(" "))
 _LONGEST_DOTTED = max(map(len, _SEVERAL_WORDS))
 DIRECTION_LETTERS = ("N", "S", "E", "W")  # "250 W. Oak St."
@@ -58,8 +58,8 @@ LETTER_AFTER = frozenset(
     "category side line channel flight gate unit model minor major the an".split())
 _NOT_SENTENCE_WORDS = frozenset(
     "Eastern Central Mountain Pacific Greenwich Christmas Easter Thanksgiving Halloween".split())
-_BULLET = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|\d{1,2}[.)]\s)")
-_LINE_START = re.compile(r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|[\"“‘'(\[¿¡]*[A-Z0-9])")
+_BULLET = r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|\d{1,2}[.)]\s)"
+_LINE_START = r"\n[^\S\n]*(?:[-*+•◦▪●■○–—‣]\s|[\"“‘'(\[¿¡]*[A-Z0-9])"
 # "June 10-Aug. 2", "6-in. OLED", "Mon.-Fri. 9-5", "$15-$20/hr. DOE"
 _AFTER_HYPHEN = re.compile(r"^(?:[$£€\d.,–/-]+|[A-Z][a-z]{2,3}\.)[-/](?=[A-Za-z])")
 _COMPASS = r"(?:[NS][EW]?|[EW])(?![A-Za-z.])"
@@ -72,17 +72,16 @@ def has_number(abbreviation: str, text: str, stop: int) -> bool:
 
     "No. 7", "Vol. I of" and "App. E", but not "No. I am" and "No. I'm", where a sentence begins.
     """
-    if abbreviation not in BEFORE_NUMBERS or _PRONOUN_I.match(text, stop):
+    if abbreviation not in BEFORE_NUMBERS or compiled_raw(_PRONOUN_I).match(text, stop):
         return False
-    is_street = abbreviation == "ave" and _AFTER_NAME.search(text, max(0, stop - 30), stop - 4)  # "5th Ave. A man"
-    if is_street:
+    if abbreviation == "ave" and compiled_raw(_AFTER_NAME).search(text, max(0, stop - 30), stop - 4):  # "5th Ave. A"
         return False
-    if abbreviation in LETTERED and abbreviation != "no" and _SINGLE_LETTER.match(text, stop):
+    if abbreviation in LETTERED and abbreviation != "no" and compiled_raw(_SINGLE_LETTER).match(text, stop):
         has_capital = text[max(0, stop - 2 - len(abbreviation)):stop - 1].strip()[:1].isupper()
         return has_capital or not compiled(_ARTICLE).match(text, stop)
     if abbreviation in ("dep", "arr", "lv") and compiled(_AIRPORT).match(text, stop):
         return True
-    return bool(_NUMERAL.match(text, stop)) and not _is_plain_word(abbreviation, text, stop)
+    return bool(compiled_raw(_NUMERAL).match(text, stop)) and not _is_plain_word(abbreviation, text, stop)
 
 
 def _is_plain_word(abbreviation: str, text: str, stop: int) -> bool:
@@ -118,7 +117,8 @@ def ends_sentence(text: str, stop: int) -> bool:
     if low in NEVER_LAST and not (low in UNITS and re.search(r"\d\s?$", before)):  # "3 ft. It is"
         return False
     if word[:1].isupper() and low in TITLES:
-        return low in STREETS and bool(_AFTER_NAME.search(before)) and _begins_sentence(text, space.end())
+        is_street = low in STREETS and bool(compiled_raw(_AFTER_NAME).search(before))
+        return is_street and _begins_sentence(text, space.end())
     return _may_end(text, word, before, space.end())
 
 
@@ -133,7 +133,7 @@ def _place_in_journal(text: str, stop: int, word: str) -> str:
 
 def _several_words(text: str, stop: int) -> re.Match[str] | None:
     """Returns the abbreviation of several words ("Fed. R. Civ. P") that the full stop text[stop - 1] belongs to."""
-    for found in _DOTTED_WORDS.finditer(text, max(0, stop - _LONGEST_DOTTED), stop + _LONGEST_DOTTED):
+    for found in compiled(_DOTTED_WORDS).finditer(text, max(0, stop - _LONGEST_DOTTED), stop + _LONGEST_DOTTED):
         if found.start() < stop <= found.end() + 1:
             return found
     return None
@@ -188,12 +188,12 @@ def is_line_end(text: str, position: int) -> bool:
 
     A line is taken as wrapped if it is long, ends with a comma or a word like "the", or goes on with a small letter.
     """
-    if not _LINE_START.match(text, position):
+    if not compiled_raw(_LINE_START).match(text, position):
         return False
     line = text[max(0, position - _LONG_LINE - 1):position].rpartition("\n")[2].rstrip()
     if not line or line[-1] in ".!?:,;—–-":
-        return bool(line) and bool(_BULLET.match(text, position))
-    if _BULLET.match(text, position):
+        return bool(line) and bool(compiled_raw(_BULLET).match(text, position))
+    if compiled_raw(_BULLET).match(text, position):
         return True
     last = _LAST_WORD.search(line)[0]
     return len(line) < _LONG_LINE and last.lower() not in LINE_GOES_ON

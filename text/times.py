@@ -7,13 +7,13 @@ from text.rule import DIGIT, LETTER, before, compiled, figure, near, rule
 _MERIDIEM = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.|[Mm]\b\.?))"
 
 
-@rule(DIGIT, r"(\d{1,2})/(\d{1,2})c(?!\w)")
+@rule(DIGIT, r"(\d{1,2})/(\d{1,2})c(?!\w)", needs="/")
 def hour_and_central_hour(match: re.Match[str]) -> str:
     """'Sundays at 9/8c' -> nine eight central."""
     return f"{cardinal(match[1])} {cardinal(match[2])} central"
 
 
-@rule(DIGIT, r"(\d\d?):([0-5]\d):([0-5]\d)[.,](\d{1,6})(?![\d:])")
+@rule(DIGIT, r"(\d\d?):([0-5]\d):([0-5]\d)[.,](\d{1,6})(?![\d:])", needs=":")
 def time_with_fraction(match: re.Match[str]) -> str:
     """'10:42:13.882' -> ten forty-two and thirteen point eight eight two seconds."""
     hour, minute, second, part = match.groups()
@@ -21,7 +21,7 @@ def time_with_fraction(match: re.Match[str]) -> str:
     return f"{cardinal(hour)}{minutes} and {cardinal(second)} point {spell_digits(part)} seconds"
 
 
-@rule(DIGIT, r"(\d\d?):([0-5]\d):([0-5]\d)(?![\d:]|[.,]\d)")
+@rule(DIGIT, r"(\d\d?):([0-5]\d):([0-5]\d)(?![\d:]|[.,]\d)", needs=":")
 def time_elapsed(match: re.Match[str]) -> str | None:
     """'Time elapsed: 00:03:27' -> three minutes twenty-seven seconds."""
     if not near(match, "elapsed|duration|length|run ?time|remaining|took|total|timer|uptime|left", 24):
@@ -31,7 +31,7 @@ def time_elapsed(match: re.Match[str]) -> str | None:
     return " ".join(said) or "zero seconds"
 
 
-@figure(DIGIT, rf"([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:]|[.,]\d)(?:{_MERIDIEM}|([ap])(?![\w.]))?")
+@figure(DIGIT, rf"([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:]|[.,]\d)(?:{_MERIDIEM}|([ap])(?![\w.]))?", needs=":")
 def clock(match: re.Match[str]) -> str | None:
     """10:30 a.m. -> ten thirty A M, 10:00 -> ten o'clock; not '60:40 split'."""
     hour, minute, second = match.groups()[:3]
@@ -52,7 +52,7 @@ def clock(match: re.Match[str]) -> str | None:
     return said + (f" {half.upper()} M" if half else "")
 
 
-@figure(DIGIT, r"(\d{2,3}|\d(?=:\d\d\.\d)):([0-5]\d)(?:\.(\d{1,3}))?(?![\d:])")
+@figure(DIGIT, r"(\d{2,3}|\d(?=:\d\d\.\d)):([0-5]\d)(?:\.(\d{1,3}))?(?![\d:])", needs=":")
 def duration(match: re.Match[str]) -> str | None:
     """52:18 -> fifty-two eighteen; a ratio if both parts make a hundred."""
     if int(match[1]) + int(match[2]) == 100 or near(match, "ratio|odds|format|aspect|split|scale|mix", 20):
@@ -68,7 +68,7 @@ def minutes_and_seconds(match: re.Match[str]) -> str:
                     for part, name in zip(match.groups(), ("minute", "second")))
 
 
-@rule(DIGIT, r"0:([0-5]\d)(?![\d:.])(?: ?(?:secs?|s)\b\.?)?")
+@rule(DIGIT, r"0:([0-5]\d)(?![\d:.])(?: ?(?:secs?|s)\b\.?)?", needs=":")
 def seconds_left(match: re.Match[str]) -> str | None:
     """'with 0:04 left' -> four seconds; 0:04 in the night is another matter."""
     if not compiled(r" (?:left|remaining|to (?:go|play)|on the (?:clock|timer))\b").match(match.string, match.end()):
@@ -76,7 +76,7 @@ def seconds_left(match: re.Match[str]) -> str | None:
     return f"{cardinal(match[1])} second{'' if match[1] == '01' else 's'}"
 
 
-@rule(DIGIT, r"(\d{1,2}):([0-5]\d) (min(?:ute)?s?|h(?:ou)?rs?)\b")
+@rule(DIGIT, r"(\d{1,2}):([0-5]\d) (min(?:ute)?s?|h(?:ou)?rs?)\b", needs=":")
 def minutes_with_colon(match: re.Match[str]) -> str:
     """'in 5:30 minutes' -> five minutes thirty seconds, '2:00 hours' -> two hours."""
     units = ("minute", "second") if match[3][0] == "m" else ("hour", "minute")
@@ -109,13 +109,13 @@ def military_time(match: re.Match[str]) -> str | None:
     return f"{hours} {minutes}" + ("" if written_out else " hours")
 
 
-@rule(DIGIT, r"(1[0-2]|0?[1-9])([ap]) ?[-–] ?(1[0-2]|0?[1-9])([ap])(?!\w)")
+@rule(DIGIT, r"(1[0-2]|0?[1-9])([ap]) ?[-–] ?(1[0-2]|0?[1-9])([ap])(?!\w)", needs="-–")
 def hours_in_short(match: re.Match[str]) -> str:
     """7a-7p -> seven A M to seven P M."""
     return f"{cardinal(match[1])} {match[2].upper()} M to {cardinal(match[3])} {match[4].upper()} M"
 
 
-@rule(LETTER, r"([Nn]oon|[Mm]idnight)(?: ?[-–] ?)(?=\d)")
+@rule(LETTER, r"([Nn]oon|[Mm]idnight)(?: ?[-–] ?)(?=\d)", needs="-–")
 def noon_to(match: re.Match[str]) -> str:
     """'Noon – 1 p.m.' -> noon to."""
     return f"{match[1].lower()} to"

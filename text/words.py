@@ -2,12 +2,12 @@
 import re
 
 from text.phonemes import pronounce
-from text.rule import LETTER, SMALL, after, before, rule, word_before
+from text.rule import LETTER, SMALL, after, before, compiled, rule, word_before
 from text.tables import ABBREVIATIONS, AFTER_I, ELISION_ENDS, ELISIONS, SHAPES
 
-_OPENING_QUOTE = re.compile(r"(?:^|(?<=[\s(\"—]))'(?!(?:tis|twas|em|til|cause|bout|n)\b)(?=[A-Za-z])")
-_CLOSING_QUOTE = re.compile(r"(?<=[,.!?])'(?![A-Za-z])")
-_ANY_CLOSING_QUOTE = re.compile(r"'(?![A-Za-z])")
+_OPENING_QUOTE = r"(?:^|(?<=[\s(\"—]))'(?!(?:tis|twas|em|til|cause|bout|n)\b)(?=[A-Za-z])"
+_CLOSING_QUOTE = r"(?<=[,.!?])'(?![A-Za-z])"
+_ANY_CLOSING_QUOTE = r"'(?![A-Za-z])"
 
 
 @rule(LETTER, r"([Ii]ll|[Ii]d) (?=([a-z]+))")
@@ -25,7 +25,7 @@ def elision_at_start(match: re.Match[str]) -> str | None:
     return SHAPES.get(low, low) if low in ELISIONS else None
 
 
-@rule(LETTER, r"([A-Za-z]{1,20})'(?![A-Za-z'])")
+@rule(LETTER, r"([A-Za-z]{1,20})'(?![A-Za-z'])", needs="'")
 def elision_at_end(match: re.Match[str]) -> str | None:
     """doin', an', ol'; not the last word of a quotation in single quotes."""
     low = match[1].lower()
@@ -34,7 +34,7 @@ def elision_at_end(match: re.Match[str]) -> str | None:
     return low + "'"
 
 
-@rule(LETTER, r"[A-Za-z]{1,30}(?:'[A-Za-z]{1,30})?s'(?![A-Za-z])")
+@rule(LETTER, r"[A-Za-z]{1,30}(?:'[A-Za-z]{1,30})?s'(?![A-Za-z])", needs="'")
 def plural_genitive(match: re.Match[str]) -> str | None:
     """The dogs' of 'the dogs' bones'; not the last word of a quotation in single quotes."""
     return None if _closes_quotation(match) else match[0].lower()
@@ -43,11 +43,11 @@ def plural_genitive(match: re.Match[str]) -> str | None:
 def _closes_quotation(match: re.Match[str]) -> bool:
     """True if a single quote is open before the match and the match's own apostrophe is the one that closes it."""
     left = before(match, 200)
-    opened = max((quote.start() for quote in _OPENING_QUOTE.finditer(left)), default=-1)
-    if opened < 0 or _ANY_CLOSING_QUOTE.search(left, opened + 2):
+    opened = max((quote.start() for quote in compiled(_OPENING_QUOTE).finditer(left)), default=-1)
+    if opened < 0 or compiled(_ANY_CLOSING_QUOTE).search(left, opened + 2):
         return False
     later = after(match, 200)
-    closing, opening = _CLOSING_QUOTE.search(later), _OPENING_QUOTE.search(later)
+    closing, opening = compiled(_CLOSING_QUOTE).search(later), compiled(_OPENING_QUOTE).search(later)
     return not (re.match(r" [a-z]", later) and closing and not (opening and opening.start() < closing.start()))
 
 
@@ -63,7 +63,7 @@ def letters_without_a_vowel(match: re.Match[str]) -> str | None:
     return " ".join(letters.upper()) + ("'s" if plural else "")
 
 
-@rule(LETTER, r"([A-Za-z]{2,})\((e?s)\)")
+@rule(LETTER, r"([A-Za-z]{2,})\((e?s)\)", needs="(")
 def optional_plural(match: re.Match[str]) -> str:
     """clove(s) -> cloves."""
     return (match[1] + match[2]).lower()
