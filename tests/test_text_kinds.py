@@ -385,6 +385,8 @@ CASES = {
         "The Jets (3-9) have it": "the jets, three and nine, have it",
         "Ave. A and Ave. B": "avenue a and avenue b", "on 5th Ave. A man": "on fifth avenue. a man"},
     "last finds": {
+        "on ch 4 and 5": "on chapter four and five", "from May 24: 10 a.m.": "from may twenty-fourth: ten a m.",
+        "May 24:10": "may twenty-four ten",
         "plate 7XKR201": "plate seven x k r two oh one", "Subject: RE: it": "subject: {R IY1}: it",
         "see u fri i hope": "see u friday i hope",
         "improves to 7-1 (4-1 Big Ten)": "improves to seven and one, four and "

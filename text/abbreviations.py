@@ -170,9 +170,9 @@ def street_without_stop(match: re.Match[str]) -> str | None:
     return STREETS[match[1].lower()] if numbered or sure else None
 
 
-@rule(CAPITAL, r"([A-Z][a-z]{1,6}|APT|STE|BLDG|RM) (?=\d)")
+@rule(LETTER, r"([A-Z][a-z]{1,6}|ch|chap|pg|vol|fig|APT|STE|BLDG|RM) (?=\d)")
 def bare_number_abbreviation(match: re.Match[str]) -> str | None:
-    """'Fig 3', 'Vol 2', 'Ch 4' without a stop."""
+    """'Fig 3', 'Vol 2', 'ch 4' without a stop."""
     low = match[1].lower()
     return BEFORE_NUMBERS[low] if low in _WITHOUT_STOP else None
 

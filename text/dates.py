@@ -156,7 +156,7 @@ def day_before_month(match: re.Match[str]) -> str | None:
     return f"{article}{ordinal(match[1])} of {month_name(match[2])}" + (f" {year(match[3])}" if match[3] else "")
 
 
-@rule(CAPITAL, rf"({MONTH}) (\d\d?)(?:st|nd|rd|th)?(?![\d:%/]|\.\d|,\d{{3}})(?:\s?[-–]\s?(\d\d?)(?![\d:]))?"
+@rule(CAPITAL, rf"({MONTH}) (\d\d?)(?:st|nd|rd|th)?(?![\d%/]|:\d|\.\d|,\d{{3}})(?:\s?[-–]\s?(\d\d?)(?![\d:]))?"
                r"(?:,? (\d{4})(?!\d))?")
 def month_before_day(match: re.Match[str]) -> str | None:
     """May 3rd, 1876 -> may third, eighteen seventy-six."""

@@ -8,6 +8,7 @@ from text.quantity import is_adjective, is_before_noun
 from text.rule import DIGIT, SMALL, after, before, compiled, figure, near, rule, word_before
 from text.tables import DIMENSIONS, HYPHENATED_UNITS, NUMBERED, STOPPED_UNITS, UNITS, Unit
 
+_PER_UNIT = "|".join(sorted((unit for unit in UNITS if unit.isalpha() and len(unit) < 5), key=len, reverse=True))
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _FRACTION = r"(?:\d{1,3}[ -])?\d{1,3}/\d{1,3}"
 _SQUARED = {"2": "square", "²": "square", "^2": "square", "3": "cubic", "³": "cubic", "^3": "cubic"}
@@ -35,7 +36,7 @@ _UNIT_ENDS = (r"(?![A-Za-z0-9²³'\"$]|[-&](?!old)[A-Za-z]|/(?![a-z]{3}|Gas)[A-Z
 
 
 @figure(DIGIT, rf"({_FRACTION}|{NUMBER})(?:\s(hundred|thousand|million|billion|trillion))?([ -]?)({_UNIT})"
-               rf"([23²³]|\^[23])?(?:/({_UNIT})([23²³]|\^[23])?)?{_UNIT_ENDS}")
+               rf"([23²³]|\^[23])?(?:/({_PER_UNIT})([23²³]|\^[23])?)?{_UNIT_ENDS}")
 def measurement(match: re.Match[str]) -> str | None:
     """5 km -> five kilometers, 3/4 tsp -> three quarters teaspoon, 5 m² -> five square meters."""
     amount, magnitude, space, unit, square, per, per_square = match.groups()
