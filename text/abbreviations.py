@@ -143,22 +143,22 @@ def _title_or_street(match: re.Match[str], low: str) -> str | None:
     return TITLES.get(low) if named or low not in STREETS or not after_name else STREETS[low]
 
 
-@rule(CAPITAL, rf"({'|'.join(word.title() for word in sorted(LABELS, key=len, reverse=True))})\.?(?=:| \d)")
+@rule(CAPITAL, r"([A-Z][a-z]{1,7})\.?(?=:| \d)")
 def label(match: re.Match[str]) -> str | None:
     """'Qty: 30', 'Wt: 150 lbs' -> quantity, weight; without a colon only at the start of a line."""
-    return LABELS[match[1].lower()] if after(match, 1) == ":" or begins_line(match) else None
+    return LABELS.get(match[1].lower()) if after(match, 1) == ":" or begins_line(match) else None
 
 
-@rule(LETTER, rf"(?i:{'|'.join(sorted(WITHOUT_STOP, key=len, reverse=True))})(?![A-Za-z0-9'.-])")
-def abbreviation_without_stop(match: re.Match[str]) -> str:
+@rule(LETTER, r"[A-Za-z]{2,7}(?![A-Za-z0-9'.-])")
+def abbreviation_without_stop(match: re.Match[str]) -> str | None:
     """'the govt said', 'approx 20' -> government, approximately."""
-    return WITHOUT_STOP[match[0].lower()]
+    return WITHOUT_STOP.get(match[0].lower())
 
 
-@rule(CAPITAL, rf"({'|'.join(word.title() for word in BARE_TITLES)})(?=\s[A-Z])")
-def title_without_stop(match: re.Match[str]) -> str:
+@rule(CAPITAL, r"([A-Z][a-z]{1,6})(?=\s[A-Z])")
+def title_without_stop(match: re.Match[str]) -> str | None:
     """Mr Smith -> mister smith."""
-    return BARE_TITLES[match[1].lower()]
+    return BARE_TITLES.get(match[1].lower())
 
 
 @rule(CAPITAL, r"(Ave|Blvd|Pkwy|Hwy|Rd|Dr|Ln|St|Ct|Pl|AVE|BLVD|PKWY|HWY|RD|DR|LN|ST|CT|PL)(?![\w.'-])")

@@ -10,6 +10,7 @@ from text.tables import ALSO_WORDS, ELEMENTS, EMPHASIZED, LETTERED, NEAR_WORDS, 
 
 _DOERS = frozenset("i you we they to will can would please".split())
 _ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
+_FORMULA = rf"(?:(?:{_ELEMENT})\d{{0,2}}|\((?:(?:{_ELEMENT})\d{{0,2}}){{1,4}}\)\d{{1,2}}){{1,12}}"
 
 
 def spell(letters: str) -> str:
@@ -65,11 +66,12 @@ def letter_and_letter(match: re.Match[str]) -> str:
     return match[1].replace("&", " and ") + ("'s" if match[2] else "")
 
 
-@rule(CAPITAL, rf"(?:(?:{_ELEMENT})\d{{0,2}}|\((?:(?:{_ELEMENT})\d{{0,2}}){{1,4}}\)\d{{1,2}}){{1,12}}[+-]?"
-      rf"(?![A-Za-z0-9'])")
+@rule(CAPITAL, r"[A-Z][A-Za-z\d]{0,30}(?:\([A-Za-z\d]{1,12}\)\d{1,2}[A-Za-z\d]{0,20}){0,4}[+-]?(?![A-Za-z0-9'])")
 def formula(match: re.Match[str]) -> str | None:
     """CO2 -> C O two, NaOH -> N A O H, C6H12O6; not a word such as 'Cat' or 'HO'."""
     word = match[0].rstrip("+-")
+    if word.istitle() and word.isalpha() or not compiled(_FORMULA).fullmatch(word):
+        return None
     elements = re.findall(_ELEMENT, word)
     has_digit = any(character.isdecimal() for character in word)
     mixed = 1 < len(elements) <= len(word) <= 6 and not re.fullmatch("[A-Z][a-z]+|[A-Z]+s?", word)

@@ -8,16 +8,17 @@ from text.tables import DOSES, UNITS, Unit
 
 _DOSE_BEFORE = (r"\d\s?(?:mg|mcg|g|ml|mL|tabs?|tablets?|pills?|drops|units|caps?|capsules?)\s"
                 r"(?:\w+\s){0,2}$")
-_DOSES = "|".join(re.escape(shape) for dose in DOSES for shape in (dose, dose.upper()))
 
 
-@rule(LETTER, rf"(?:q(\d{{1,2}}(?:-\d{{1,2}})?)(h|hr|hrs|d)|({_DOSES}))(?![A-Za-z0-9])")
+@rule(LETTER, r"(?:q(\d{1,2}(?:-\d{1,2})?)(h|hr|hrs|d)|([A-Za-z]{2,3}(?!\.[A-Za-z])|(?:[a-z]\.){2,3}))(?![A-Za-z0-9])")
 def dose(match: re.Match[str]) -> str | None:
     """q6h -> every six hours; 'bid' only after a dose."""
     if match[1]:
         often = " to ".join(map(cardinal, match[1].split("-")))
         return f"every {often} {'days' if match[2] == 'd' else 'hours'}"
     word = match[3].lower()
+    if word not in DOSES or match[3] not in (word, word.upper()):
+        return None
     unsure = word in ("bid", "po") or match[3].isupper()
     return DOSES[word] if not unsure or compiled(_DOSE_BEFORE).search(before(match, 32)) else None
 

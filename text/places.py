@@ -54,16 +54,17 @@ def state(match: re.Match[str]) -> str | None:
     return STATES[match[1]]
 
 
-@rule(CAPITAL, rf"({'|'.join(PROVINCES)})(?= [A-Z]\d[A-Z] ?\d[A-Z]\d|[.,;)]|\s*$)")
-def province(match: re.Match[str]) -> str | None:
+@rule(CAPITAL, r"([A-Z]{2})(?= [A-Z]\d[A-Z] ?\d[A-Z]\d|[.,;)]|\s*$)")
+def province_of_canada(match: re.Match[str]) -> str | None:
     """'Toronto, ON M5H 2N2' -> ontario; not 'turn it ON.'"""
-    return PROVINCES[match[1]] if compiled(_PLACE_BEFORE).search(before(match, 50)) else None
+    province = PROVINCES.get(match[1])
+    return province if province and compiled(_PLACE_BEFORE).search(before(match, 50)) else None
 
 
-@rule(CAPITAL, rf"({'|'.join(sorted(STATES_WITH_STOP, key=len, reverse=True))})\.")
+@rule(CAPITAL, r"([A-Z][A-Za-z]{1,5})\.")
 def state_with_stop(match: re.Match[str]) -> str | None:
     """'Gary, Ind.' -> gary, indiana."""
-    return STATES_WITH_STOP[match[1]] if compiled(r"[A-Z][a-z]+, $").search(before(match, 20)) else None
+    return STATES_WITH_STOP.get(match[1]) if compiled(r"[A-Z][a-z]+, $").search(before(match, 20)) else None
 
 
 @rule(CAPITAL, r"([NSRW])\. ?([A-Z])\.(?![A-Za-z])")

@@ -185,7 +185,7 @@ RULES: tuple[Rule, ...] = (
     figures.subtraction,
     # Places, titles, abbreviations with a full stop
     places.state,
-    places.province,
+    places.province_of_canada,
     places.state_with_stop,
     places.state_with_stops,
     places.highway,
