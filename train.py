@@ -78,6 +78,8 @@ def get_parser(model: str, config: str) -> argparse.ArgumentParser:
                         "covariance of their targets, times this factor, against blur; 1.15 for a teacher, else 1")
     parser.add_argument("--contrast", type=float, metavar="FACTOR", help="with --export and --data, for a student: "
                         "make the quiet parts of its mels quieter by this factor, such as 1.1, against hiss and blur")
+    parser.add_argument("--pace", type=float, metavar="FACTOR", help="with --export, for a student: make it speak "
+                        "slower by this factor, such as 1.03; experiments/measure_pace.py measures what is missing")
     parser.add_argument("--preliminary", metavar="TEXT", help="with --export: why these weights are not final; "
                         "synthesize.py prints it")
     parser.add_argument("--judge", metavar="COMMAND", help="run this at each validation with a folder of samples (.npy "
@@ -125,7 +127,7 @@ def run_voice(options: argparse.Namespace, config: VoiceConfig) -> bool:
 def run(options: argparse.Namespace, model_config: Any, config: Any) -> bool:
     """Trains as the options say. Returns False if a signal stopped the training before its last step."""
     from training.run import train
-    for name in ("sharpen", "contrast"):
+    for name in ("sharpen", "contrast", "pace"):
         if getattr(options, name) is not None:
             raise UserError(f"--{name}: is for finished weights; give --export too")
     if options.mels and options.model not in ("waveglow", "joint"):
@@ -150,8 +152,8 @@ def export_weights(options: argparse.Namespace) -> None:
     from training.export import export, export_joint
     if options.model == "joint":
         if options.out is None or any(option is not None for option in (options.init, options.sharpen,
-                                                                         options.contrast)):
-            raise UserError("--export: joint exports the run in --out, without --init, --sharpen and --contrast")
+                                                                         options.contrast, options.pace)):
+            raise UserError("--export: joint exports the run in --out, without --init, --sharpen, --contrast, --pace")
         export_joint(options.out, options.export, options.preliminary)
         return
     source, sharpening, contrast = options.init or options.out, None, None
@@ -167,7 +169,9 @@ def export_weights(options: argparse.Namespace) -> None:
         if options.model != "lightspeech" or options.data is None:
             raise UserError("--contrast: is for a student; it needs the --data that it learned from")
         contrast = options.data, options.contrast
-    export(options.model, source, options.export, options.preliminary, sharpening, contrast)
+    if options.pace is not None and options.model != "lightspeech":
+        raise UserError(f"--pace: is for a student, found --model {options.model}; leave it out")
+    export(options.model, source, options.export, options.preliminary, sharpening, contrast, options.pace)
 
 
 def main(argv: list[str] | None = None) -> int:

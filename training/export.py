@@ -20,7 +20,7 @@ from runtime.weights import notify_unchecked, weights_notes
 from training.checkpoint import BEST, LATEST, check_same_config, find_checkpoint, load_checkpoint, saved_settings
 from training.distributed import Workers
 from training.joint import SpeechModel
-from training.sharpening import add_contrast, sharpen
+from training.sharpening import add_contrast, change_pace, sharpen
 
 NETWORKS: dict[str, tuple[ModuleType, Callable[[Any], nn.Module]]] = {
     "lightspeech": (lightspeech, lightspeech.LightSpeech), "tacotron2": (tacotron2, tacotron2.Tacotron2),
@@ -31,13 +31,14 @@ FLOW_TENSORS = ("flows.", "scale.")
 
 
 def export(model: str, source: Path, target: Path, preliminary: str | None = None,
-           sharpening: tuple[Path, float] | None = None, contrast: tuple[Path, float] | None = None) -> None:
+           sharpening: tuple[Path, float] | None = None, contrast: tuple[Path, float] | None = None,
+           pace: float | None = None) -> None:
     """Writes a released weights file: the averaged weights of a run's best.pt, or of latest.pt if there is no best.pt.
 
     source: the run's folder, or a released file that is rewritten; target: a name ending in .safetensors, or for
     student and vocoder in .onnx; preliminary: a note why the weights are not final, in place of that of a released
     file; sharpening: the training data and the factor, see `sharpen`; contrast: the same for a student, see
-    `add_contrast`.
+    `add_contrast`; pace: a factor for a student, see `change_pace`.
     Raises UserError for a run without a checkpoint of this model, a damaged checkpoint or a file of another model.
     """
     endings = (".safetensors",) if model == "tacotron2" else (".safetensors", ".onnx")
@@ -55,6 +56,10 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
         assert isinstance(network, lightspeech.LightSpeech)
         add_contrast(network, *contrast)
         notes["contrast"] = contrast[1]
+    if pace is not None:
+        assert isinstance(network, lightspeech.LightSpeech)
+        change_pace(network, pace)
+        notes["pace"] = pace
     make_folder(target.parent, "give --export another path")
     save = package.save_onnx if target.suffix == ".onnx" else package.save
     save(target, network, *([text] if text else []), notes)

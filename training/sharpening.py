@@ -1,7 +1,8 @@
-"""Changes of a finished network's mels by a linear map that is built into its weights.
+"""Changes of a finished network that are built into its weights.
 
 Sharpening gives the mels the mean and covariance of their targets. It is for networks that learned without
 discriminators. Contrast makes the quiet parts of a student's mels quieter; it is for students that learned with them.
+Pace makes a student speak slower; it is for students that are faster on new texts than the recordings are.
 """
 import math
 from pathlib import Path
@@ -59,6 +60,17 @@ def add_contrast(network: lightspeech.LightSpeech, data: Path, factor: float) ->
         raise UserError(f"{data}: {len(frames)} mel frames there, expected at least {LEAST_FRAMES}; give more data")
     loud = frames.mean(0) + LOUD * frames.std(0)
     lightspeech.sharpen(network, BandMap(factor * torch.eye(len(loud), dtype=torch.float64), loud, loud))
+
+
+@torch.no_grad()
+def change_pace(network: lightspeech.LightSpeech, factor: float) -> None:
+    """Makes all durations of a student longer by `factor`, in place; a factor below 1 makes them shorter.
+
+    The duration head predicts log(frames + 1). Its bias is raised by log(factor), so d frames become
+    factor * (d + 1) - 1. Raises UserError for a factor that is not a number above 0.
+    """
+    _check_factor("--pace", factor)
+    network.duration_head[-1].bias[0] += math.log(factor)
 
 
 def _check_factor(option: str, factor: float) -> None:
