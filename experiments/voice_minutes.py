@@ -120,15 +120,19 @@ def _cells(figures: dict[str, float] | None) -> tuple[str, str]:
 def draw(path: Path, minutes: dict[int, float], figures: dict[int, dict[str, dict[str, float]]]) -> None:
     """Draws MOS and word error rate over the minutes."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator, PercentFormatter
     figure = Figure(figsize=(8, 3), layout="constrained")
-    for axes, key, label in zip(figure.subplots(1, 2), ("mos", "wer"), ("predicted MOS", "word error rate")):
+    both: Any = figure.subplots(1, 2)
+    for axes, key, label in zip(both, ("mos", "wer"), ("predicted MOS", "word error rate")):
         for name in LISTS:
             points: list[Any] = [(minutes[amount], found[name][key]) for amount, found in figures.items()
                                  if name in found]
             axes.plot(*zip(*points) if points else ([], []), marker="o", label=name)
         axes.set(xscale="log", xlabel="minutes of speech", ylabel=label)
-        axes.set_xticks(list(minutes.values()), [f"{found:.0f}" for found in minutes.values()], minor=False)
+        axes.set_xticks(list(minutes.values()), [f"{found:.0f}" for found in minutes.values()])
+        axes.xaxis.set_minor_locator(NullLocator())  # its labels would overlap the others
         axes.legend()
+    both[1].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     figure.savefig(path, dpi=100)
 
 
