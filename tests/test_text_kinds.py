@@ -73,6 +73,10 @@ CASES = {
         "It was 88F.": "it was eighty-eight degrees fahrenheit.", "seat 12F": "seat twelve f",
         "12°30'15\" S": "twelve degrees thirty minutes fifteen seconds south", "1 pt cream": "one pint cream",
         "12 pt type": "twelve point type", "5 mg q8h": "five milligrams every eight hours",
+        "a 9V one": "a nine volt one", "3 in of tape": "three inches of tape",
+        "3 in of the last five": "three in of the last five",
+        "4.5% p.a. now": "four point five percent per annum now", "the P.A. system": "the p a system",
+        "Wm. Harris, Jr., spoke": "william harris, junior, spoke",
         "two 9V cells": "two nine volt cells", "110 mmHg": "one hundred ten millimeters of mercury",
         "$70 per bbl": "seventy dollars per barrel"},
     "formulas and capitals": {

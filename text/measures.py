@@ -63,7 +63,8 @@ def _describes(match: re.Match[str], unit: str, names: Unit) -> bool:
     if unit == "pt" and re.match(r" [a-z]", after(match, 2)) and names.one == "point":
         return True
     is_electric = unit in _ELECTRIC
-    return (compiled(rf" {_PACKAGES}").match(match.string, match.end()) is not None
+    return (is_electric and re.match(r" ones?\b", after(match, 5)) is not None  # "a 9V one"
+            or compiled(rf" {_PACKAGES}").match(match.string, match.end()) is not None
             or (is_electric or unit in _OF_DEVICES) and is_before_noun(match, plural=is_electric and match[3] == " "))
 
 
@@ -85,7 +86,8 @@ def _per(unit: str, square: str | None) -> str:
 
 def _is_unit(match: re.Match[str], unit: str, space: str) -> bool:
     """Returns whether the letters after a number are this unit, and not a word, a name or a seat."""
-    if space and unit in _ATTACHED or unit in _SPACED and space != " ":
+    is_length = unit == "in" and re.match(r" of [a-z]+\b(?<!the)(?<!them)", after(match, 20))  # "3 in of tape"
+    if space and unit in _ATTACHED and not is_length or unit in _SPACED and space != " ":
         return False
     if space == "-" and unit not in HYPHENATED_UNITS or space == " " and unit in _PREFIXED_NAMES:
         return False
