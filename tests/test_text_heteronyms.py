@@ -81,6 +81,8 @@ SENTENCES = [  # the word between stars, and how it is said
     ("Several snakes *live* under the porch.", "L IH1 V"),
     ("Cats are said to have nine *lives*.", "L AY1 V Z"),
     ("My aunt *lives* near the station.", "L IH1 V Z"),
+    ("The author, J. K. Rowling, *lives* in Scotland.", "L IH1 V Z"),
+    ("Their *lives* in Paris changed.", "L AY1 V Z"),
     ("The *wind* shook the windows.", "W IH1 N D"),
     ("You must *wind* this watch each night.", "W AY1 N D"),
     ("The path began to *wind* through the trees.", "W AY1 N D"),

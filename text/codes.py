@@ -272,7 +272,8 @@ def record_of_games(match: re.Match[str]) -> str | None:
         return None
     counts_down = abs(int(match[1]) - int(match[2])) == 1 and int(match[2]) - int(match[1]) == int(match[3]) - int(
         match[2])  # "3-2-1", "1-2-3"
-    return f"{cardinal(match[1])} {cardinal(match[2])} {'' if counts_down else 'and '}{cardinal(match[3])}"
+    is_secret = near(match, f"{_SECRETS}|lock|locker", 30)  # "the combination is 12-24-36"
+    return f"{cardinal(match[1])} {cardinal(match[2])} {'' if counts_down or is_secret else 'and '}{cardinal(match[3])}"
 
 
 @rule(DIGIT, r"(\d{1,3})-(\d{1,3})(?= (?:(?:this|last) (?:year|season)|on the (?:year|season)|overall|at home)\b)",

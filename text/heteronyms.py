@@ -149,7 +149,8 @@ def _holds(condition: Condition, words: list[str], pauses: list[str], index: int
 def _words_at(place: str, words: list[str], pauses: list[str], index: int) -> list[str]:
     """The words at a place of a condition, and "(start)" or "(end)" where no word stands or a pause comes."""
     if place == "previous":
-        return words[index - 1:index] if index else ["", "(start)"]
+        is_start = not index or pauses[index - 1]
+        return [*(words[index - 1:index] if index else [""]), *(["(start)"] if is_start else [])]
     if place == "next":
         is_end = index + 1 == len(words) or pauses[index]
         return [*(words[index + 1:index + 2] or [""]), *(["(end)"] if is_end else [])]
