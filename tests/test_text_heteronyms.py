@@ -83,6 +83,7 @@ SENTENCES = [  # the word between stars, and how it is said
     ("My aunt *lives* near the station.", "L IH1 V Z"),
     ("The author, J. K. Rowling, *lives* in Scotland.", "L IH1 V Z"),
     ("Their *lives* in Paris changed.", "L AY1 V Z"),
+    ("The sculpture is made of bronze and *lead*.", "L EH1 D"),
     ("The *wind* shook the windows.", "W IH1 N D"),
     ("You must *wind* this watch each night.", "W AY1 N D"),
     ("The path began to *wind* through the trees.", "W AY1 N D"),

@@ -77,6 +77,8 @@ CASES = {
         "3 in of the last five": "three in of the last five",
         "4.5% p.a. now": "four point five percent per annum now", "the P.A. system": "the p a system",
         "Wm. Harris, Jr., spoke": "william harris, junior, spoke",
+        "$3 per sq. ft. now": "three dollars per square foot now",
+        "costs rose by 1/3": "costs rose by one third", "the 4/12 meeting": "the april twelfth meeting",
         "the combination is 12-24-36": "the combination is twelve twenty-four thirty-six",
         "two 9V cells": "two nine volt cells", "110 mmHg": "one hundred ten millimeters of mercury",
         "$70 per bbl": "seventy dollars per barrel"},

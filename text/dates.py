@@ -26,8 +26,11 @@ TIME_BEFORE = (
 _DATE_BEFORE = (r"(?i)(?:\b(?:on|by|until|till|since|before|after|due|dated|date|through|thru|starting|avail\.|"
                 r"available|starts|begins|ends|effective|expires|deadline|birthday|(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
                 r"(?:mon|tues?|wed|thurs?|thu|fri|sat|sun)\.?),?|:)\s$")
+_CHANGES = ("(?:rose|risen|rises?|fell|falls?|fallen|grew|grown|up|down|dropped|increased|decreased|cut|shrank|reduced|"
+            "improved) by")
 _MOVED_BEFORE = r"(?i)\b(?:to|from|for|is|was|between|and|of|the)\s$"
 _FRACTION_AFTER = r"\s(?:of|cups?|tsp|tbsp|inch|mile|hour|pound|lb|oz|the|full|empty|done)\b|[\"”]"
+_EVENT_AFTER = r"\s(?:meetings?|call|deadline|appointment|webinar|session|hearing|newsletter|briefing)\b"
 _UNTIL = r"\s(?:through|thru|until|til|till)\s"
 _UNTIL_AFTER = rf"(?<=/\d\d){_UNTIL}\d|{_UNTIL}(?!1/[2-8]\b|3/[48]\b)\d"
 _LAST_DAY = r"\s(?:to|and)\s\d{1,2}/(?!(?:[2-68]|10|12|16|20)\b)(?:[12]?\d|3[01])(?![\d/]|[.,]\d)"
@@ -102,7 +105,9 @@ def month_and_day(match: re.Match[str]) -> str | None:
         return None
     likely_fraction = month < day and match[2] in _FRACTION_DENOMINATORS
     ends = f"{_UNTIL_AFTER}|{_LAST_DAY}" if led_by(match, "from|between") else _UNTIL_AFTER
-    sure = compiled(_DATE_BEFORE).search(before(match, 12)) or compiled(ends).match(match.string, match.end())
+    is_change = led_by(match, _CHANGES) and match[2] in _FRACTION_DENOMINATORS  # "rose by 1/3"
+    sure = not is_change and (compiled(_DATE_BEFORE).search(before(match, 12))
+                              or compiled(rf"{ends}|{_EVENT_AFTER}").match(match.string, match.end()))
     if sure or not likely_fraction and (month >= day and compiled(_MOVED_BEFORE).search(before(match, 8)) or
                                         month < day and day not in (32, 100)):
         return f"{MONTHS[month - 1].lower()} {ordinal(match[2])}"
