@@ -3,7 +3,10 @@ import contextlib
 import importlib.util
 import random
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +136,11 @@ def test_pieces_cover_the_text_they_come_from():
     text = "On 3 May, Dr. Müller’s 2 kg café-cake cost €3.50."
     assert [piece.text for piece in speak(text).pieces] == [
         "On", "3 May", "Dr.", "Müller’s", "2 kg", "café-cake", "cost", "€3.50"]
+
+
+def test_an_explanation_ends_quietly_if_its_reader_is_gone():
+    process = subprocess.Popen([sys.executable, "-m", "text", "Hello there. " * 5000], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, cwd=Path(__file__).parents[1])
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 141

@@ -6,6 +6,7 @@ that no dictionary knows are marked: their phonemes are those of a stem or of an
 organised), or a small network guesses them.
 """
 import argparse
+import os
 import sys
 
 from hparams import TextConfig, UserError
@@ -64,15 +65,18 @@ def _heteronyms(pieces: list[Piece]) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point; returns the exit status: 0, or 2 after a user's mistake."""
+    """Returns the exit status: 0; 2 after a user's mistake; 141 if the reader of a pipe is gone."""
     options = get_parser().parse_args(argv)
     try:
         lexicon = read_lexicon(options.lexicon) if options.lexicon else None
         text = sys.stdin.read() if options.text == "-" else options.text
-        print("\n".join(explain(plain(text, options.markup), lexicon)))
+        print("\n".join(explain(plain(text, options.markup), lexicon)), flush=True)
     except UserError as error:
         print(f"python -m text: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again, and fails, at exit
+        return 141
     return 0
 
 
