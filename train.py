@@ -151,9 +151,9 @@ def export_weights(options: argparse.Namespace) -> None:
     """Exports the weights of a finished run (--export)."""
     from training.export import export, export_joint
     if options.model == "joint":
-        if options.out is None or any(option is not None for option in (options.init, options.sharpen,
-                                                                         options.contrast, options.pace)):
-            raise UserError("--export: joint exports the run in --out, without --init, --sharpen, --contrast, --pace")
+        changes = ("init", "sharpen", "contrast", "pace")
+        if options.out is None or any(getattr(options, name) is not None for name in changes):
+            raise UserError(f"--export: joint exports the run in --out, without --{', --'.join(changes)}")
         export_joint(options.out, options.export, options.preliminary)
         return
     source, sharpening, contrast = options.init or options.out, None, None

@@ -1,4 +1,5 @@
 """Recordings as rows of a distilled dataset: their own mels, with the durations of the teacher's alignment."""
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from runtime.devices import pick_device
 from runtime.locks import folder_lock
 from runtime.weights import identity
 from tacotron2.data import TeacherDataset, mels_from_waves
-from text import symbols
+from text import Line, symbols
 
 FRAMES_PER_BATCH = {"cpu": 6000, "cuda": 100_000}  # including padding
 
@@ -29,13 +30,13 @@ class Aligned(NamedTuple):
 
 
 def add_recordings(corpus: Path, out: Path, weights: Path, config: DistillationConfig, device: str,
-                   held_out: bool = False) -> Aligned:
-    """Adds the training recordings of a folder in LJSpeech's layout to a distilled dataset, as sample 0 of their texts.
+                   lines: Sequence[Line] | None = None) -> Aligned:
+    """Adds recordings of a folder in LJSpeech's layout to a distilled dataset, as sample 0 of their texts.
 
     Each row has the mel of the recording, and the durations and encoder features of a teacher-forced reading of it.
     Rows that are there already are not made again; rejected.csv lists those that miss a limit, as after `distil`, which
     with the same config and texts then adds the other samples.
-    device: see pick_device; held_out: add the held-out recordings too. Raises UserError like `distil`.
+    device: see pick_device; lines: which recordings; None: those for training. Raises UserError like `distil`.
     """
     where = pick_device(device)
     model = tacotron2.load(weights)
@@ -43,13 +44,13 @@ def add_recordings(corpus: Path, out: Path, weights: Path, config: DistillationC
                         config.features, config.durations, config.limits)
     with folder_lock(out):
         done = finished_rows(read_records(out), config.limits)
-        wanted = [line for part in split_lines(corpus)[:1 + held_out] for line in part]
-        lines = [line for line in wanted if (line.name, 0) not in done]
+        wanted = split_lines(corpus)[0] if lines is None else lines
+        missing = [line for line in wanted if (line.name, 0) not in done]
         with DistilledWriter(out, manifest, seconds_per_shard=FLUSH_SECONDS) as writer:
-            if lines:
+            if missing:
                 teacher = TeacherInference(model, config, where)
-                waves = read_corpus(corpus, [line.name for line in lines], AudioConfig().sample_rate)
-                _add(TeacherDataset(lines, mels_from_waves(waves, where)), teacher, writer)
+                waves = read_corpus(corpus, [line.name for line in missing], AudioConfig().sample_rate)
+                _add(TeacherDataset(missing, mels_from_waves(waves, where)), teacher, writer)
         found = read_records(out)
         write_rejected(out, found, [Text(line.name, line.text) for line in wanted])
     records = [record for record in found.rows.values() if record.sample == 0]

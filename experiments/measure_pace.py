@@ -38,7 +38,7 @@ class Pace(NamedTuple):
 
 
 def kind_of(symbol: str, is_last: bool) -> str:
-    """Returns the kind of a symbol."""
+    """Returns the kind of a symbol, a key of Pace; is_last: it is the last one of its text."""
     if is_last:
         return LAST
     if symbol == " ":
@@ -46,10 +46,10 @@ def kind_of(symbol: str, is_last: bool) -> str:
     return "mark" if symbol in ",.;:!?-'\"()" else "sound"
 
 
-def measure(aligned: DistilledDataset, names: set[str], student: lightspeech.LightSpeech) -> Pace:
-    """Returns the durations of the symbols of the rows with these names."""
+def measure(aligned: DistilledDataset, student: lightspeech.LightSpeech) -> Pace:
+    """Returns the durations of all symbols of the aligned recordings, and those that the student predicts for them."""
     pace = Pace(defaultdict(list), defaultdict(list))
-    for row in (row for row, name in enumerate(aligned.names) if name in names):
+    for row in range(len(aligned)):
         ids = aligned.ids.row(row).long()
         predicted = student.infer(ids[None], torch.tensor([len(ids)])).durations[0].tolist()
         for place, (number, *frames) in enumerate(zip(ids.tolist(), aligned.durations.row(row).tolist(), predicted)):
@@ -67,7 +67,7 @@ def fitting_factor(pace: Pace) -> float:
 
 
 def table(pace: Pace) -> str:
-    """Returns the table in Markdown."""
+    """Returns a table in Markdown: a row for each kind of symbol, for all but the last symbols, and for all."""
     lines = ["| symbols | how many | frames, recorded | frames, predicted | recorded / predicted |",
              "|---|---|---|---|---|"]
     everything = {**{kind: [kind] for kind in pace.recorded}, "all but the last": [*pace.recorded.keys() - {LAST}],
@@ -85,9 +85,8 @@ def run(options: argparse.Namespace) -> None:
     teacher = newest_weights(ROOT / "tacotron2" / "pre_trained_model", options.teacher, "name it with --teacher")
     student = newest_weights(ROOT / "lightspeech" / "pre_trained_model", options.weights, "name it with --weights")
     add_recordings(options.data, options.work, teacher, DistillationConfig(features=False), options.device,
-                   held_out=True)
-    names = {line.name for line in split_lines(options.data)[1]}
-    pace = measure(DistilledDataset.read(options.work, with_features=False), names, lightspeech.load(student))
+                   split_lines(options.data)[1])
+    pace = measure(DistilledDataset.read(options.work, with_features=False), lightspeech.load(student))
     print_result(f"{table(pace)}\n\n--pace {fitting_factor(pace):.3f}")
 
 

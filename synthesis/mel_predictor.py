@@ -30,7 +30,10 @@ class MelPredictor:
         return [mels[row] for row in range(len(readings))]
 
     def to_host(self, mels: Sequence[torch.Tensor]) -> Callable[[], list[np.ndarray]]:
-        """Starts to copy mels (M, T) to the host; the result waits for them, not for later work, and returns arrays."""
+        """Starts to copy mels (M, T) to the host. Returns a function that waits for the copy and returns arrays (M, T).
+
+        It does not wait for work that the GPU was given later.
+        """
         joined = torch.cat([mel.t() for mel in mels]).to("cpu", non_blocking=True)  # one copy for all
         copied = torch.cuda.Event() if self.device.type == "cuda" else None
         if copied:

@@ -19,7 +19,7 @@ from synthesis.voices import find_voice
 if TYPE_CHECKING:
     from text import Lexicon
     from text.plan import Piece
-# So many are spoken by one core of a CPU, 100 times as fast as real time, before PyTorch is imported and a GPU ready.
+# One core of a CPU, 100 times as fast as real time, has spoken so many before PyTorch is imported and a GPU is ready.
 CPU_CHARACTERS = 5000
 GPU_PIECES_PER_CHUNK = 16  # of a stream, after its first piece; one on a CPU
 VOCODERS = ("waveglow", "griffin-lim")
@@ -32,8 +32,8 @@ class Synthesizer:
     voice: a folder with the weights of student and vocoder, or a name in voices/. weights: the student's file.
     vocoder: "waveglow", or "griffin-lim", which needs no weights and sounds worse.
     vocoder_weights: WaveGlow's file. device: "cpu", "cuda", "cuda:N", or "auto": a GPU if there is one and none of the
-    files is an .onnx file, which is for the CPU alone. characters: how many will be spoken, if that is known: with
-    "auto" and at most CPU_CHARACTERS a CPU is faster than loading PyTorch, if there are .onnx files beside the weights.
+    files is an .onnx file, which is for the CPU alone. characters: how long the text will
+    be, None if unknown; for at most CPU_CHARACTERS "auto" takes the CPU if there are .onnx files beside the weights.
     generation: "old" for a WaveGlow that was published before November 2018; the file does not say so.
     Raises UserError for weights that are missing or of another kind, and for a GPU that does not exist.
     """

@@ -6,7 +6,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as synthesize.py: on a busy machine the tests are 4 times as fast
 
 if importlib.util.find_spec("torch"):
-    from tests.networks import full_model, student, vocoder  # noqa: F401
+    from tests.networks import full_model, onnx_voice, student, tiny_vocoder, vocoder  # noqa: F401
 else:  # an environment of requirements-speak.txt
     _FOLDER = Path(__file__).parent
     _PATTERNS = ("test_speaking.py", "test_noise.py", "test_text_*.py")

@@ -1,4 +1,5 @@
 """Fixtures that several test files share and that need PyTorch: tiny voices, and the teacher with known weights."""
+import shutil
 import zlib
 from pathlib import Path
 
@@ -8,9 +9,13 @@ import torch
 
 import lightspeech
 import waveglow
-from hparams import CONFIGS, AudioConfig, Tacotron2Config, TextConfig
+from hparams import CONFIGS, AudioConfig, Tacotron2Config, TextConfig, WaveGlowConfig
 from runtime.weights import save_weights
+from synthesis.export import __main__ as export_script
 from tacotron2 import Tacotron2
+
+TINY_VOCODER = WaveGlowConfig(squeeze="mdct", n_flows=2, n_blocks=2, block_channels=16, block_hidden=32,
+                              flow_channels=8)
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +42,25 @@ def vocoder(tmp_path_factory) -> Path:
     model.fold_weight_norm()
     save_weights(path, "waveglow", model.state_dict(), model.config, AudioConfig())
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_vocoder(tmp_path_factory) -> Path:
+    """Weights of a tiny vocoder with a flow, whose noise is heard."""
+    torch.manual_seed(2)
+    path = tmp_path_factory.mktemp("mel_rate") / "vocoder.safetensors"
+    waveglow.save(path, waveglow.build(TINY_VOCODER), {"made": "by a test"})
+    return path
+
+
+@pytest.fixture
+def onnx_voice(student, tiny_vocoder, tmp_path) -> tuple[Path, Path]:
+    """The weights of student and vocoder with their ONNX forms beside them, in a folder of their own."""
+    paths = tmp_path / "student.safetensors", tmp_path / "vocoder.safetensors"
+    for source, target in zip((student, tiny_vocoder), paths):
+        shutil.copy(source, target)
+    assert export_script.main([str(path) for path in paths]) == 0
+    return paths
 
 
 def formula_weight(name: str, shape: torch.Size, names: set[str]) -> torch.Tensor:

@@ -1,7 +1,6 @@
 """ONNX files of student and vocoder: they compute what PyTorch computes, and damaged or foreign ones are refused."""
 import dataclasses
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,8 @@ import pytest
 import torch
 
 import lightspeech
-import synthesize
 import waveglow
-from hparams import CONFIGS, AudioConfig, LightSpeechConfig, TextConfig, UserError, WaveGlowConfig
+from hparams import CONFIGS, AudioConfig, LightSpeechConfig, TextConfig, UserError
 from runtime import onnx_files
 from runtime.onnx_files import onnx_about, open_session, read_onnx, write_onnx
 from runtime.onnx_graphs import serialize, trace
@@ -23,33 +21,12 @@ from runtime.weights import newest_weights, stored_checksum
 from synthesis import onnx_voice
 from synthesis.export import __main__ as export_script
 from synthesize import Synthesizer
+from tests.networks import TINY_VOCODER
 from text import symbols
 from waveglow.mel_rate import EDGE, MelRateWaveGlow
 from waveglow.onnx_form import InverseStft, trace_vocoder
 
 ROOT = Path(__file__).parents[1]
-TINY_VOCODER = WaveGlowConfig(squeeze="mdct", n_flows=2, n_blocks=2, block_channels=16, block_hidden=32,
-                              flow_channels=8)
-TEXT = "Hello, you there. It was a long day [pause 200ms] of 3 or 4 things."
-
-
-@pytest.fixture(scope="module")
-def tiny_vocoder(tmp_path_factory) -> Path:
-    """Weights of a tiny vocoder with a flow, whose noise is heard."""
-    torch.manual_seed(2)
-    path = tmp_path_factory.mktemp("mel_rate") / "vocoder.safetensors"
-    waveglow.save(path, waveglow.build(TINY_VOCODER), {"made": "by a test"})
-    return path
-
-
-@pytest.fixture
-def voice(student, tiny_vocoder, tmp_path) -> tuple[Path, Path]:
-    """The weights of student and vocoder with their ONNX forms beside them, in a folder of their own."""
-    paths = tmp_path / "student.safetensors", tmp_path / "vocoder.safetensors"
-    for source, target in zip((student, tiny_vocoder), paths):
-        shutil.copy(source, target)
-    assert export_script.main([str(path) for path in paths]) == 0
-    return paths
 
 
 # Graphs
@@ -160,11 +137,11 @@ def test_only_networks_that_have_an_onnx_form_are_exported(vocoder, tmp_path, ca
         assert export_script.main([str(tmp_path / name)]) == 2
 
 
-def test_an_interrupted_export_ends_without_a_traceback(monkeypatch, voice) -> None:
+def test_an_interrupted_export_ends_without_a_traceback(monkeypatch, onnx_voice) -> None:
     def interrupt(path: Path) -> None:
         raise KeyboardInterrupt
     monkeypatch.setattr("synthesis.export.export", interrupt)
-    assert export_script.main([str(voice[0])]) == 130
+    assert export_script.main([str(onnx_voice[0])]) == 130
 
 
 def test_the_export_imports_pytorch_where_an_interrupt_is_handled() -> None:
@@ -179,27 +156,27 @@ def test_constants_of_the_runner_are_those_of_the_network() -> None:
 # Files
 
 
-def test_settings_notes_and_half_precision(voice) -> None:
-    student, vocoder = (path.with_suffix(".onnx") for path in voice)
+def test_settings_notes_and_half_precision(onnx_voice) -> None:
+    student, vocoder = (path.with_suffix(".onnx") for path in onnx_voice)
     found = read_onnx(student, "lightspeech", AudioConfig(), symbols)
-    network = lightspeech.load(voice[0])
+    network = lightspeech.load(onnx_voice[0])
     assert (found.config, found.text, found.notes) == (network.config, network.text,
                                                        {"preliminary": "trained for a minute"})
-    assert found.source == stored_checksum(voice[0]) is not None
+    assert found.source == stored_checksum(onnx_voice[0]) is not None
     assert read_onnx(vocoder, "waveglow", AudioConfig()).notes == {"made": "by a test"}
     count = sum(weight.numel() for weight in network.parameters())
     assert len(found.data) < 2 * count + 60_000  # the nodes of the graph take some 30,000 bytes
 
 
-def test_any_program_can_run_a_file_and_read_its_settings(voice) -> None:
+def test_any_program_can_run_a_file_and_read_its_settings(onnx_voice) -> None:
     import onnxruntime
-    session = onnxruntime.InferenceSession(voice[0].with_suffix(".onnx"))
+    session = onnxruntime.InferenceSession(onnx_voice[0].with_suffix(".onnx"))
     about = json.loads(session.get_modelmeta().custom_metadata_map["lightspeech"])
     assert about["model"] == "lightspeech" and about["audio"]["hop_length"] == 256 and about["symbols"] == symbols
 
 
-def test_damage_anywhere_is_refused_in_one_line(voice, tmp_path) -> None:
-    data, damaged = voice[0].with_suffix(".onnx").read_bytes(), tmp_path / "damaged.onnx"
+def test_damage_anywhere_is_refused_in_one_line(onnx_voice, tmp_path) -> None:
+    data, damaged = onnx_voice[0].with_suffix(".onnx").read_bytes(), tmp_path / "damaged.onnx"
     places = np.random.default_rng(0).integers(0, len(data), 60).tolist()
     for place in (0, 1, 9, len(data) - 1, *places):
         for content in (data[:place], data[:place] + bytes([data[place] ^ 4]) + data[place + 1:]):
@@ -217,8 +194,8 @@ def forged(path: Path, target: Path, **changes: object) -> Path:
     return target
 
 
-def test_files_of_another_kind_are_refused(voice, tmp_path) -> None:
-    path, target = voice[0].with_suffix(".onnx"), tmp_path / "other.onnx"
+def test_files_of_another_kind_are_refused(onnx_voice, tmp_path) -> None:
+    path, target = onnx_voice[0].with_suffix(".onnx"), tmp_path / "other.onnx"
     audio = {**dataclasses.asdict(AudioConfig()), "hop_length": 300}
     for changes, told in (({}, None), ({"model": "waveglow"}, "weights of waveglow, expected lightspeech"),
                           ({"audio": audio}, "mel definition has hop_length 300"),
@@ -231,136 +208,30 @@ def test_files_of_another_kind_are_refused(voice, tmp_path) -> None:
         with pytest.raises(UserError, match=told):
             read_onnx(target, "lightspeech", AudioConfig(), symbols)
     data, end, _ = onnx_files._split(path)
-    for content in (b"", data[:end], b"\x08\x09", voice[0].read_bytes()):
+    for content in (b"", data[:end], b"\x08\x09", onnx_voice[0].read_bytes()):
         target.write_bytes(content)
         with pytest.raises(UserError, match="truncated or no ONNX file of this project"):
             read_onnx(target, "lightspeech", AudioConfig(), symbols)
 
 
-def test_a_graph_that_onnx_runtime_does_not_know_is_one_line(voice, tmp_path) -> None:
+def test_a_graph_that_onnx_runtime_does_not_know_is_one_line(onnx_voice, tmp_path) -> None:
     target = tmp_path / "other.onnx"
-    about = onnx_about(voice[0].with_suffix(".onnx"))
+    about = onnx_about(onnx_voice[0].with_suffix(".onnx"))
     write_onnx(target, b"\x08\x09\x3a\x02\x0a\x00", about)  # an empty graph
     with pytest.raises(UserError) as caught:
         Synthesizer(target, "griffin-lim", device="cpu")
     assert "ONNX Runtime" in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_an_onnx_file_counts_only_without_its_weights(voice) -> None:
-    folder = voice[0].parent
-    assert newest_weights(folder, None, "") in voice
-    voice[0].unlink()
-    voice[1].unlink()
-    voice[1].with_suffix(".onnx").unlink()
-    assert newest_weights(folder, None, "") == voice[0].with_suffix(".onnx")
+def test_an_onnx_file_counts_only_without_its_weights(onnx_voice) -> None:
+    folder = onnx_voice[0].parent
+    assert newest_weights(folder, None, "") in onnx_voice
+    onnx_voice[0].unlink()
+    onnx_voice[1].unlink()
+    onnx_voice[1].with_suffix(".onnx").unlink()
+    assert newest_weights(folder, None, "") == onnx_voice[0].with_suffix(".onnx")
 
 
-def test_pytorch_says_what_an_onnx_file_is_for(voice) -> None:
+def test_pytorch_says_what_an_onnx_file_is_for(onnx_voice) -> None:
     with pytest.raises(UserError, match="for speaking on the CPU alone"):
-        lightspeech.load(voice[0].with_suffix(".onnx"))
-
-
-# Speech
-
-
-def spoken(weights: Path, vocoder_weights: Path, **settings: float) -> tuple[Synthesizer, np.ndarray, np.ndarray]:
-    """A speaker, and its wave of TEXT, whole and streamed."""
-    speaker = Synthesizer(weights, vocoder_weights=vocoder_weights, device="cpu")
-    return speaker, speaker.speak(TEXT, **settings).wave, np.concatenate([*speaker.stream(TEXT, **settings).chunks])
-
-
-@pytest.mark.parametrize("settings", [{}, {"speed": 1.4, "sigma": 0.0}, {"denoise": 0.3, "sigma": 0.0}])
-def test_speech_is_that_of_pytorch_whole_and_in_parts(voice, monkeypatch, settings) -> None:
-    monkeypatch.setattr("synthesis.vocoder_runner.FIRST_CHUNK", 16)
-    speaker, wave, streamed = spoken(*voice, **settings)
-    assert type(speaker.mel_predictor).__name__ == "OnnxMelPredictor"
-    np.testing.assert_allclose(streamed, wave, atol=1e-3 * np.abs(wave).max())
-    words = speaker.speak(TEXT, **settings).words
-    for path in voice:
-        path.with_suffix(".onnx").unlink()
-    speaker, plain, _ = spoken(*voice, **settings)
-    assert type(speaker.mel_predictor).__name__ == "MelPredictor"
-    assert plain.shape == wave.shape and words == speaker.speak(TEXT, **settings).words
-    if settings:  # without noise: its numbers are drawn by another generator
-        np.testing.assert_allclose(wave, plain, atol=2e-2 * np.abs(plain).max())  # 8 bits
-
-
-def test_the_seed_decides_the_noise(voice) -> None:
-    speaker, wave, _ = spoken(*voice)
-    assert (speaker.speak(TEXT).wave == wave).all() and not (speaker.speak(TEXT, seed=1).wave == wave).all()
-    assert not (speaker.speak(TEXT, sigma=0.1).wave == wave).all()
-
-
-def test_either_network_can_be_run_by_the_other_program(voice) -> None:
-    _, wave, _ = spoken(*voice, sigma=0.0)
-    for path in voice:
-        (beside := path.with_suffix(".onnx")).rename(path.parent / "kept")
-        np.testing.assert_allclose(spoken(*voice, sigma=0.0)[1], wave, atol=2e-2 * np.abs(wave).max())
-        (path.parent / "kept").rename(beside)
-    speech = Synthesizer(voice[0], "griffin-lim", device="cpu").speak("Hello.")
-    assert len(speech.wave) and np.isfinite(speech.wave).all()
-
-
-def test_onnx_files_alone_are_enough(voice) -> None:
-    _, wave, _ = spoken(*voice)
-    for path in voice:
-        path.unlink()
-    assert (spoken(*(path.with_suffix(".onnx") for path in voice))[1] == wave).all()
-
-
-def test_a_voice_of_onnx_files_alone(voice, tmp_path) -> None:
-    folder = tmp_path / "voice"
-    folder.mkdir()
-    for path, name in zip(voice, ("lightspeech", "waveglow")):
-        shutil.copy(path.with_suffix(".onnx"), folder / f"{name}.onnx")
-    assert (Synthesizer(voice=folder, device="cpu").speak(TEXT).wave == spoken(*voice)[1]).all()
-    (folder / "waveglow.onnx").unlink()
-    with pytest.raises(UserError, match="waveglow.safetensors not found there"):
-        Synthesizer(voice=folder, device="cpu")
-
-
-def test_onnx_files_speak_on_the_cpu_beside_a_gpu(voice, monkeypatch) -> None:
-    """The automatic choice of a device is the CPU for them; for other files it may be a GPU."""
-    wanted = []
-    monkeypatch.setattr("synthesis.synthesizer.find_device", lambda name: wanted.append(name) or "cpu")
-    for student, vocoder in (voice, [path.with_suffix(".onnx") for path in voice]):
-        Synthesizer(student, vocoder_weights=vocoder)
-    assert wanted == ["auto", "cpu"]
-
-
-def test_few_characters_and_sound_for_a_pipe_are_left_to_the_cpu(voice, monkeypatch, capfdbinary, tmp_path) -> None:
-    wanted = []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("synthesis.synthesizer.find_device", lambda name: wanted.append(name) or "cpu")
-    monkeypatch.setattr("synthesis.synthesizer.CPU_CHARACTERS", 5)
-    files = ["--weights", str(voice[0]), "--vocoder-weights", str(voice[1])]
-
-    def device(*options: str) -> str:
-        assert synthesize.main([*files, *options]) == 0
-        return wanted.pop()
-    Path("lines.txt").write_text("Day.\nDay.\n")
-    lines = ["--file", "lines.txt"]
-    assert device("Day.") == device("Day one.", "-o", "-") == "cpu"
-    assert device("Day one.") == device(*lines) == device("Day.", "--vocoder", "griffin-lim") == "auto"
-    assert device("Day.", "--device", "cuda") == "cuda"
-    voice[1].with_suffix(".onnx").unlink()
-    assert device("Day.") == "auto"
-
-
-def test_an_onnx_file_of_other_weights_is_not_used(voice, capsys) -> None:
-    model = lightspeech.load(voice[0])
-    assert model.text
-    with torch.no_grad():
-        model.mel_linear.bias.add_(1)
-    lightspeech.save(voice[0], model, model.text)
-    speaker, *_ = spoken(*voice)
-    assert type(speaker.mel_predictor).__name__ == "MelPredictor"
-    assert "student.onnx: made from other weights than student.safetensors, not used" in capsys.readouterr().err
-
-
-def test_a_damaged_onnx_file_is_refused_though_the_weights_are_good(voice) -> None:
-    with open(voice[1].with_suffix(".onnx"), "r+b") as file:
-        file.seek(5000)
-        file.write(b"damage")
-    with pytest.raises(UserError, match="vocoder.onnx: .*damaged"):
-        spoken(*voice)
+        lightspeech.load(onnx_voice[0].with_suffix(".onnx"))

@@ -6,9 +6,14 @@ import torch
 
 import lightspeech
 import train
-from experiments.measure_pace import Pace, fitting_factor
-from hparams import CONFIGS, TextConfig
+from distillation.dataset import DistilledDataset
+from distillation.manifest import Manifest
+from distillation.shards import DistilledRow
+from distillation.writer import DistilledWriter
+from experiments.measure_pace import Pace, fitting_factor, measure, table
+from hparams import CONFIGS, AudioConfig, TextConfig
 from runtime.weights import weights_notes
+from text import read, symbols
 
 
 @pytest.fixture
@@ -43,3 +48,19 @@ def test_the_factor_brings_the_sounds_to_the_recordings_length() -> None:
     pace = Pace({"sound": [7, 9, 5], "space": [3], "last": [20]}, {"sound": [6, 8, 4], "space": [3], "last": [8]})
     factor = fitting_factor(pace)
     assert sum(factor * (frames + 1) - 1 for frames in (6, 8, 4, 3)) == pytest.approx(7 + 9 + 5 + 3)
+
+
+def test_recorded_and_predicted_durations_are_counted_by_kind(student, tmp_path) -> None:
+    ids = read("Oh, no.", TextConfig()).ids
+    recorded = torch.arange(1, len(ids) + 1)
+    manifest = Manifest(AudioConfig(), TextConfig(), list(symbols), "test", samples=1, seed=0, features=False)
+    with DistilledWriter(tmp_path / "aligned", manifest) as writer:
+        writer.add(DistilledRow("row", 0, 0, ids, recorded, torch.zeros(80, int(recorded.sum())), None, {}))
+    network = lightspeech.load(student)
+    pace = measure(DistilledDataset.read(tmp_path / "aligned", with_features=False), network)
+    kinds = ["sound", "mark", "space", "sound", "sound", "last"]
+    assert [symbols[number] for number in ids] == ["@OW1", ",", " ", "@N", "@OW1", "."]
+    predicted = network.infer(torch.tensor([ids]), torch.tensor([len(ids)])).durations[0].tolist()
+    for found, durations in zip(pace, (recorded.tolist(), predicted)):
+        assert found == {kind: [count for own, count in zip(kinds, durations) if own == kind] for kind in kinds}
+    assert "| all but the last | 5 | 3.00 |" in table(pace) and "| all | 6 | 3.50 |" in table(pace)

@@ -247,7 +247,7 @@ def test_the_joint_training_has_a_held_out_recording(voice, tmp_path, capsys):
     limits = dataclasses.replace(job.config.limits, max_steps=frames[longest] - 1)
     job = dataclasses.replace(job, config=dataclasses.replace(job.config, limits=limits))
     assert add_recordings(job.recordings, tmp_path / "few", job.weights("teacher"), DistillationConfig(limits=limits),
-                          "cpu", held_out=True) == (len(lines) - 1, 1)
+                          "cpu", lines) == (len(lines) - 1, 1)
     assert f"{longest.name},0,did not stop within" in (tmp_path / "few" / "rejected.csv").read_text()
     for _ in range(2):
         _align_with_held_out(job, tmp_path / "aligned")

@@ -127,12 +127,14 @@ def _train_joint(job: Job, watch: Watch) -> bool:
 
 def _align_with_held_out(job: Job, folder: Path) -> None:
     """Aligns all recordings, under the limits of the job; without limits if these leave no held-out recording."""
+    training, held_out = split_lines(job.recordings)
+
     def align(limits: ReadingLimits) -> bool:
         """Returns whether a held-out recording was aligned under these limits."""
         add_recordings(job.recordings, folder, job.weights("teacher"), DistillationConfig(
-            features=False, limits=limits), job.device, held_out=True)
+            features=False, limits=limits), job.device, [*training, *held_out])
         records = read_records(folder).rows
-        return any(not records[line.name, 0].reason for line in split_lines(job.recordings)[1])
+        return any(not records[line.name, 0].reason for line in held_out)
 
     used = read_manifest(folder).limits if (folder / MANIFEST_NAME).exists() else None  # of a run that was stopped
     if not align(used or job.config.limits) and used != NO_LIMITS:
