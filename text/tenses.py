@@ -5,7 +5,10 @@ _CENTURIES = frozenset("nineteen twenty two".split())  # "in 1998", "in 2019"
 
 
 def used_to(words: list[str], index: int) -> float:
-    """The weight of the habit in 'they used to live here' and 'is used to hard work', against 'is used to cut wood'."""
+    """Returns how much speaks for `used to` as a habit, below zero: for the past of `use`.
+
+    Habits are 'they used to live here' and 'is used to hard work'; 'is used to cut wood' is none.
+    """
     if words[index + 1:index + 2] != ["to"]:
         return -9.0
     left = [set(classes_of(word)) for word in words[max(0, index - 8):index]]
@@ -18,7 +21,10 @@ def used_to(words: list[str], index: int) -> float:
 
 
 def tense_of_read(words: list[str], pauses: list[str], index: int) -> float:
-    """The weight of the past: auxiliaries before `read`, and words that tell a time, first those of its clause."""
+    """Returns how much speaks for the past tense of `read`, words[index]; below zero: for the present.
+
+    It counts the auxiliaries before it and words that tell a time, first those of its clause.
+    """
     left = [name for word in words[max(0, index - 4):index] for name in classes_of(word)]
     past = 0.0
     if "have" in left or "be" in left:

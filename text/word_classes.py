@@ -60,7 +60,7 @@ def classes_of(word: str) -> tuple[str, ...]:
 
 
 def part_of_speech(words: list[str], pauses: list[str], index: int) -> list[float]:
-    """The weights for noun, adj, verb and past that the neighbours add up to."""
+    """Returns how much the neighbours of words[index] speak for each of PARTS_OF_SPEECH; below zero: against it."""
     weights = contexts().weights
     total = [0.0] * len(PARTS_OF_SPEECH)
     for place, neighbour in _neighbours(words, pauses, index):
@@ -71,7 +71,10 @@ def part_of_speech(words: list[str], pauses: list[str], index: int) -> list[floa
 
 
 def _agree(total: list[float], words: list[str], pauses: list[str], index: int) -> list[float]:
-    """Verbs in -s follow a singular: 'the army records', but 'army men record'; a verb after 'helps the body ...'."""
+    """Returns the weights of `part_of_speech`, with more for a verb where it agrees with the words before it.
+
+    A verb in -s follows a singular ('the army records', but 'army men record'); one without follows 'helps the body'.
+    """
     if index == 1 and not pauses[0] and "plural" in classes_of(words[0]):
         total[PARTS_OF_SPEECH.index("verb")] += 1.0
     if index > 2 and words[index - 3] in word_list("helps") and not pauses[index - 1] and (
