@@ -1,17 +1,17 @@
 """Vocoders that need PyTorch: a network in its fastest form on a device, and Griffin-Lim."""
+import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from hparams import AudioConfig
 from runtime.graphs import RecordedFunction
-from synthesis.noise_gpu import noise_source
+from synthesis.noise_gpu import draw_on_gpu, noise_source
 from waveglow import MelRateWaveGlow, WaveGlow, fastest
 
 if TYPE_CHECKING:
@@ -29,47 +29,52 @@ class TorchVocoder:
     def __init__(self, network: "Vocoder", audio: AudioConfig) -> None:
         self.network, self.device = network, next(network.parameters()).device
         self.silence = float(np.log(audio.log_floor))
-        self.fast, self.draw = fastest(network, RecordedFunction), noise_source(self.device)
+        self.fast, self.draw = fastest(network), noise_source(self.device)
+        # A fast form never waits for the GPU, unless the CPU has to draw the noise.
+        never_waits = self.fast is not network and self.draw is draw_on_gpu
+        self._run = RecordedFunction(self._generate) if never_waits else self._generate
         on_gpu = self.device.type == "cuda"
         self.frames_per_batch, self.frame_step = (FRAMES_PER_BATCH[type(network)], FRAME_STEP) if on_gpu else (1, 1)
         self.margin, self.hop_length = network.margin, audio.hop_length
 
     def start(self, mels: Sequence[Any], frames: Sequence[int], seeds: Sequence[int], sigma: float | None,
-              first_frame: int = 0) -> "StartedWaves":
+              first_frame: int = 0) -> "Waves":
         """Starts a batch of mels (M, T), arrays or tensors on any device, each followed by silence up to its `frames`.
 
         seeds: of each mel's noise; first_frame: where the mels begin in it. Returns what `wait` takes.
         """
-        numbers = torch.tensor([*seeds, *frames]).to(self.device, non_blocking=True)
-        rows = [torch.as_tensor(mel, device=self.device).t() for mel in mels]
-        batch = pad_sequence(rows, batch_first=True, padding_value=self.silence)
+        numbers = torch.tensor([seeds, frames]).to(self.device, non_blocking=True)
         longest = max(frames) + -max(frames) % self.frame_step
-        batch = F.pad(batch, (0, 0, 0, longest - batch.shape[1]), value=self.silence).transpose(1, 2)
-        noise = self._noise(numbers[:len(rows)], longest, first_frame)
+        rows = [torch.as_tensor(mel, device=self.device).t() for mel in mels]
+        batch = rows[0].new_full((len(rows), longest, rows[0].shape[1]), self.silence)
+        for place, row in zip(batch, rows):
+            place[:len(row)] = row
         with torch.inference_mode():
-            wave = self.fast.infer(batch, self.network.config.sigma if sigma is None else sigma, noise=noise,
-                                   mel_lengths=numbers[len(rows):])[:, :max(frames) * self.hop_length].float()
-            peak = torch.linalg.vector_norm(wave, math.inf).to("cpu", non_blocking=True)  # faster than on the host
-            return StartedWaves(wave.to("cpu", non_blocking=True), peak)
+            waves = self._run(batch, numbers, self.network.config.sigma if sigma is None else sigma, first_frame)
+            wave = waves.waves[:, :max(frames) * self.hop_length].to("cpu", non_blocking=True)
+            return Waves(wave, waves.peak.to("cpu", non_blocking=True))
 
-    def _noise(self, seeds: Tensor, frames: int, first_frame: int) -> Tensor:
-        """Returns the unit noise (B, channels, steps) of a number of frames, see `start`; the same on each device."""
-        channels, steps = self.network.noise_shape(frames)
-        steps_per_frame = self.network.noise_shape(frames + 1)[1] - steps
+    def _generate(self, mels: Tensor, numbers: Tensor, sigma: float, first_frame: int) -> "Waves":
+        """Returns the waves of mels (B, T, M) on their device. numbers: (2, B) int64, seeds and frames of `start`."""
+        (seeds, frames), (channels, steps) = numbers, self.network.noise_shape(mels.shape[1])
+        steps_per_frame = self.network.noise_shape(mels.shape[1] + 1)[1] - steps
         noise = self.draw(seeds, steps * channels, first_frame * steps_per_frame * channels)
-        return noise.view(len(seeds), steps, channels).transpose(1, 2)
+        noise = noise.view(len(seeds), steps, channels).transpose(1, 2)
+        wave = self.fast.infer(mels.transpose(1, 2), sigma, noise=noise, mel_lengths=frames).float()
+        return Waves(wave, torch.linalg.vector_norm(wave, math.inf))
 
-    def wait(self, started: "StartedWaves") -> tuple[np.ndarray, bool]:
+    def wait(self, started: "Waves") -> tuple[np.ndarray, bool]:
         """Returns the waves (B, S) of `start` once the device has finished them, and whether all samples are finite."""
         if self.device.type == "cuda":
             torch.cuda.current_stream(self.device).synchronize()
         return started.waves.numpy(), math.isfinite(started.peak.item())
 
 
-class StartedWaves(NamedTuple):
-    """What a device computes; valid once it has finished."""
-    waves: Tensor  # (B, S) float32 on the host
-    peak: Tensor  # () float32 on the host: the largest magnitude; NaN if a sample is
+@dataclasses.dataclass(eq=False)
+class Waves:
+    """Waves of a batch. On the host they are valid once the device has finished."""
+    waves: Tensor  # (B, S) float32
+    peak: Tensor  # () float32: the largest magnitude, NaN if a sample is; on a GPU it is found faster than on the host
 
 
 class GriffinLim:

@@ -6,7 +6,6 @@ for each step, pass through global memory. The large layer is limited by the tra
 cache, so its tiles are as large as the registers allow.
 """
 import functools
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -39,23 +38,22 @@ NEXT_FLOW = Tile(16, 256, 4, 1)
 
 
 class FastWaveGlow:
-    """Computes what the model computes, up to the rounding of float16, with a copy of its present weights.
+    """Computes what the model computes, up to the rounding of float16, with a copy of its present weights."""
 
-    record: turns a function of tensors and plain values into an equal one, such as runtime.graphs.RecordedFunction.
-    """
-
-    def __init__(self, model: WaveGlow, record: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    def __init__(self, model: WaveGlow) -> None:
         if model.config.n_channels % GATED.units:
             raise ValueError(f"n_channels: found {model.config.n_channels}, expected a multiple of {GATED.units}")
         self.model, self.config = model, model.config
         self.flows, self.last_mixing = compose(model)
-        self._generate = record(self.generate)
 
     @torch.inference_mode()
     def infer(self, mel: Tensor, sigma: float | None, noise: Tensor, mel_lengths: Tensor) -> Tensor:
-        """mel (B, M, T), noise (B, n_group, steps) -> wave (B, S). See WaveGlow.infer for the arguments."""
+        """mel (B, M, T), noise (B, n_group, steps) -> wave (B, S). See WaveGlow.infer for the arguments.
+
+        With mel_lengths on the mel's GPU it never waits for the GPU.
+        """
         sigma = self.config.sigma if sigma is None else sigma
-        return self._generate(mel, noise * sigma, mel_lengths.to(mel.device, non_blocking=True))
+        return self.generate(mel, noise * sigma, mel_lengths.to(mel.device, non_blocking=True))
 
     def generate(self, mel: Tensor, z: Tensor, lengths: Tensor) -> Tensor:
         """mel (B, M, T), scaled noise (B, n_group, steps), lengths (B,) -> wave (B, S), zero after each row's end."""
@@ -160,17 +158,16 @@ def _launch(tile: Tile) -> dict[str, int]:
     return {"num_warps": tile.warps, "num_stages": tile.stages}
 
 
-def fastest(model: Vocoder, record: Callable[[Callable[..., Any]], Callable[..., Any]]
-            ) -> FastWaveGlow | FastMelRate | Vocoder:
+def fastest(model: Vocoder) -> FastWaveGlow | FastMelRate | Vocoder:
     """Returns the fastest implementation of a model on its device: on a GPU the fast one, else the model itself.
 
-    record: see FastWaveGlow. If the fast one cannot run on a GPU or computes something else, one line is logged.
+    If the fast one cannot run on a GPU or computes something else, one line is logged.
     """
     if next(model.parameters()).device.type != "cuda":
         return model
 
     def make() -> FastWaveGlow | FastMelRate:
-        return FastWaveGlow(model, record) if isinstance(model, WaveGlow) else FastMelRate(model, record)
+        return FastWaveGlow(model) if isinstance(model, WaveGlow) else FastMelRate(model)
     return first_that_agrees([make], lambda fast: disagreement({"wave": discrepancy(fast)}, ALLOWED), model,
                              "fast vocoder", "using the plain one, several times slower")
 

@@ -2,7 +2,7 @@
 
 One sentence is so little work for a GPU that starting kernels takes most of the time, and many sentences at once are
 limited by the traffic between kernels and memory. So what lies between two matrix products is one kernel (mel_rate.cu),
-and `record` makes one CUDA graph of all. A ConvNeXt block is three kernels:
+and all of it can be recorded as one CUDA graph. A ConvNeXt block is three kernels:
 
     x --convolution, layer norm--> y --product, GELU--> h --product, added to x in place--> x
 
@@ -11,8 +11,7 @@ the next kernel adds to x. Products are in float16, magnitudes, phases, the flow
 mean in float32. With the weights of 2026-11 the wave of a sentence differs by 0.2 % of its norm.
 """
 import contextlib
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -51,13 +50,11 @@ class Flow(NamedTuple):
 class FastMelRate:
     """Computes what the model computes, up to the rounding of float16, with a copy of its present weights.
 
-    record: turns a function of tensors and plain values into an equal one, such as runtime.graphs.RecordedFunction.
     kernels: None for those of the GPU. Raises RuntimeError if there are none for a network of this size.
     """
 
     @torch.no_grad()
-    def __init__(self, model: MelRateWaveGlow, record: Callable[[Callable[..., Any]], Callable[..., Any]],
-                 kernels: MelRateKernels | None = None) -> None:
+    def __init__(self, model: MelRateWaveGlow, kernels: MelRateKernels | None = None) -> None:
         self.model, self.kernels = model, kernels or MelRateKernels(model)
         convolution, offset = model.input, torch.zeros_like(model.input.bias)
         self.input = _product(convolution.weight.transpose(1, 2).flatten(1), convolution.bias)
@@ -69,14 +66,16 @@ class FastMelRate:
         self.flows = [_fold_flow(flow) for flow in reversed(model.flows)]
         self.heads = _fold_heads(model)
         self.cosines = model.mdct.cosines.half()
-        self._generate = record(self.generate)
 
     @torch.inference_mode()
     def infer(self, mel: Tensor, sigma: float | None, noise: Tensor, mel_lengths: Tensor) -> Tensor:
-        """mel (B, M, T), noise (B, *noise_shape(T)) -> wave (B, T * hop). See MelRateWaveGlow.infer."""
+        """mel (B, M, T), noise (B, *noise_shape(T)) -> wave (B, T * hop). See MelRateWaveGlow.infer.
+
+        With mel_lengths on the mel's GPU it never waits for the GPU.
+        """
         sigma = self.model.config.sigma if sigma is None else sigma
         lengths = mel_lengths.to(mel.device, non_blocking=True)
-        return self._generate(mel.transpose(1, 2).contiguous(), noise.transpose(1, 2).contiguous(), lengths, sigma)
+        return self.generate(mel.transpose(1, 2).contiguous(), noise.transpose(1, 2).contiguous(), lengths, sigma)
 
     def generate(self, mel: Tensor, noise: Tensor, lengths: Tensor, sigma: float) -> Tensor:
         """Returns the wave (B, T * hop) float32, zero after each row's end.
