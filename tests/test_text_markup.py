@@ -23,6 +23,14 @@ def test_markdown_is_silent(written, expected):
     assert plain(written, "markdown") == plain(written) == expected
 
 
+@pytest.mark.parametrize("written, expected", [
+    ("Buy\n  - tea", "Buy\ntea.\n"), ("Buy\n+ tea", "Buy\ntea.\n"), ("Buy\n • tea", "Buy\ntea.\n"),
+    ("Do\n 1) Boil it", "Do\n 1, Boil it.\n"), ("It is ~~not~~ so.", "It is not so."), ("3\\. May", "3. May"),
+    ("Title\n---", "Title.\n"), ("Title\n===", "Title.\n"), ("Use `a`.", "Use a."), ("__Now__", "Now")])
+def test_a_mark_is_silent_in_a_text_without_others(written, expected):
+    assert plain(written) == expected
+
+
 @pytest.mark.parametrize("written, spoken", [
     ("<h1>News</h1><p>Rain <b>fell</b>.</p>", "news. rain fell."), ("One<br/>two", "one. two"),
     ("<ul><li>tea</li><li>milk</li></ul>", "tea. milk."), ("A &lt; B &amp; C&nbsp;D", "a less than b and c d"),

@@ -52,6 +52,8 @@ _UNDERSCORES = re.compile(r"(?<![\w\\])_(?=[^\s_])([^_\n]{1,1000}?)(?<=[^\s_])_(
 _STRUCK = re.compile(r"~~(?=\S)([^~\n]{1,1000}?)(?<=\S)~~")
 _CODE = re.compile(r"(?<!`)(`{1,2})(?=[^`\n])([^\n`]{1,500})\1(?!`)")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|~>-])")
+# A sign that each of Markdown's patterns needs: most texts have none, and are spared the twenty searches
+_MARKDOWN = re.compile(r"[\[>|=*_~#+•`\\]|^[^\S\n]{0,12}(?:-|\d{1,3}[.)])", re.MULTILINE)
 _ENDS_WITH_MARK = re.compile(r"[.!?:;,…][\"'”’)\]*_]*$")
 
 
@@ -65,7 +67,7 @@ def plain(text: str, kind: str = "auto") -> str:
         raise UserError(f"markup: found {kind!r}, expected one of {', '.join(KINDS)}")
     if kind in ("html", "auto"):
         text = _without_html(text, entities=kind == "html" or _ENTITY.search(text) is not None)
-    if kind in ("markdown", "auto"):
+    if kind in ("markdown", "auto") and _MARKDOWN.search(text):
         text = _without_markdown(text)
     return text
 

@@ -23,15 +23,15 @@ from text.tables import (
 )
 
 # Words that no rule needs to look at; most words of a text are such
-_PLAIN_WORD = re.compile(r"(?![ivxlc]+\b|[a-z]\b)(?=[a-z]*[aeiouy])[a-z]+(?=[ ,;!?]|:(?!//)|\.?$|\. )|"
+_PLAIN_WORD = re.compile(r"(?![ivxlc]+\b)(?=[a-z]*[aeiouy])[a-z]{2,}(?=[ ,;!?]|:(?!//)|\.?$|\. )|"
                          r"[A-Z][a-z]{2,}(?= [a-z]|[,;:!?] )")
 _NOT_PLAIN = frozenset(word for table in (
     BARE_TITLES, WITHOUT_STOP, SHAPES, CALENDAR, ABBREVIATIONS, ALSO_A_WORD, BEFORE_NUMBERS, NEVER_LAST, BIBLE_BOOKS,
-    DOSES, dict.fromkeys("ma re per mailto noon midnight degree degrees ill id dep arr".split())) for key in table
+    DOSES, dict.fromkeys("ma mi re per mailto noon midnight degree degrees ill id dep arr".split())) for key in table
     for word in (key, key.title()))
-# The first words of what has several
-_NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES, *BIBLE_BOOKS] if not key.isalpha()
-               for first in re.findall("[A-Za-z]+", key)[:1] for word in (first, first.title())}
+# The first words of what has several, such as "per sq. ft."; the "and" of "and/or" stands where no plain word ends
+_NOT_PLAIN |= {word for key in [*DOTTED, *SHAPES, *BIBLE_BOOKS] if (first := re.match("[^A-Za-z]*([A-Za-z]+)[ .]", key))
+               for word in (first[1], first[1].title())}
 _SEPARATORS = frozenset(",;:.!?\"'()[]-–—|_/")
 _CAPITAL = re.compile(r"(?!I\b)[A-Z]")
 _MARKS = re.compile(r"[?!]")
@@ -60,13 +60,6 @@ class SpokenText(NamedTuple):
     dropped: str  # characters of which nothing can be said, each once
 
 
-class _Token(NamedTuple):
-    """What a rule made of the text at one place."""
-    said: str  # "" for silence
-    stop: int  # where it ends
-    rule: str  # "" if no rule applied
-
-
 def speak(text: str, lexicon: Lexicon | None = None) -> SpokenText:
     """Reads a text of any length.
 
@@ -77,19 +70,23 @@ def speak(text: str, lexicon: Lexicon | None = None) -> SpokenText:
     plain, dropped = normalized.text, normalized.dropped
     pieces, separator, position, rules = [], "", 0, RulesOfText(plain)
     while position < len(plain):
-        token = _read_at(plain, position, lexicon, rules)
-        if token.said and token.said not in _PAUSES:
-            if pieces:
+        if plain[position] == " ":  # half of all places; neither a rule nor a word of a lexicon begins here
+            separator += " "
+            position += 1
+            continue
+        said, stop, rule = _read_at(plain, position, lexicon, rules)
+        if said and said not in _PAUSES:
+            if pieces and separator != " ":  # what most words follow, without a pause
                 capital = _CAPITAL.match(plain, position) is not None
                 pieces[-1] = pieces[-1]._replace(pause=pause_between(separator, capital=capital))
-            source = normalized.source(text, position, token.stop)
-            pieces.append(Piece(source, token.said, "", token.said[0] == "{", token.rule))
+            source = normalized.source(text, position, stop)
+            pieces.append(Piece(source, said, "", said[0] == "{", rule))
             separator = ""
-        elif token.rule:
-            separator += token.said or " "
+        elif rule:
+            separator += said or " "
         else:
             separator += _separator(plain, position, dropped)
-        position = token.stop
+        position = stop
     if pieces:
         pieces[-1] = pieces[-1]._replace(pause=pause_between(separator, last=True))
     return SpokenText(pieces, "".join(dropped))
@@ -107,36 +104,37 @@ def _separator(text: str, position: int, dropped: dict[str, bool]) -> str:
     return ""
 
 
-def _read_at(text: str, position: int, lexicon: Lexicon | None, rules: RulesOfText) -> _Token:
-    """Returns what is said for the text at a position, by the lexicon, the plain words or the rules."""
+def _read_at(text: str, position: int, lexicon: Lexicon | None, rules: RulesOfText) -> tuple[str, int, str]:
+    """Returns what is said for the text at a position ("" for silence), where it ends, and the rule's name.
+
+    The lexicon decides first, then the plain words and the rules. The name is "" if no rule applies.
+    """
     if lexicon:
         entry = lexicon.match(text, position)
         if entry:
-            return _Token(entry[0], entry[1], "lexicon")
+            return *entry, "lexicon"
     plain = _PLAIN_WORD.match(text, position)
     if plain and plain[0] not in _NOT_PLAIN:
-        return _Token(plain[0].lower(), plain.end(), "word")
-    if text[position] != " ":
-        for rule in rules.at(text[position]):
-            match = compiled(rule.pattern).match(text, position)
-            said = rule.say(match) if match else None
-            if said is not None:
-                return _finish(text, match, said, rule)
-    return _Token("", position + 1, "")
+        return plain[0].lower(), plain.end(), "word"
+    for rule in rules.at(text[position]):
+        match = compiled(rule.pattern).match(text, position)
+        if match and (said := rule.say(match)) is not None:
+            return _finish(text, match, said, rule)
+    return "", position + 1, ""
 
 
-def _finish(text: str, match: re.Match[str], said: str, rule: Rule) -> _Token:
+def _finish(text: str, match: re.Match[str], said: str, rule: Rule) -> tuple[str, int, str]:
     """Leaves a full stop that ends the sentence for the pause, and adds the word that joins a figure to the next."""
     stop = match.end()
     if said and text[stop - 1] == "." and ends_sentence(text, stop):
         stop -= 1
     genitive = said and _GENITIVE.match(text, stop)
     if genitive and said[-1].isalpha():
-        return _Token(said + "'s", genitive.end(), rule.name)
+        return said + "'s", genitive.end(), rule.name
     if rule.is_figure and not compiled(_SERIES).match(text, match.start()):
         joint, stop = _join(text, match.start(), stop)
         said += joint
-    return _Token(said, stop, rule.name)
+    return said, stop, rule.name
 
 
 def _join(text: str, start: int, stop: int) -> tuple[str, int]:

@@ -1,4 +1,5 @@
 """A text as a model reads it: symbol ids, where its pauses are, which symbols are which word, what was dropped."""
+import functools
 import re
 from typing import NamedTuple
 
@@ -60,10 +61,17 @@ def _read_as_person(text: str, phonemes: bool, lexicon: Lexicon | None) -> tuple
         if ids:
             ids.append(_SPACE)
         start = len(ids)
-        ids += encode(said) if phonemes or piece.phonemes else encode_plain(said)
+        ids += _encode_piece(said) if phonemes or piece.phonemes else encode_plain(said)
         words.append(Word(piece.text, start, len(ids)))
-        ids += encode_plain(piece.pause)
+        if piece.pause:
+            ids.append(symbol_to_id[piece.pause])
     return ids, words, dropped
+
+
+@functools.lru_cache(maxsize=8192)
+def _encode_piece(said: str) -> tuple[int, ...]:
+    """Ids of what is said of a piece, as `encode`. Kept: most pieces are words, and the same ones in most texts."""
+    return tuple(encode(said))
 
 
 class SpokenWords(NamedTuple):

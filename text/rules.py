@@ -267,30 +267,41 @@ RULES: tuple[Rule, ...] = (
     marks.slash_between_words,
     marks.sign,
 )
+_NEEDS = frozenset(rule.needs for rule in RULES if rule.needs)
 
 
 class RulesOfText:
     """The rules that may apply in one text: those that need a sign which it does not hold are left out."""
 
     def __init__(self, text: str) -> None:
-        self._signs = frozenset(text)
+        self._text = text
         self._by_character: dict[str, tuple[Rule, ...]] = {}
+
+    @functools.cached_property
+    def _missing(self) -> frozenset[str]:
+        """Rule.needs of which the text holds no sign."""
+        signs = frozenset(self._text)
+        return frozenset(needs for needs in _NEEDS if signs.isdisjoint(needs))
 
     def at(self, character: str) -> tuple[Rule, ...]:
         """The rules that may apply where the text has this character, in order."""
         rules = self._by_character.get(character)
         if rules is None:
-            rules = tuple(one for one in rules_for(character) if not (one.needs and self._signs.isdisjoint(one.needs)))
-            self._by_character[character] = rules
+            rules = self._by_character[character] = _rules_for(_kind(character), self._missing)
         return rules
 
 
-@functools.cache
-def rules_for(character: str) -> tuple[Rule, ...]:
-    """The rules that may apply where a text has this character, in order."""
-    kind = character
+def _kind(character: str) -> str:
+    """Returns what stands for a first character in Rule.starts: its class, or itself."""
     if character.isascii() and character.isalpha():
-        kind = CAPITAL if character.isupper() else SMALL
-    elif character.isdecimal() and character.isascii():
-        kind = DIGIT
-    return tuple(one for one in RULES if kind in one.starts)
+        return CAPITAL if character.isupper() else SMALL
+    return DIGIT if character.isdecimal() and character.isascii() else character
+
+
+@functools.lru_cache(maxsize=4096)
+def _rules_for(kind: str, missing: frozenset[str]) -> tuple[Rule, ...]:
+    """The rules that may apply at a kind of character, in order, without those whose needs are missing.
+
+    Kept: few combinations occur in many texts, and looking through all rules for each text took a tenth of the time.
+    """
+    return tuple(one for one in RULES if kind in one.starts and one.needs not in missing)

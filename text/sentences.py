@@ -6,13 +6,16 @@ from text.stops import ends_sentence, is_line_end
 
 MAX_SENTENCE = 400  # characters; what is longer is cut at its pauses, then between words
 _NOTES = r"(?:\[\d{1,3}\]|[¹²³⁰⁴⁵⁶⁷⁸⁹†‡*])*"  # marks of footnotes
-_CANDIDATE = (rf"(?<![.!?])[.!?]+[\"'”’)\]]*{_NOTES}(?=\s)|…[\"”’)\]]*(?=\s+[\"“‘'(\[]?[A-Z])"
-                        r"|(?<![。！？])[。！？]+[”’」』]*|(?<!\n)\n\s*\n|\n")
+# This pattern and _QUOTATION begin with a set of characters, so that a search passes over all others at once
+_CANDIDATE = (rf"[.!?…。！？\n](?:(?<=[.!?])(?<![.!?].)[.!?]*[\"'”’)\]]*{_NOTES}(?=\s)|"
+              r"(?<=…)[\"”’)\]]*(?=\s+[\"“‘'(\[]?[A-Z])|"
+              r"(?<=[。！？])(?<![。！？].)[。！？]*[”’」』]*|(?<=\n)(?<!\n\n)\s*\n|(?<=\n))")
 _OPENS = r"\s+[\"“‘'(\[{¿¡]*(?:[^\W_]|[^\x00-\x7f]|[$-])"
 _SMALL_NEXT = r"\s+[a-z]"
 _PAUSE = r"[,;:—–](?=\s)|\s[–—-]+(?=\s)"
 # A single quote opens before a word and closes after punctuation; elsewhere it is an apostrophe.
-_QUOTATION = r"[\"“”«»]|(?<![^\s(])['‘](?=\w)|(?<=[.,!?])['’](?!\w)|\n\s*\n"
+_QUOTATION = (r"[\"“”«»'‘’\n](?:(?<=[\"“”«»])|(?<=['‘])(?<![^\s(].)(?=\w)|(?<=[.,!?]['’])(?!\w)|"
+              r"(?<=\n)\s*\n)")
 _CLOSING = {'"': '"', "“": "”", "«": "»", "'": "'’", "‘": "'’"}
 
 
