@@ -20,7 +20,7 @@ def _one_of(name: str, found: str, choices: tuple[str, ...]) -> None:
 
 # Ranges: whole numbers are at least 1 and other numbers finite and at least 0, with these exceptions.
 _FROM_ZERO = ("seed", "phase_steps", "warmup_steps", "spectral_steps", "n_flows", "retries", "max_jump",
-              "max_stay", "joint_steps")
+              "max_stay", "joint_steps", "more_texts")
 _ABOVE_ZERO = ("clip_factor", "sigma", "contrast")
 _AT_MOST_1 = ("decay_start", "ema_decay", "phoneme_share", "guided_until", "adversarial_from")
 _BELOW_1 = ("beta1", "beta2", "attention_dropout", "decoder_dropout")
@@ -311,6 +311,7 @@ class VoiceConfig:
     trim: bool = True  # cut long silence from the ends of the recordings
     phoneme_share: float = 1.0  # of the rows that are read as phonemes in training; 0: all in letters
     samples: int = 1  # versions of each text that the student learns: the recording, and samples - 1 readings of it
+    more_texts: int = 7420  # of voice/texts.csv, from the first on, that the teacher reads for the student; 0: none
     teacher_steps: int = 2500
     student_steps: int = 4500
     vocoder_steps: int = 10000
@@ -326,6 +327,6 @@ class VoiceConfig:
 
 VOICE_CONFIGS = {
     "default": VoiceConfig(),
-    "tiny": VoiceConfig(teacher_steps=40, student_steps=40, vocoder_steps=40, joint_steps=40, networks="tiny",
-                        limits=ReadingLimits(max_steps=200, min_focus=0, min_coverage=0, max_jump=1000,
-                                             max_stay=1000))}
+    "tiny": VoiceConfig(more_texts=0, teacher_steps=40, student_steps=40, vocoder_steps=40, joint_steps=40,
+                        networks="tiny", limits=ReadingLimits(max_steps=200, min_focus=0, min_coverage=0, max_jump=1000,
+                                                              max_stay=1000))}

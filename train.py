@@ -53,8 +53,8 @@ def get_voice_parser(config: VoiceConfig) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="the voice's folder, for synthesize.py --voice")
     parser.add_argument("--init", metavar="FOLDER", help="start from the weights in this folder (tacotron2, "
                         "lightspeech and waveglow.safetensors), or from nothing: none; default: those that ship")
-    parser.add_argument("--texts", type=Path, nargs="+", default=[], metavar="FILE", help="more texts, which the "
-                        "teacher reads for the student; as for preprocess.py")
+    parser.add_argument("--texts", type=Path, nargs="+", default=[], metavar="FILE", help="texts of your own, "
+                        "which the teacher reads for the student beside --more-texts; as for preprocess.py")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add_settings(parser, config)
     return parser

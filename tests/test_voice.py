@@ -33,7 +33,7 @@ from training.state import TrainingState
 from voice.progress import Progress, duration
 from voice.recordings import metadata_line, prepare, split_by_sentence
 from voice.stage import Job, Stage
-from voice.stages import _align_with_held_out, all_stages
+from voice.stages import MORE_TEXTS, _align_with_held_out, all_stages
 from voice.trial import measured
 
 RATE = 22050
@@ -223,13 +223,15 @@ def test_it_starts_from_the_weights_of_a_folder_and_reads_more_texts(voice, corp
     tacotron2.save(init / "tacotron2.safetensors", teacher, teacher.text, {})
     (tmp_path / "more.txt").write_text("A new text.\n")
     out = tmp_path / "mine"
-    status = run(corpus, out, "--init", init, "--samples", 2, "--texts", tmp_path / "more.txt", "--phoneme-share", 0)
+    status = run(corpus, out, "--init", init, "--samples", 2, "--texts", tmp_path / "more.txt", "--more-texts", 2,
+                 "--phoneme-share", 0)
     assert status == 0
     notes = weights_notes(out / "work" / "teacher.safetensors")
     assert notes["training"]["learning_rate"] == 3e-4 and notes["sharpened"] == 1.15
     rows = read_records(out / "work" / "distilled").rows
     recorded = [line.name for line in read_metadata(out / "work" / "recordings" / "metadata.csv")]
-    assert sorted(rows) == sorted([*((name, sample) for name in [*recorded, "more-000001"] for sample in (0, 1))])
+    ours = [line.name for line in read_metadata(MORE_TEXTS)[:2]]
+    assert sorted(rows) == sorted((name, sample) for name in [*recorded, "more-000001", *ours] for sample in (0, 1))
     assert not DistilledDataset.read(out / "work" / "distilled", with_features=False).manifest.text.phonemes
     assert "starts from" in capsys.readouterr().err
 

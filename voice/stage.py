@@ -15,7 +15,7 @@ class Job:
     out: Path  # the voice's folder
     config: VoiceConfig
     init: dict[str, Path]  # model -> released weights to start from; empty: from nothing
-    texts: tuple[Path, ...] = ()  # more texts for the teacher to read
+    texts: tuple[Path, ...] = ()  # the user's texts for the teacher to read, beside those of config.more_texts
     device: str = "auto"
 
     @property

@@ -10,7 +10,7 @@ from distillation.recordings import add_recordings
 from distillation.run import RunSettings, distil
 from hparams import CONFIGS, DistillationConfig, ReadingLimits, TrainConfig
 from runtime.console import print_notice
-from runtime.files import copy_file, make_folder
+from runtime.files import copy_file, make_folder, write_text
 from training.checkpoint import find_checkpoint
 from training.export import NETWORKS, export, export_joint
 from training.run import train
@@ -18,6 +18,8 @@ from voice.page import write_voice
 from voice.recordings import prepare
 from voice.stage import Job, Stage, Watch
 
+# Lines name|text for the teacher to read, shuffled, by experiments/write_texts.py: what users say to such a tool.
+MORE_TEXTS = Path(__file__).with_name("texts.csv")
 # From released weights: smaller learning rates and a short warm-up. From nothing the models' own defaults are used.
 FINE_TUNING: dict[str, dict[str, Any]] = {
     "tacotron2": {"learning_rate": 3e-4, "batch_size": 48, "warmup_steps": 100},
@@ -25,6 +27,7 @@ FINE_TUNING: dict[str, dict[str, Any]] = {
     "waveglow": {"learning_rate": 3e-4, "warmup_steps": 300}}
 # On an H100; of the joint training on an H200.
 STEPS_PER_SECOND = {"tacotron2": 28.0, "lightspeech": 29.0, "waveglow": 50.0, "joint": 20.0}
+TEXTS_PER_SECOND = 250.0  # that a teacher reads on an H100
 START_SECONDS = 30.0  # of a training: reading recordings, compiling, validations
 NO_LIMITS = ReadingLimits(max_steps=10**6, min_focus=0, min_coverage=0, max_jump=10**6, max_stay=10**6)
 VALIDATIONS = 10  # of a training
@@ -47,7 +50,8 @@ def all_stages(job: Job) -> list[Stage]:
               f"{'trim the ends, ' if config.trim else ''}even the loudness", 30, _prepare),
         training("teacher", "tacotron2", config.teacher_steps, "the teacher learns text and voice"),
         Stage("align", "the teacher finds how long each sound of the recordings lasts", 30, _align),
-        *([Stage("read", "the teacher reads texts", 120, _read)] if _reads(job) else []),
+        *([Stage("read", "the teacher reads texts", START_SECONDS + config.more_texts / TEXTS_PER_SECOND, _read)]
+          if _reads(job) else []),
         training("student", "lightspeech", config.student_steps, "the student learns the recordings' mels"
                  + (" and the readings" if _reads(job) else "")),
         training("vocoder", "waveglow", config.vocoder_steps, "the vocoder learns the recordings' sound"),
@@ -144,7 +148,7 @@ def _align_with_held_out(job: Job, folder: Path) -> None:
 
 def _reads(job: Job) -> bool:
     """Returns whether the teacher reads texts for the student."""
-    return job.config.samples > 1 or bool(job.texts)
+    return job.config.samples > 1 or job.config.more_texts > 0 or bool(job.texts)
 
 
 def distillation_config(job: Job) -> DistillationConfig:
@@ -161,8 +165,12 @@ def _align(job: Job, watch: Watch) -> bool:
 
 
 def _read(job: Job, watch: Watch) -> bool:
-    """Adds the teacher's readings of the recordings' texts and of more texts."""
+    """Adds the teacher's readings: of the recordings' texts if config.samples asks for them, and of more texts."""
     texts = [job.recordings, *job.texts]
+    if job.config.more_texts:
+        lines = MORE_TEXTS.read_text(encoding="utf-8").splitlines(keepends=True)
+        write_text(job.work / MORE_TEXTS.name, "".join(lines[:job.config.more_texts]))
+        texts.append(job.work / MORE_TEXTS.name)
     settings = RunSettings(texts, job.distilled, job.weights("teacher"), distillation_config(job), device=job.device)
     return distil(settings, print_notice).finished
 
