@@ -323,10 +323,11 @@ def test_remaining_time_follows_the_pace():
 
 
 def test_a_few_steps_tell_the_time_on_a_cpu(voice, corpus):
-    job = Job(corpus, voice, VOICE_CONFIGS["tiny"], {}, device="cpu")
-    stages = [dataclasses.replace(stage, seconds=0.0) for stage in all_stages(job)[:4]]
+    job = Job(corpus, voice, dataclasses.replace(VOICE_CONFIGS["tiny"], more_texts=3600), {}, device="cpu")
+    stages = [dataclasses.replace(stage, seconds=0.0) for stage in all_stages(job)[:5]]
     found = {stage.name: stage.seconds for stage in measured(job, stages)}
     assert found["teacher"] > 0 and found["student"] > 0 and found["recordings"] == found["align"] == 0
+    assert found["read"] > 3600
 
 
 def test_the_state_of_another_program_is_refused(voice, corpus, tmp_path, capsys):

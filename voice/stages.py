@@ -27,7 +27,7 @@ FINE_TUNING: dict[str, dict[str, Any]] = {
     "waveglow": {"learning_rate": 3e-4, "warmup_steps": 300}}
 # On an H100; of the joint training on an H200.
 STEPS_PER_SECOND = {"tacotron2": 28.0, "lightspeech": 29.0, "waveglow": 50.0, "joint": 20.0}
-TEXTS_PER_SECOND = 250.0  # that a teacher reads on an H100
+TEXTS_PER_SECOND = {"cuda": 250.0, "cpu": 1.0}  # that a teacher reads on an H100, and on two cores
 START_SECONDS = 30.0  # of a training: reading recordings, compiling, validations
 NO_LIMITS = ReadingLimits(max_steps=10**6, min_focus=0, min_coverage=0, max_jump=10**6, max_stay=10**6)
 VALIDATIONS = 10  # of a training
@@ -50,8 +50,7 @@ def all_stages(job: Job) -> list[Stage]:
               f"{'trim the ends, ' if config.trim else ''}even the loudness", 30, _prepare),
         training("teacher", "tacotron2", config.teacher_steps, "the teacher learns text and voice"),
         Stage("align", "the teacher finds how long each sound of the recordings lasts", 30, _align),
-        *([Stage("read", "the teacher reads texts", START_SECONDS + config.more_texts / TEXTS_PER_SECOND, _read)]
-          if _reads(job) else []),
+        *([Stage("read", "the teacher reads texts", seconds_of_reading(job, "cuda"), _read)] if _reads(job) else []),
         training("student", "lightspeech", config.student_steps, "the student learns the recordings' mels"
                  + (" and the readings" if _reads(job) else "")),
         training("vocoder", "waveglow", config.vocoder_steps, "the vocoder learns the recordings' sound"),
@@ -60,6 +59,11 @@ def all_stages(job: Job) -> list[Stage]:
                  "joint")] if _has_joint(job) else []),
         Stage("voice", "write the voice, its listening page and its report", 30,
               lambda job, watch: write_voice(job, _finished_weights(job)))]
+
+
+def seconds_of_reading(job: Job, device: str) -> float:
+    """Returns how long the teacher is expected to read; device: "cuda" or "cpu". The user's texts are not counted."""
+    return START_SECONDS + job.config.more_texts / TEXTS_PER_SECOND[device]
 
 
 def _has_joint(job: Job) -> bool:

@@ -20,14 +20,14 @@ from training.loop import train_step
 from training.state import setup
 from training.tasks import make_task
 from voice.stage import Job, Stage
-from voice.stages import settings_of
+from voice.stages import seconds_of_reading, settings_of
 
 ROWS = 2  # of a batch; the time of a step is taken to grow with the rows
 FEW_LINES = 16  # recordings that the student's trial learns from
 
 
 def measured(job: Job, stages: list[Stage]) -> list[Stage]:
-    """Returns the stages with the times of the trainings as measured by two steps of each on the CPU.
+    """Returns the stages with their times on the CPU, those of the trainings as measured by two steps of each.
 
     A step of the joint training is taken to last as long as one of the vocoder and the student's for as many rows.
     """
@@ -36,8 +36,13 @@ def measured(job: Job, stages: list[Stage]) -> list[Stage]:
     if "lightspeech" in seconds and "waveglow" in seconds:
         rows = CONFIGS["joint"][job.config.networks][1].batch_size / settings_of(job, "lightspeech")[1].batch_size
         seconds["joint"] = seconds["waveglow"] + seconds["lightspeech"] * rows
-    return [dataclasses.replace(stage, seconds=stage.steps * seconds[stage.model]) if stage.steps else stage
-            for stage in stages]
+
+    def expected(stage: Stage) -> float:
+        """Returns the seconds of a stage on the CPU."""
+        if stage.steps:
+            return stage.steps * seconds[stage.model]
+        return seconds_of_reading(job, "cpu") if stage.name == "read" else stage.seconds
+    return [dataclasses.replace(stage, seconds=expected(stage)) for stage in stages]
 
 
 def _seconds_per_step(job: Job, model: str) -> float:
