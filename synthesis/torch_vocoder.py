@@ -51,6 +51,7 @@ class TorchVocoder:
             place[:len(row)] = row
         with torch.inference_mode():
             waves = self._run(batch, numbers, self.network.config.sigma if sigma is None else sigma, first_frame)
+            # The next call overwrites them, but only after these copies, which are on the same stream.
             wave = waves.waves[:, :max(frames) * self.hop_length].to("cpu", non_blocking=True)
             return Waves(wave, waves.peak.to("cpu", non_blocking=True))
 
