@@ -51,7 +51,7 @@ class TorchVocoder:
             place[:len(row)] = row
         with torch.inference_mode():
             waves = self._run(batch, numbers, self.network.config.sigma if sigma is None else sigma, first_frame)
-            # The next call overwrites them, but only after these copies, which are on the same stream.
+            # The next call of _run overwrites its result, but on the same stream, so after these copies.
             wave = waves.waves[:, :max(frames) * self.hop_length].to("cpu", non_blocking=True)
             return Waves(wave, waves.peak.to("cpu", non_blocking=True))
 
@@ -73,7 +73,10 @@ class TorchVocoder:
 
 @dataclasses.dataclass(eq=False)
 class Waves:
-    """Waves of a batch. On the host they are valid once the device has finished."""
+    """Waves of a batch. On the host they are valid once the device has finished.
+
+    Not a tuple, whose tensors RecordedFunction would copy.
+    """
     waves: Tensor  # (B, S) float32
     peak: Tensor  # () float32: the largest magnitude, NaN if a sample is; on a GPU it is found faster than on the host
 

@@ -70,7 +70,7 @@ def _read_as_person(text: str, phonemes: bool, lexicon: Lexicon | None) -> tuple
 
 @functools.lru_cache(maxsize=8192)
 def _encode_piece(said: str) -> tuple[int, ...]:
-    """Ids of what is said of a piece, as `encode`. Kept: most pieces are words, and the same ones in most texts."""
+    """Returns the ids of what is said, see `encode`. Cached, because the same words occur in most texts."""
     return tuple(encode(said))
 
 

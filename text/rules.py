@@ -279,12 +279,12 @@ class RulesOfText:
 
     @functools.cached_property
     def _missing(self) -> frozenset[str]:
-        """Rule.needs of which the text holds no sign."""
+        """Returns the sets of signs, each the `needs` of some rule, of which the text holds none."""
         signs = frozenset(self._text)
         return frozenset(needs for needs in _NEEDS if signs.isdisjoint(needs))
 
     def at(self, character: str) -> tuple[Rule, ...]:
-        """The rules that may apply where the text has this character, in order."""
+        """Returns the rules that may apply where the text has this character, in order."""
         rules = self._by_character.get(character)
         if rules is None:
             rules = self._by_character[character] = _rules_for(_kind(character), self._missing)
@@ -300,8 +300,8 @@ def _kind(character: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _rules_for(kind: str, missing: frozenset[str]) -> tuple[Rule, ...]:
-    """The rules that may apply at a kind of character, in order, without those whose needs are missing.
+    """Returns the rules that may apply at a kind of character, in order, without those whose needs are missing.
 
-    Kept: few combinations occur in many texts, and looking through all rules for each text took a tenth of the time.
+    Cached: few combinations occur, and to look through all rules for each text took a tenth of the time.
     """
     return tuple(one for one in RULES if kind in one.starts and one.needs not in missing)

@@ -23,8 +23,8 @@ from text import read
 
 MOST_TEXTS, BATCH_SIZE = 256, 32
 LEAST_FRAMES = 160  # twice the bands; the covariance of fewer is too uncertain
-# Standard deviations of a band above its mean: the level that contrast leaves as it is. Of 2 and 4, 4 leaves fewer
-# samples at full scale, and sounds the same.
+# Contrast leaves the level so many standard deviations above a band's mean as it is. With 2 in place of 4, loud sounds
+# are clipped more often; the predicted MOS is the same.
 LOUD = 4.0
 
 

@@ -18,7 +18,7 @@ from voice.page import write_voice
 from voice.recordings import prepare
 from voice.stage import Job, Stage, Watch
 
-# Lines name|text for the teacher to read, shuffled, by experiments/write_texts.py: what users say to such a tool.
+# Lines name|text for the teacher to read, in random order, made by experiments/write_texts.py.
 MORE_TEXTS = Path(__file__).with_name("texts.csv")
 # From released weights: smaller learning rates and a short warm-up. From nothing the models' own defaults are used.
 FINE_TUNING: dict[str, dict[str, Any]] = {
@@ -62,7 +62,7 @@ def all_stages(job: Job) -> list[Stage]:
 
 
 def seconds_of_reading(job: Job, device: str) -> float:
-    """Returns how long the teacher is expected to read; device: "cuda" or "cpu". The user's texts are not counted."""
+    """Returns how many seconds the teacher is expected to read config.more_texts; device: "cuda" or "cpu"."""
     return START_SECONDS + job.config.more_texts / TEXTS_PER_SECOND[device]
 
 
