@@ -59,7 +59,8 @@ class FastLightSpeech:
             padded_pauses[:, :N] = pauses
         lengths.copy_(id_lengths)
         encoded = self._encode(packed.to(self.symbol_gates.device, non_blocking=True), B, speed)
-        durations, mel_lengths = encoded.durations.cpu()[:, :N], encoded.mel_lengths.clone()
+        mel_lengths = encoded.mel_lengths.clone()  # before the wait for the durations, so that it costs no time
+        durations = encoded.durations.cpu()[:, :N]
         frames = durations.sum(1).tolist()
         mel = encoded.decode(-(-max(frames) // FRAME_STEP) * FRAME_STEP)
         return LightSpeechInference(mel[:, :, :max(frames)], mel_lengths, durations, frames)
