@@ -114,7 +114,7 @@ def check_text(line: Line, synthesizer: Synthesizer, ranges: dict[str, list[floa
     assert settings is not None  # weights from a file have their text settings
     for reading in make_plan(line.text, settings, SENTENCE_PAUSE).readings:
         spoken, = synthesizer.mel_predictor.predict([reading], 1.0)
-        numbers, mel = np.array(reading.ids), synthesizer.mel_predictor.to_host([spoken.mel])()[0]
+        numbers, mel = np.array(reading.ids), synthesizer.mel_predictor.to_host([spoken.mel])[0]
         faults += find_faults(line.name, numbers, spoken.durations, mel, ranges)
         sounds, frames = sounds + int(_IS_SOUND[numbers].sum()), frames + mel.shape[1]
     return faults, sounds, frames

@@ -3,8 +3,9 @@ import copy
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from lightspeech.model import LightSpeech, LightSpeechInference
 from lightspeech.prosody_gpu import DurationHead, SymbolProsody, frame_inputs, input_width, prosody_errors
 from runtime.fast_path import disagreement, first_that_agrees
 
+Packed = TypeVar("Packed", Tensor, np.ndarray)
 SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths are padded to multiples of these, so that recordings are reused
 
 
@@ -52,13 +54,8 @@ class FastLightSpeech:
         """See LightSpeech.infer for the arguments, the result and the errors."""
         check_speed(speed)
         B, N = ids.shape
-        packed = ids.new_zeros(2 * B * (N - N % -SYMBOL_STEP) + B)
-        padded_ids, padded_pauses, lengths = _unpack(packed, B)
-        padded_ids[:, :N] = ids
-        if pauses is not None:
-            padded_pauses[:, :N] = pauses
-        lengths.copy_(id_lengths)
-        encoded = self._encode(packed.to(self.symbol_gates.device, non_blocking=True), B, speed)
+        packed = torch.from_numpy(_pack(ids, id_lengths, pauses)).to(self.symbol_gates.device, non_blocking=True)
+        encoded = self._encode(packed, B, speed)
         mel_lengths = encoded.mel_lengths.clone()  # before the wait for the durations, so that it costs no time
         durations = encoded.durations.cpu()[:, :N]
         frames = durations.sum(1).tolist()
@@ -66,7 +63,7 @@ class FastLightSpeech:
         return LightSpeechInference(mel[:, :, :max(frames)], mel_lengths, durations, frames)
 
     def encode(self, packed: Tensor, B: int, speed: float) -> EncoderResult:
-        """Runs the encoder and predicts durations and pitch of B rows; packed: see `_unpack`."""
+        """Runs the encoder and predicts durations and pitch of B rows; packed: `_pack`'s, on the GPU."""
         ids, pauses, lengths = _unpack(packed, B)
         states = self.encoder.run(F.embedding(ids, self.symbol_gates), lengths)  # arbitrary in the padding
         prosody = self.head.predict(states, lengths, speed, pauses)
@@ -85,10 +82,24 @@ class FastLightSpeech:
         return mel.masked_fill_(padding[..., None], 0.0).transpose(1, 2)
 
 
-def _unpack(packed: Tensor, B: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the ids (B, N), pauses (B, N) and lengths (B,) of B rows, int64, which come to the GPU as one tensor."""
-    ids, pauses, lengths = packed.split((len(packed) - B) // 2)
-    return ids.view(B, -1), pauses.view(B, -1), lengths
+def _pack(ids: Tensor, id_lengths: Tensor, pauses: Tensor | None) -> np.ndarray:
+    """Returns ids, pauses and lengths of LightSpeech.infer as one int64 array, N padded to a multiple of SYMBOL_STEP.
+
+    By NumPy: so small operations take longer in PyTorch.
+    """
+    B, N = ids.shape
+    packed = np.zeros(2 * B * (N - N % -SYMBOL_STEP) + B, np.int64)
+    padded_ids, padded_pauses, lengths = _unpack(packed, B)
+    padded_ids[:, :N], lengths[:] = ids.cpu().numpy(), id_lengths.cpu().numpy()
+    if pauses is not None:
+        padded_pauses[:, :N] = pauses.cpu().numpy()
+    return packed
+
+
+def _unpack(packed: Packed, B: int) -> tuple[Packed, Packed, Packed]:
+    """Returns views: the ids (B, N), pauses (B, N) and lengths (B,) of B rows in a tensor or array of int64 (L,)."""
+    size = (len(packed) - B) // 2
+    return packed[:size].reshape(B, -1), packed[size:2 * size].reshape(B, -1), packed[2 * size:]
 
 
 def product_in_float32(x: Tensor, weight: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
 """From symbol ids to mels with PyTorch: runs the student in batches on its device."""
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,22 +29,11 @@ class MelPredictor:
             mels.update(zip(rows, self._predict_batch([readings[row] for row in rows], speed)))
         return [mels[row] for row in range(len(readings))]
 
-    def to_host(self, mels: Sequence[torch.Tensor]) -> Callable[[], list[np.ndarray]]:
-        """Starts to copy mels (M, T) to the host. Returns a function that waits for the copy and returns arrays (M, T).
-
-        It does not wait for work that the GPU was given later.
-        """
-        joined = torch.cat([mel.t() for mel in mels]).to("cpu", non_blocking=True)  # one copy for all
-        copied = torch.cuda.Event() if self.device.type == "cuda" else None
-        if copied:
-            copied.record(torch.cuda.current_stream(self.device))
-
-        def wait() -> list[np.ndarray]:
-            if copied:
-                copied.synchronize()
-            ends = np.cumsum([mel.shape[1] for mel in mels])
-            return [mel.T for mel in np.split(joined.numpy(), ends[:-1])]
-        return wait
+    def to_host(self, mels: Sequence[torch.Tensor]) -> list[np.ndarray]:
+        """Returns mels (M, T) as arrays (M, T) on the host."""
+        joined = torch.cat([mel.t() for mel in mels]).cpu().numpy()  # one copy for all
+        ends = np.cumsum([mel.shape[1] for mel in mels])
+        return [mel.T for mel in np.split(joined, ends[:-1])]
 
     def _predict_batch(self, readings: list["Reading"], speed: float) -> list[PredictedMel]:
         """Returns the mels and durations of readings that are run as one batch."""

@@ -1,5 +1,5 @@
 """Student and vocoder through ONNX Runtime on the CPU, without PyTorch."""
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,9 @@ class OnnxMelPredictor:
         """Returns the mel and the durations of each reading, in the same order. speed: 0.25 to 4, times as fast."""
         return [self._predict(reading, speed) for reading in readings]
 
-    def to_host(self, mels: Sequence[np.ndarray]) -> Callable[[], list[np.ndarray]]:
-        """Returns a function that returns the mels (M, T), see MelPredictor.to_host: they are arrays already."""
-        return lambda: list(mels)
+    def to_host(self, mels: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Returns mels (M, T) as MelPredictor.to_host does: they are arrays already."""
+        return list(mels)
 
     def _predict(self, reading: "Reading", speed: float) -> PredictedMel:
         """Returns the mel and the durations of a reading."""

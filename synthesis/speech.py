@@ -1,6 +1,7 @@
 """The settings and the results of synthesis."""
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,13 +41,22 @@ class SpokenWord(NamedTuple):
     end: float  # seconds
 
 
-class Speech(NamedTuple):
+@dataclasses.dataclass(eq=False)
+class Speech:
     """Result of Synthesizer.speak."""
     wave: np.ndarray  # (S,) float32 in [-1, 1]
     sample_rate: int  # Hz
     words: list[SpokenWord]
-    mel: np.ndarray  # (M, T) float32, natural log; includes the silences, T = S / hop rounded up
     dropped: str  # characters of the text that cannot be said, each once
+    make_mel: Callable[[], np.ndarray]  # see `mel`
+
+    @functools.cached_property
+    def mel(self) -> np.ndarray:
+        """Returns the mel (M, T) float32, natural log; includes the silences, T = S / hop rounded up.
+
+        It is made when it is first requested: most programs need only the wave, and on a GPU it has to be copied.
+        """
+        return self.make_mel()
 
 
 class Stream:

@@ -85,12 +85,11 @@ class Synthesizer:
         pieces = self.mel_predictor.predict(plan.readings, speed)
         timeline = lay_out(pieces, plan.silences, self.audio)
         mels = [piece.mel for piece in pieces]
-        host_mels = self.mel_predictor.to_host(mels)
-        # Starts the first batch. On a GPU it runs while words and mel are made here.
+        # Starts the first batch. On a GPU it runs while the times of the words are found here.
         waves = self.vocoder.synthesize(mels, _seeds(settings, 0, len(pieces)), sigma, denoise)
         words = time_words(plan.readings, pieces, timeline, self.audio)
-        mel = join_mels(host_mels(), timeline, self.audio)
-        return Speech(join_waves(waves, timeline), self.audio.sample_rate, words, mel, plan.dropped)
+        return Speech(join_waves(waves, timeline), self.audio.sample_rate, words, plan.dropped,
+                      lambda: join_mels(self.mel_predictor.to_host(mels), timeline, self.audio))
 
     def stream(self, text: str, speed: float = 1.0, pause: float = SENTENCE_PAUSE, seed: int = 0,
                sigma: float | None = None, denoise: float = 0.0, lexicon: "Lexicon | None" = None,
