@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from audio import mel_spectrogram
 from hparams import CONFIGS
 from runtime.onnx_files import onnx_about
 from runtime.weights import newest_weights, stored_checksum
@@ -42,4 +43,6 @@ def test_the_shipped_voice_speaks_as_pytorch_does(tmp_path) -> None:
     plain = Synthesizer(paths[0], vocoder_weights=paths[1], device="cpu").speak(TEXT, sigma=0.0)
     assert speech.words == plain.words
     np.testing.assert_allclose(speech.mel, plain.mel, atol=2e-3)
-    assert np.linalg.norm(speech.wave - plain.wave) < 0.07 * np.linalg.norm(plain.wave)  # 8 bits
+    # Not the samples: by the vocoder's 8 bits, the phase of a sound differs here and there, which cannot be heard.
+    mels = [mel_spectrogram(torch.from_numpy(one.wave)[None])[0] for one in (speech, plain)]
+    assert (mels[0] - mels[1]).abs().mean() < 0.03  # natural log; it is 0.08 for a vocoder trained longer
