@@ -51,7 +51,10 @@ class FastLightSpeech:
     @torch.inference_mode()
     def infer(self, ids: Tensor, id_lengths: Tensor, speed: float = 1.0,
               pauses: Tensor | None = None) -> LightSpeechInference:
-        """See LightSpeech.infer for the arguments, the result and the errors."""
+        """See LightSpeech.infer for the arguments, the result and the errors.
+
+        Give ids, id_lengths and pauses on the CPU: for tensors on the GPU it has to wait for the GPU more than once.
+        """
         check_speed(speed)
         B, N = ids.shape
         packed = torch.from_numpy(_pack(ids, id_lengths, pauses)).to(self.symbol_gates.device, non_blocking=True)
