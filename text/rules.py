@@ -108,6 +108,7 @@ RULES: tuple[Rule, ...] = (
     times.time_elapsed,
     times.time_with_fraction,
     times.clock,
+    times.clock_with_dot,
     times.hours_and_minutes,
     times.minutes_and_seconds,
     times.hour,

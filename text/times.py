@@ -2,9 +2,22 @@
 import re
 
 from text.numbers import cardinal, spell_digits
-from text.rule import DIGIT, LETTER, before, compiled, figure, near, rule
+from text.rule import DIGIT, LETTER, before, compiled, figure, led_by, near, rule
 
 _MERIDIEM = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.|[Mm]\b\.?))"
+_DAY = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?"
+_TIME_FOLLOWS = (rf"(?i) (?:(?:this|every|each|tomorrow|yesterday|on) (?:morning|afternoon|evening|night|day|{_DAY})|"
+                 rf"in the (?:morning|afternoon|evening)|today|tomorrow|yesterday|tonight|sharp|GMT|UTC|{_DAY})\b")
+_DEPARTURE = r"trains?|bus(?:es)?|ferry|flights?"
+# Things that have a time of day, and what they do at it.
+_HAS_A_TIME = (rf"(?:{_DEPARTURE}|meetings?|class(?:es)?|lessons?|appointments?|dinner|lunch|breakfast|alarm|leaves?|"
+               r"left|arriv(?:es?|ed|ing)|departs?|departed|starts?|started|begins?|began|meet|met|lands?|landed|wakes?|"
+               r"woke|wake up|get up|got up|opens|closes|due)\b")
+_BEFORE_A_TIME = r"(?i)\b(?:at|by|until|till|from|before|after|\d\d?\.[0-5]\d (?:to|and)) $"
+_NO_UNIT_FOLLOWS = (r"(?=[.,;!?)]|$| (?:and|or|to|but|when|so|for|with|because|from|in|on|at|by|until|till|if|while|"
+                    r"every)\b)")
+_IS_AN_AMOUNT = (r"(?:shares?|stocks?|ind(?:ex|ices)|points?|rates?|yields?|dollars?|euros?|yen|tickets?|fees?|costs?|"
+                 r"wages?|odds|p[hH]|percent|ratio|values?|levels?)\b|pric|trad|version|degrees|pay|averag|scor")
 
 
 @rule(DIGIT, r"(\d{1,2})/(\d{1,2})c(?!\w)", needs="/")
@@ -50,6 +63,33 @@ def clock(match: re.Match[str]) -> str | None:
     if second:
         said += f" and {cardinal(second)} second" + ("" if second == "01" else "s")
     return said + (f" {half.upper()} M" if half else "")
+
+
+@figure(DIGIT, rf"([01]?\d|2[0-3])\.([0-5]\d)(?![\d:%]|\.\d){_MERIDIEM}?(?!\w)")
+def clock_with_dot(match: re.Match[str]) -> str | None:
+    """'at 6.30 pm', 'leaves at 11.15', 'at 7.05 this morning' -> seven oh five; not 'closed at 11.15 points'."""
+    if not match[3] and not _is_dotted_time(match):
+        return None
+    said = cardinal(match[1])
+    if match[2] != "00":
+        said += f" {'oh ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
+    elif not match[3]:
+        said += " o'clock" if int(match[1]) <= 12 else " hundred"
+    return said + (f" {match[3].upper()} M" if match[3] else "")
+
+
+def _is_dotted_time(match: re.Match[str]) -> bool:
+    """True if the words around say that a figure with a dot is a time of day."""
+    if near(match, _IS_AN_AMOUNT):
+        return False
+    if led_by(match, "the") and compiled(rf" (?:{_DEPARTURE})\b").match(match.string, match.end()):
+        return True
+    if not compiled(_BEFORE_A_TIME).search(before(match, 10)):
+        return False
+    if compiled(_TIME_FOLLOWS).match(match.string, match.end()):
+        return True
+    return (match[2][1] in "05" and compiled(_NO_UNIT_FOLLOWS).match(match.string, match.end()) is not None
+            and compiled(rf"(?i)\b{_HAS_A_TIME}").search(before(match, 36)) is not None)
 
 
 @figure(DIGIT, r"(\d{2,3}|\d(?=:\d\d\.\d)):([0-5]\d)(?:\.(\d{1,3}))?(?![\d:])", needs=":")
