@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hparams import AudioConfig
+from synthesis.limiter import limit
 from synthesis.speech import PredictedMel, SpokenWord
 from synthesis.vocoder_runner import TAIL_FRAMES
 
@@ -43,7 +44,7 @@ def join_waves(waves: Iterable[tuple[int, np.ndarray]], timeline: Timeline) -> n
     joined = np.full(timeline.length, 0.0, np.float32)  # unlike zeros, touches the memory while a GPU still works
     for row, wave in waves:
         start = timeline.starts[row]
-        np.clip(wave, -1.0, 1.0, out=joined[start:start + len(wave)])
+        limit(wave, joined[start:start + len(wave)])
     return joined
 
 

@@ -118,7 +118,8 @@ def test_joins_do_not_click_and_tails_are_whole(steady):
     speech = steady.speak("Hello there. Good bye.", pause=0.0)
     assert np.abs(np.diff(speech.wave)).max() <= 1.01 / (FADE_SAMPLES - 1)
     frames = frames_of(steady, "Hello there.")
-    assert (speech.wave[FADE_SAMPLES:frames * HOP] == 1).all()  # nothing of the speech itself is faded at its end
+    spoken = speech.wave[FADE_SAMPLES:frames * HOP]
+    assert (spoken == spoken[0]).all() and spoken[0] > 0.9  # nothing of the speech itself is faded at its end
 
 
 @pytest.mark.parametrize("speed", [0.25, 0.8, 1.3, 4.0])

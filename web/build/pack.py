@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from hparams import AudioConfig, UserError  # noqa: E402
 from runtime.onnx_files import read_onnx  # noqa: E402
+from synthesis.limiter import KNEE  # noqa: E402
 from synthesis.onnx_voice import EDGE  # noqa: E402
 from synthesis.speech import SENTENCE_PAUSE  # noqa: E402
 from synthesis.vocoder_runner import FADE_SAMPLES, TAIL_FRAMES  # noqa: E402
@@ -90,7 +91,8 @@ def write_voice(out: Path, files: VoiceFiles) -> None:
     shutil.copyfile(files.vocoder, out / "vocoder.onnx")
     settings = {"text": dataclasses.asdict(network.text), "sample_rate": audio.sample_rate,
                 "hop_length": audio.hop_length, "log_floor": audio.log_floor,
-                "tail_frames": TAIL_FRAMES, "fade_samples": FADE_SAMPLES, "pause": SENTENCE_PAUSE,
+                "tail_frames": TAIL_FRAMES, "fade_samples": FADE_SAMPLES, "knee": KNEE,
+                "pause": SENTENCE_PAUSE,
                 "noise_channels": audio.hop_length if vocoder.n_flows else 0, "noise_edge": EDGE,
                 "sigma": vocoder.sigma}
     (out / "voice.json").write_text(json.dumps(settings), encoding="utf-8")

@@ -87,8 +87,14 @@ function noiseOf(channels, steps, { seed }, sigma) {
   return new ort.Tensor("float32", values, [channels, steps]);
 }
 
+// Returns a sample in [-1, 1]; magnitudes above the knee are bent, as by synthesis/limiter.py.
+function limited(sample, knee) {
+  const over = Math.abs(sample) - knee;
+  return over > 0 ? Math.sign(sample) * (knee + (1 - knee) * Math.tanh(over / (1 - knee))) : sample;
+}
+
 // Returns samples in [-1, 1] that fade in and out.
-function faded(samples, fade) {
+function faded(samples, { fade_samples: fade, knee }) {
   const wave = Float32Array.from(samples);
   const count = Math.min(fade, Math.floor(wave.length / 2));
   for (let index = 0; index < count; index++) {
@@ -96,7 +102,7 @@ function faded(samples, fade) {
     wave[index] *= gain;
     wave[wave.length - 1 - index] *= gain;
   }
-  return wave.map((sample) => Math.min(1, Math.max(-1, sample)));
+  return wave.map((sample) => limited(sample, knee));
 }
 
 // Returns the wave of a piece, and its words in samples.
@@ -115,7 +121,7 @@ async function speak(piece, speed, { student, vocoder, voice }) {
   const noise = channels ? { noise: noiseOf(channels, input.dims[1] + 2 * edge, piece, sigma) } : {};
   const outputs = await vocoder.run({ mel: input, ...noise });
   const samples = outputs[vocoder.outputNames[0]].data.subarray(0, input.dims[1] * voice.hop_length);
-  return { wave: faded(samples, voice.fade_samples), words };
+  return { wave: faded(samples, voice), words };
 }
 
 async function speakText({ run, text, speed, voice: folder }) {
