@@ -88,7 +88,7 @@ class FastLightSpeech:
 def _pack(ids: Tensor, id_lengths: Tensor, pauses: Tensor | None) -> np.ndarray:
     """Returns ids, pauses and lengths of LightSpeech.infer as one int64 array, N padded to a multiple of SYMBOL_STEP.
 
-    By NumPy: so small operations take longer in PyTorch.
+    By NumPy, because such small operations take longer in PyTorch.
     """
     B, N = ids.shape
     packed = np.zeros(2 * B * (N - N % -SYMBOL_STEP) + B, np.int64)

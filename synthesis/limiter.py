@@ -8,8 +8,8 @@ def limit(wave: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Returns a wave (S,) float32 in [-1, 1], written into `out` if it is given.
 
     A magnitude x above KNEE becomes KNEE + (1 - KNEE) tanh((x - KNEE) / (1 - KNEE)): level and slope have no step. The
-    voices are louder than the recordings that they learned from, and a sentence in two has peaks above full scale; if
-    they were cut, they would crackle.
+    default voice is louder than the recordings that it learned from, and one sentence in two has peaks above full
+    scale; if they were cut, they would crackle.
     """
     bent = np.clip(wave, -KNEE, KNEE, out=out)
     loud = np.flatnonzero(bent != wave)

@@ -58,6 +58,10 @@ class Speech:
         """
         return self.make_mel()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what pickle stores: the mel itself, since the function that makes it holds the networks."""
+        return {**vars(self), "mel": self.mel, "make_mel": None}
+
 
 class Stream:
     """Result of Synthesizer.stream.

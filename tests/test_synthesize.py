@@ -1,4 +1,5 @@
 """The class Synthesizer, with tiny random models."""
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,12 @@ def test_words_are_where_their_frames_are(speaker):
     assert speech.words[count + 1].end == pytest.approx(end, abs=1e-4)
     frame = round(speech.words[count].start * RATE / HOP)
     assert (speech.mel[:, frame:frame + 9] == second.mel[:, :9]).all()
+
+
+def test_speech_can_be_sent_to_another_process(speaker):
+    speech = speaker.speak("Hello, you there.")
+    copy = pickle.loads(pickle.dumps(speech))
+    assert (copy.wave == speech.wave).all() and (copy.mel == speech.mel).all() and copy.words == speech.words
 
 
 def test_seed_decides(speaker):
