@@ -17,7 +17,7 @@ from lightspeech.model import LightSpeech, LightSpeechInference
 from lightspeech.prosody_gpu import DurationHead, SymbolProsody, frame_inputs, input_width, prosody_errors
 from runtime.fast_path import disagreement, first_that_agrees
 
-Packed = TypeVar("Packed", Tensor, np.ndarray)
+Packed = TypeVar("Packed", Tensor, np.ndarray)  # the result of _pack, or the same memory as an array
 SYMBOL_STEP, FRAME_STEP = 64, 256  # lengths are padded to multiples of these, so that recordings are reused
 
 
@@ -51,13 +51,10 @@ class FastLightSpeech:
     @torch.inference_mode()
     def infer(self, ids: Tensor, id_lengths: Tensor, speed: float = 1.0,
               pauses: Tensor | None = None) -> LightSpeechInference:
-        """See LightSpeech.infer for the arguments, the result and the errors.
-
-        Give ids, id_lengths and pauses on the CPU: for tensors on the GPU it has to wait for the GPU more than once.
-        """
+        """See LightSpeech.infer for the arguments, the result and the errors."""
         check_speed(speed)
         B, N = ids.shape
-        packed = torch.from_numpy(_pack(ids, id_lengths, pauses)).to(self.symbol_gates.device, non_blocking=True)
+        packed = _pack(ids, id_lengths, pauses).to(self.symbol_gates.device, non_blocking=True)
         encoded = self._encode(packed, B, speed)
         mel_lengths = encoded.mel_lengths.clone()  # before the wait for the durations, so that it costs no time
         durations = encoded.durations.cpu()[:, :N]
@@ -66,7 +63,7 @@ class FastLightSpeech:
         return LightSpeechInference(mel[:, :, :max(frames)], mel_lengths, durations, frames)
 
     def encode(self, packed: Tensor, B: int, speed: float) -> EncoderResult:
-        """Runs the encoder and predicts durations and pitch of B rows; packed: `_pack`'s, on the GPU."""
+        """Runs the encoder and predicts durations and pitch of B rows; packed: result of `_pack`, on the GPU."""
         ids, pauses, lengths = _unpack(packed, B)
         states = self.encoder.run(F.embedding(ids, self.symbol_gates), lengths)  # arbitrary in the padding
         prosody = self.head.predict(states, lengths, speed, pauses)
@@ -85,22 +82,24 @@ class FastLightSpeech:
         return mel.masked_fill_(padding[..., None], 0.0).transpose(1, 2)
 
 
-def _pack(ids: Tensor, id_lengths: Tensor, pauses: Tensor | None) -> np.ndarray:
-    """Returns ids, pauses and lengths of LightSpeech.infer as one int64 array, N padded to a multiple of SYMBOL_STEP.
+def _pack(ids: Tensor, id_lengths: Tensor, pauses: Tensor | None) -> Tensor:
+    """Joins the arguments of LightSpeech.infer to one tensor, so that they come to the GPU by one copy.
 
-    By NumPy, because such small operations take longer in PyTorch.
+    ids, pauses: (B, N); id_lengths: (B,). Returns ids and pauses, with N padded to a multiple of SYMBOL_STEP, and the
+    lengths, one after the other, as int64 (L,) on the device of `ids`.
     """
     B, N = ids.shape
-    packed = np.zeros(2 * B * (N - N % -SYMBOL_STEP) + B, np.int64)
-    padded_ids, padded_pauses, lengths = _unpack(packed, B)
-    padded_ids[:, :N], lengths[:] = ids.cpu().numpy(), id_lengths.cpu().numpy()
+    packed = ids.new_zeros(2 * B * (N - N % -SYMBOL_STEP) + B)
+    # On the CPU NumPy writes into the tensor's memory: for so few numbers it takes less time than PyTorch.
+    padded_ids, padded_pauses, lengths = _unpack(packed if packed.is_cuda else packed.numpy(), B)
+    padded_ids[:, :N], lengths[:] = ids, id_lengths
     if pauses is not None:
-        padded_pauses[:, :N] = pauses.cpu().numpy()
+        padded_pauses[:, :N] = pauses
     return packed
 
 
 def _unpack(packed: Packed, B: int) -> tuple[Packed, Packed, Packed]:
-    """Returns views: the ids (B, N), pauses (B, N) and lengths (B,) of B rows in a tensor or array of int64 (L,)."""
+    """Returns the ids (B, N), pauses (B, N) and lengths (B,) of B rows in the result of `_pack`, as views of it."""
     size = (len(packed) - B) // 2
     return packed[:size].reshape(B, -1), packed[size:2 * size].reshape(B, -1), packed[2 * size:]
 

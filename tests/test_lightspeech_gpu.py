@@ -74,9 +74,8 @@ needs_hopper = pytest.mark.skipif(not torch.cuda.is_available() or torch.cuda.ge
 
 @pytest.mark.parametrize("fast", [False, pytest.param(True, marks=needs_hopper)])
 def test_inference_waits_once(model, fast, no_waiting) -> None:
-    device = "cpu" if fast else "cuda"
-    ids, lengths = torch.randint(1, 148, (3, 50), device=device), torch.tensor([50, 7, 31], device=device)
-    pauses = torch.zeros(3, 50, dtype=torch.bool, device=device)
+    ids, lengths = torch.randint(1, 148, (3, 50), device="cuda"), torch.tensor([50, 7, 31], device="cuda")
+    pauses = torch.zeros(3, 50, dtype=torch.bool, device="cuda")
     speaker = lightspeech.fastest(model, RecordedFunction) if fast else model
     for _ in range(3):  # then it is recorded
         speaker.infer(ids, lengths, 1.2, pauses)
