@@ -43,6 +43,9 @@ def test_the_shipped_voice_speaks_as_pytorch_does(tmp_path) -> None:
     plain = Synthesizer(paths[0], vocoder_weights=paths[1], device="cpu").speak(TEXT, sigma=0.0)
     assert speech.words == plain.words
     np.testing.assert_allclose(speech.mel, plain.mel, atol=2e-3)
-    # Not the samples: by the vocoder's 8 bits, the phase of a sound differs here and there, which cannot be heard.
+    # The vocoder's 8 bits change samples a little, and in a few sounds the phase. So the whole is compared by its mel.
+    tenths = zip(*(np.array_split(one.wave, len(one.wave) // (speech.sample_rate // 10)) for one in (speech, plain)))
+    errors = [np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in tenths if b.any()]
+    assert np.median(errors) < 0.07
     mels = [mel_spectrogram(torch.from_numpy(one.wave)[None])[0] for one in (speech, plain)]
     assert (mels[0] - mels[1]).abs().mean() < 0.03  # natural log; it is 0.08 for a vocoder trained longer
