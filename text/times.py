@@ -20,6 +20,11 @@ _IS_AN_AMOUNT = (r"(?:shares?|stocks?|ind(?:ex|ices)|points?|rates?|yields?|doll
                  r"wages?|odds|p[hH]|percent|ratio|values?|levels?)\b|pric|trad|version|degrees|pay|averag|scor")
 
 
+def _minutes(digits: str) -> str:
+    """Returns the minutes of a time of day: '05' -> oh five, '15' -> fifteen."""
+    return f"{'oh ' if digits[0] == '0' else ''}{cardinal(digits)}"
+
+
 @rule(DIGIT, r"(\d{1,2})/(\d{1,2})c(?!\w)", needs="/")
 def hour_and_central_hour(match: re.Match[str]) -> str:
     """'Sundays at 9/8c' -> nine eight central."""
@@ -30,8 +35,8 @@ def hour_and_central_hour(match: re.Match[str]) -> str:
 def time_with_fraction(match: re.Match[str]) -> str:
     """'10:42:13.882' -> ten forty-two and thirteen point eight eight two seconds."""
     hour, minute, second, part = match.groups()
-    minutes = f" {'oh ' if minute[0] == '0' else ''}{cardinal(minute)}" if minute != "00" else " hundred"
-    return f"{cardinal(hour)}{minutes} and {cardinal(second)} point {spell_digits(part)} seconds"
+    minutes = _minutes(minute) if minute != "00" else "hundred"
+    return f"{cardinal(hour)} {minutes} and {cardinal(second)} point {spell_digits(part)} seconds"
 
 
 @rule(DIGIT, r"(\d\d?):([0-5]\d):([0-5]\d)(?![\d:]|[.,]\d)", needs=":")
@@ -57,7 +62,7 @@ def clock(match: re.Match[str]) -> str | None:
     if minute == "00" and not half and not second:
         said += " o'clock" if 0 < int(hour) <= 12 else " hundred"
     elif minute != "00":
-        said += " " + ("oh " if minute[0] == "0" else "") + cardinal(minute)
+        said += " " + _minutes(minute)
     elif second and not half:
         said += " hour" if int(hour) == 1 else " hours"
     if second:
@@ -72,9 +77,9 @@ def clock_with_dot(match: re.Match[str]) -> str | None:
         return None
     said = cardinal(match[1])
     if match[2] != "00":
-        said += f" {'oh ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
+        said += " " + _minutes(match[2])
     elif not match[3]:
-        said += " o'clock" if int(match[1]) <= 12 else " hundred"
+        said += " o'clock" if 0 < int(match[1]) <= 12 else " hundred"
     return said + (f" {match[3].upper()} M" if match[3] else "")
 
 
@@ -97,7 +102,7 @@ def duration(match: re.Match[str]) -> str | None:
     """52:18 -> fifty-two eighteen; a ratio if both parts make a hundred."""
     if int(match[1]) + int(match[2]) == 100 or near(match, "ratio|odds|format|aspect|split|scale|mix", 20):
         return None
-    said = f"{cardinal(match[1])} {'oh ' if match[2][0] == '0' else ''}{cardinal(match[2])}"
+    said = f"{cardinal(match[1])} {_minutes(match[2])}"
     return said + (f" point {' '.join(cardinal(digit) for digit in match[3])}" if match[3] else "")
 
 
