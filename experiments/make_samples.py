@@ -28,6 +28,7 @@ from audio import mel_spectrogram, read_wav, write_wav
 from audio.pictures import alignment_picture
 from hparams import TextConfig
 from runtime.weights import newest_weights
+from synthesis.limiter import limit
 from text import Line, read, read_metadata, symbols
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,13 +73,14 @@ def recorded_mels(lines: list[Line], folder: Path) -> Iterator[Tensor]:
 
 
 def save_sample(folder: Path, name: str, mel: Tensor, vocoder: waveglow.WaveGlow, seed: int) -> np.ndarray:
-    """Writes a mel as folder/<name>.npy and the vocoder's wave of it as folder/<name>.wav. Returns the wave.
+    """Writes a mel as folder/<name>.npy and the vocoder's wave of it as folder/<name>.wav, with its peaks limited as in
+    synthesis. Returns the wave as the vocoder made it.
 
     mel: (1, M, T) float32 on the vocoder's device; the wave is (S,) float32, S = T * hop.
     """
     wave = vocoder.infer(mel, generator=torch.Generator().manual_seed(seed))[0].cpu().numpy()
     np.save(folder / f"{name}.npy", mel[0].cpu().numpy())
-    write_wav(folder / f"{name}.wav", wave)
+    write_wav(folder / f"{name}.wav", limit(wave))
     return wave
 
 

@@ -23,8 +23,8 @@ from text import read
 
 MOST_TEXTS, BATCH_SIZE = 256, 32
 LEAST_FRAMES = 160  # twice the bands; the covariance of fewer is too uncertain
-# Contrast leaves the level so many standard deviations above a band's mean as it is. With 2 in place of 4, loud sounds
-# are clipped more often; the predicted MOS is the same.
+# Contrast does not change the level that lies this many standard deviations above a band's mean. With 2 in place of 4,
+# loud sounds exceed full scale more often; the predicted MOS is the same.
 LOUD = 4.0
 
 
