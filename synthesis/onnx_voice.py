@@ -7,6 +7,7 @@ import numpy as np
 
 from hparams import AudioConfig, UserError
 from runtime.onnx_files import OnnxNetwork, open_session
+from synthesis.limiter import limit
 from synthesis.noise import normal_noise
 from synthesis.speech import PredictedMel
 
@@ -71,8 +72,8 @@ class OnnxVocoder:
         return waves
 
     def wait(self, waves: list[np.ndarray]) -> tuple[list[np.ndarray], bool]:
-        """Returns the waves of `start`, and whether all samples are finite."""
-        return waves, all(np.isfinite(wave).all() for wave in waves)
+        """Returns the waves of `start`, limited, and whether all samples are finite."""
+        return [limit(wave) for wave in waves], all(np.isfinite(wave).all() for wave in waves)
 
 
 def _run(path: Path, session: "InferenceSession", inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -10,7 +10,6 @@ from hparams import AudioConfig, TextConfig, UserError
 from runtime.batching import row_seed
 from runtime.devices import describe_device, find_device
 from runtime.weights import newest_weights
-from synthesis.limiter import limit
 from synthesis.loading import load_griffin_lim, load_student, load_vocoder
 from synthesis.speech import SENTENCE_PAUSE, Speech, SpeechSettings, Stream
 from synthesis.timeline import join_mels, join_waves, lay_out, time_words
@@ -115,15 +114,14 @@ class Synthesizer:
         yield self._silence(first.silence)
         mel, = self._predict([first], settings.speed)
         seed, = _seeds(settings, 0, 1)
-        for part in self.vocoder.stream(mel, seed, settings.sigma, settings.denoise):
-            yield limit(part)
+        yield from self.vocoder.stream(mel, seed, settings.sigma, settings.denoise)
         count, done = GPU_PIECES_PER_CHUNK if self.on_gpu else 1, 1
         while batch := list(itertools.islice(pieces, count)):
             mels = self._predict(batch, settings.speed)
             waves = dict(self.vocoder.synthesize(mels, _seeds(settings, done, len(mels)), settings.sigma,
                                                  settings.denoise))
             for row, piece in enumerate(batch):  # the last one is a silence alone
-                wave = limit(waves[row]) if piece.reading else np.zeros(0, np.float32)
+                wave = waves[row] if piece.reading else np.zeros(0, np.float32)
                 yield np.concatenate((self._silence(piece.silence), wave))
             done += len(mels)
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hparams import AudioConfig
-from synthesis.limiter import limit
 from synthesis.speech import PredictedMel, SpokenWord
 from synthesis.vocoder_runner import TAIL_FRAMES
 
@@ -40,11 +39,11 @@ def time_words(readings: Sequence["Reading"], pieces: Sequence[PredictedMel], ti
 
 
 def join_waves(waves: Iterable[tuple[int, np.ndarray]], timeline: Timeline) -> np.ndarray:
-    """Returns the whole wave (S,) float32 in [-1, 1]; waves: the number of each piece and its wave, in any order."""
+    """Returns the whole wave (S,) float32; waves: the number of each piece and its wave, in any order."""
     joined = np.full(timeline.length, 0.0, np.float32)  # unlike zeros, touches the memory while a GPU still works
     for row, wave in waves:
         start = timeline.starts[row]
-        limit(wave, joined[start:start + len(wave)])
+        joined[start:start + len(wave)] = wave
     return joined
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hparams import AudioConfig
 from runtime.graphs import RecordedFunction
+from synthesis.limiter import KNEE, limit
 from synthesis.noise_gpu import draw_on_gpu, noise_source
 from waveglow import MelRateWaveGlow, WaveGlow, fastest
 
@@ -62,10 +63,10 @@ class TorchVocoder:
         noise = self.draw(seeds, steps * channels, first_frame * steps_per_frame * channels)
         noise = noise.view(len(seeds), steps, channels).transpose(1, 2)
         wave = self.fast.infer(mels.transpose(1, 2), sigma, noise=noise, mel_lengths=frames).float()
-        return Waves(wave, torch.linalg.vector_norm(wave, math.inf))
+        return Waves(_limit(wave), torch.linalg.vector_norm(wave, math.inf))
 
     def wait(self, started: "Waves") -> tuple[np.ndarray, bool]:
-        """Returns the waves (B, S) of `start` once the device has finished them, and whether all samples are finite."""
+        """Returns the limited waves (B, S) of `start` once the device has finished them, and whether all are finite."""
         if self.device.type == "cuda":
             torch.cuda.current_stream(self.device).synchronize()
         return started.waves.numpy(), math.isfinite(started.peak.item())
@@ -78,7 +79,14 @@ class Waves:
     Not a tuple, whose tensors RecordedFunction would copy.
     """
     waves: Tensor  # (B, S) float32
-    peak: Tensor  # () float32: the largest magnitude, NaN if a sample is; on a GPU it is found faster than on the host
+    # () float32: the largest magnitude before the limiter, NaN if a sample is; on a GPU it is found faster
+    peak: Tensor
+
+
+def _limit(waves: Tensor) -> Tensor:
+    """Returns waves of any shape as synthesis.limiter.limit does. In a recorded function it takes almost no time."""
+    kept = waves.clamp(-KNEE, KNEE)
+    return kept + (1 - KNEE) * torch.tanh((waves - kept) / (1 - KNEE))
 
 
 class GriffinLim:
@@ -97,6 +105,6 @@ class GriffinLim:
         mel = torch.as_tensor(mel, device="cpu")
         return griffin_lim(F.pad(mel, (0, length - mel.shape[1]), value=self.silence)[None], self.audio).numpy()
 
-    def wait(self, waves: np.ndarray) -> tuple[np.ndarray, bool]:
-        """Returns the waves of `start`, and whether all samples are finite."""
-        return waves, bool(np.isfinite(waves).all())
+    def wait(self, waves: np.ndarray) -> tuple[list[np.ndarray], bool]:
+        """Returns the waves (S,) of `start`, limited, and whether all samples are finite."""
+        return [limit(wave) for wave in waves], bool(np.isfinite(waves).all())

@@ -8,6 +8,7 @@ import numpy as np
 
 from hparams import AudioConfig, UserError
 from runtime.batching import group_by_length
+from synthesis.limiter import limit
 
 if TYPE_CHECKING:
     from synthesis.denoiser import Denoiser
@@ -27,7 +28,7 @@ class VocoderRunner:
     Arguments of `synthesize` and `stream`: mel: (M, T) float32, an array or a tensor on any device. seed: of the noise
     for a mel. sigma: scale of the noise, None for the one in the vocoder's config. denoise: share of the vocoder's
     constant noise that is subtracted, 0 for none. Each mel is followed by TAIL_FRAMES of silence, so its wave has
-    (T + TAIL_FRAMES) * hop samples of float32; it fades in and out.
+    (T + TAIL_FRAMES) * hop samples of float32 in [-1, 1]; it fades in and out.
     Both raise UserError if the wave is not finite.
     """
 
@@ -78,7 +79,7 @@ class VocoderRunner:
 
     def _denoised(self, wave: np.ndarray, strength: float) -> np.ndarray:
         """Returns a wave (S,) without this share of the vocoder's constant noise."""
-        return self._denoiser(wave, strength) if strength else wave
+        return limit(self._denoiser(wave, strength)) if strength else wave
 
     @functools.cached_property
     def _denoiser(self) -> "Denoiser":

@@ -21,7 +21,7 @@ def test_loud_samples_stay_within_full_scale_in_order_and_without_a_step():
     np.testing.assert_allclose(limited, -limited[::-1], atol=1e-6)
 
 
-def test_a_wave_is_limited_into_another_array_and_stays():
-    wave, out = LOUD.copy(), np.empty_like(LOUD)
-    assert limit(wave, out) is out and (wave == LOUD).all() and (out == limit(LOUD)).all()
-    assert len(limit(np.zeros(0, np.float32))) == 0
+def test_the_argument_stays_as_it_is():
+    wave = LOUD.copy()
+    limit(wave)
+    assert (wave == LOUD).all() and len(limit(np.zeros(0, np.float32))) == 0

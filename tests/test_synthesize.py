@@ -11,7 +11,8 @@ from hparams import AudioConfig, TextConfig, UserError, WaveGlowConfig
 from lightspeech import ProsodyPrediction
 from synthesis import mel_predictor, synthesizer, vocoder_runner
 from synthesis.limiter import limit
-from synthesis.torch_vocoder import TorchVocoder
+from synthesis.onnx_voice import OnnxVocoder
+from synthesis.torch_vocoder import GriffinLim, TorchVocoder
 from synthesis.vocoder_runner import FADE_SAMPLES, FIRST_CHUNK, TAIL_FRAMES, VocoderRunner
 from synthesize import Synthesizer
 from text import sequence_to_text
@@ -120,8 +121,28 @@ def test_joins_do_not_click_and_tails_are_whole(steady):
     speech = steady.speak("Hello there. Good bye.", pause=0.0)
     assert np.abs(np.diff(speech.wave)).max() <= 1.01 / (FADE_SAMPLES - 1)
     frames = frames_of(steady, "Hello there.")
-    full_scale = limit(np.ones(1, np.float32))  # what the vocoder of ones becomes
-    assert (speech.wave[FADE_SAMPLES:frames * HOP] == full_scale).all()  # nothing of the speech is faded at its end
+    assert (speech.wave[FADE_SAMPLES:frames * HOP] == 1).all()  # nothing of the speech is faded at its end
+
+
+def test_loud_speech_is_limited_whole_and_in_chunks(speaker, monkeypatch):
+    network = speaker.vocoder.vocoder.fast
+    soft, infer = speaker.speak("Hello there, you."), network.infer
+    gain = 4 / np.abs(soft.wave).max()
+    monkeypatch.setattr(network, "infer", lambda *args, **settings: gain * infer(*args, **settings))
+    loud = speaker.speak("Hello there, you.").wave
+    middle = slice(FADE_SAMPLES, -FADE_SAMPLES)
+    assert 0.95 < np.abs(loud).max() <= 1
+    np.testing.assert_allclose(loud[middle], limit(gain * soft.wave)[middle], atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(list(speaker.stream("Hello there, you.").chunks)), loud, atol=1e-4)
+    assert np.abs(speaker.speak("Hello there, you.", denoise=0.1).wave).max() <= 1
+
+
+@pytest.mark.parametrize("kind", [OnnxVocoder, GriffinLim])
+def test_vocoders_limit_their_waves(kind):
+    loud = np.linspace(-3, 3, 601, dtype=np.float32)
+    (wave,), are_finite = kind.wait(object.__new__(kind), loud[None])
+    assert are_finite and (wave == limit(loud)).all()
+    assert not kind.wait(object.__new__(kind), np.full((1, 3), np.inf, np.float32))[1]
 
 
 @pytest.mark.parametrize("speed", [0.25, 0.8, 1.3, 4.0])
