@@ -84,7 +84,7 @@ class Waves:
 
 
 def _limit(waves: Tensor) -> Tensor:
-    """Returns waves of any shape as synthesis.limiter.limit does. In a recorded function it takes almost no time."""
+    """Returns what synthesis.limiter.limit makes of waves of any shape: on a GPU this is faster than on the host."""
     kept = waves.clamp(-KNEE, KNEE)
     return kept + (1 - KNEE) * torch.tanh((waves - kept) / (1 - KNEE))
 
