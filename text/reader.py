@@ -114,8 +114,8 @@ def _read_at(text: str, position: int, lexicon: Lexicon | None, rules: RulesOfTe
         if entry:
             return *entry, "lexicon"
     plain = _PLAIN_WORD.match(text, position)
-    if plain and plain[0] not in _NOT_PLAIN:
-        return plain[0].lower(), plain.end(), "word"
+    if plain and (word := plain[0]) not in _NOT_PLAIN:
+        return word.lower(), plain.end(), "word"
     for rule in rules.at(text[position]):
         match = compiled(rule.pattern).match(text, position)
         if match and (said := rule.say(match)) is not None:

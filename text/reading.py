@@ -109,6 +109,8 @@ def _pronounce_all(pieces: list[Piece]) -> list[str]:
 
 def _bare(word: str) -> str:
     """The word without the commas that may stand in what is said of a date."""
+    if word.isalpha():
+        return word
     found = _SPOKEN_WORD.search(word)
     return found[0] if found else word
 
