@@ -79,12 +79,12 @@ class Waves:
     Not a tuple, whose tensors RecordedFunction would copy.
     """
     waves: Tensor  # (B, S) float32
-    # () float32: the largest magnitude before the limiter, NaN if a sample is; on a GPU it is found faster
+    # () float32: the largest magnitude before the limiter, NaN if a sample is NaN. A GPU finds it faster than the host.
     peak: Tensor
 
 
 def _limit(waves: Tensor) -> Tensor:
-    """Returns what synthesis.limiter.limit makes of waves of any shape: on a GPU this is faster than on the host."""
+    """Returns waves (B, S) float32 in [-1, 1]: `limit` of limiter.py for tensors, faster on a GPU than on the host."""
     kept = waves.clamp(-KNEE, KNEE)
     return kept + (1 - KNEE) * torch.tanh((waves - kept) / (1 - KNEE))
 

@@ -268,9 +268,9 @@ RULES: tuple[Rule, ...] = (
     marks.slash_between_words,
     marks.sign,
 )
-# sign -> each `needs` of a rule that holds it
-_NEEDS = {sign: frozenset(rule.needs for rule in RULES if sign in rule.needs)
-          for sign in {sign for rule in RULES for sign in rule.needs}}
+# Sign -> the `needs` of all rules that contain it.
+_NEEDS_WITH = {sign: frozenset(rule.needs for rule in RULES if sign in rule.needs)
+               for sign in {sign for rule in RULES for sign in rule.needs}}
 
 
 class RulesOfText:
@@ -281,15 +281,15 @@ class RulesOfText:
         self._by_character: dict[str, tuple[Rule, ...]] = {}
 
     @functools.cached_property
-    def _found(self) -> frozenset[str]:
-        """Returns the sets of signs, each the `needs` of some rule, of which the text holds one."""
-        return frozenset().union(*[_NEEDS[sign] for sign in _NEEDS.keys() & self._text])
+    def _needs_met(self) -> frozenset[str]:
+        """Returns the `needs` of all rules of which the text contains at least one sign."""
+        return frozenset().union(*[_NEEDS_WITH[sign] for sign in _NEEDS_WITH.keys() & self._text])
 
     def at(self, character: str) -> tuple[Rule, ...]:
         """Returns the rules that may apply where the text has this character, in order."""
         rules = self._by_character.get(character)
         if rules is None:
-            rules = self._by_character[character] = _rules_for(_kind(character), self._found)
+            rules = self._by_character[character] = _rules_for(_kind(character), self._needs_met)
         return rules
 
 
@@ -301,9 +301,9 @@ def _kind(character: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _rules_for(kind: str, found: frozenset[str]) -> tuple[Rule, ...]:
-    """Returns the rules that may apply at a kind of character, in order, if their needs are in `found`.
+def _rules_for(kind: str, needs_met: frozenset[str]) -> tuple[Rule, ...]:
+    """Returns the rules that may apply at a kind of character, in order, whose `needs` are empty or met.
 
     Cached: few combinations occur, and to look through all rules for each text took a tenth of the time.
     """
-    return tuple(one for one in RULES if kind in one.starts and (not one.needs or one.needs in found))
+    return tuple(one for one in RULES if kind in one.starts and (not one.needs or one.needs in needs_met))

@@ -91,8 +91,7 @@ def write_voice(out: Path, files: VoiceFiles) -> None:
     shutil.copyfile(files.vocoder, out / "vocoder.onnx")
     settings = {"text": dataclasses.asdict(network.text), "sample_rate": audio.sample_rate,
                 "hop_length": audio.hop_length, "log_floor": audio.log_floor,
-                "tail_frames": TAIL_FRAMES, "fade_samples": FADE_SAMPLES, "knee": KNEE,
-                "pause": SENTENCE_PAUSE,
+                "tail_frames": TAIL_FRAMES, "fade_samples": FADE_SAMPLES, "knee": KNEE, "pause": SENTENCE_PAUSE,
                 "noise_channels": audio.hop_length if vocoder.n_flows else 0, "noise_edge": EDGE,
                 "sigma": vocoder.sigma}
     (out / "voice.json").write_text(json.dumps(settings), encoding="utf-8")

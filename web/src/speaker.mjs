@@ -95,14 +95,14 @@ function limited(sample, knee) {
 
 // Returns samples in [-1, 1] that fade in and out.
 function faded(samples, { fade_samples: fade, knee }) {
-  const wave = Float32Array.from(samples);
+  const wave = Float32Array.from(samples, (sample) => limited(sample, knee));
   const count = Math.min(fade, Math.floor(wave.length / 2));
   for (let index = 0; index < count; index++) {
     const gain = index / Math.max(1, count - 1);
     wave[index] *= gain;
     wave[wave.length - 1 - index] *= gain;
   }
-  return wave.map((sample) => limited(sample, knee));
+  return wave;
 }
 
 // Returns the wave of a piece, and its words in samples.
