@@ -15,8 +15,11 @@ import tacotron2
 import train
 import waveglow
 from experiments.clock import add_clock
+from hparams import CONFIGS
+from training.sharpening import sharpen
 
 ROOT = Path(__file__).parents[1]
+TEACHER = ROOT / "tacotron2" / "pre_trained_model" / "tacotron2.safetensors"
 TEXTS = ["Hello.", "One two three.", "It was good.", "Printing, in the only sense."]
 FEW = ["--config", "tiny", "--steps", "4", "--batch-size", "2", "--log-every", "2", "--validate-every", "4",
        "--device", "cpu"]
@@ -95,6 +98,22 @@ def test_training_by_two_processes_through_the_script(corpus, tmp_path):
     assert (tmp_path / "run" / "best.pt").exists()
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_teacher_is_sharpened_on_the_gpu_as_on_the_cpu(corpus):
+    weights = []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        teacher = tacotron2.Tacotron2(CONFIGS["tacotron2"]["tiny"][0]).eval()
+        add_clock(teacher)
+        torch.cuda.reset_peak_memory_stats()
+        sharpen(teacher, corpus, 1.15, torch.device(device))
+        assert (torch.cuda.max_memory_allocated() > 0) == (device == "cuda")
+        weights.append(teacher.decoder.linear_projection.linear_layer.weight)
+    on_cpu, on_gpu = weights
+    assert (on_cpu - on_gpu).norm() < 1e-2 * on_cpu.norm()
+
+
 @pytest.fixture
 def one_line_error(capsys):
     """A function that runs train.py with mistaken arguments and returns its error, the last line that it prints."""
@@ -122,6 +141,8 @@ def one_line_error(capsys):
     (["--mels", "."], "--mels: is for waveglow and joint, found --model lightspeech"),
     (["--sharpen", "1.2", "--export", "x.safetensors"], "--sharpen: is for teacher and student"),
     (["--sharpen", "1.2", "--data", "."], "--sharpen: is for finished weights"),
+    (["--model", "tacotron2", "--init", TEACHER, "--data", ".", "--sharpen", "1.2", "--export", "x.safetensors",
+      "--device", "cuda:99"], "--device cuda:99: "),
     (["--contrast", "1.2", "--export", "x.safetensors"], "--contrast: is for a student; it needs the --data"),
     (["--contrast", "1.2", "--data", "."], "--contrast: is for finished weights"),
     (["--init", "/nowhere.safetensors", "--export", "x.safetensors"], "/nowhere.safetensors: no such file; --init"),

@@ -13,6 +13,7 @@ import tacotron2
 import waveglow
 from hparams import CONFIGS, JointConfig, TextConfig, UserError
 from runtime.console import print_notice
+from runtime.devices import pick_device
 from runtime.files import make_folder
 from runtime.networks import build_network, load_tensors
 from runtime.settings import from_dict
@@ -32,13 +33,13 @@ FLOW_TENSORS = ("flows.", "scale.")
 
 def export(model: str, source: Path, target: Path, preliminary: str | None = None,
            sharpening: tuple[Path, float] | None = None, contrast: tuple[Path, float] | None = None,
-           pace: float | None = None) -> None:
+           pace: float | None = None, device: str = "cpu") -> None:
     """Writes a released weights file: the averaged weights of a run's best.pt, or of latest.pt if there is no best.pt.
 
     source: the run's folder, or a released file that is rewritten; target: a name ending in .safetensors, or for
     student and vocoder in .onnx; preliminary: a note why the weights are not final, in place of that of a released
     file; sharpening: the training data and the factor, see `sharpen`; contrast: the same for a student, see
-    `add_contrast`; pace: a factor for a student, see `change_pace`.
+    `add_contrast`; pace: a factor for a student, see `change_pace`; device: where a teacher that is sharpened reads.
     Raises UserError for a run without a checkpoint of this model, a damaged checkpoint or a file of another model.
     """
     endings = (".safetensors",) if model == "tacotron2" else (".safetensors", ".onnx")
@@ -50,7 +51,7 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
     if preliminary:
         notes["preliminary"] = preliminary
     if sharpening:
-        sharpen(network, *sharpening)
+        sharpen(network, *sharpening, pick_device(device))
         notes["sharpened"] = sharpening[1]
     if contrast:
         assert isinstance(network, lightspeech.LightSpeech)

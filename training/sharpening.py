@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from tqdm import trange
 
 import lightspeech
 import tacotron2
@@ -28,16 +29,19 @@ LEAST_FRAMES = 160  # twice the bands; the covariance of fewer is too uncertain
 LOUD = 4.0
 
 
-def sharpen(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Path, factor: float) -> None:
+def sharpen(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Path, factor: float,
+            device: torch.device) -> None:
     """Gives a network's mels the covariance of their targets, stretched by `factor`, in place. See audio/bands.py.
 
-    data: the training data, a folder in LJSpeech's layout for a teacher, a distilled dataset for a student; at most
-    MOST_TEXTS of its texts are used. Prints by how much the mels are stretched. Raises UserError for a factor that is
-    not a number above 0, data that cannot be read, and fewer than LEAST_FRAMES frames.
+    network: on the CPU, where it is in the end too; data: the training data, a folder in LJSpeech's layout for a
+    teacher, a distilled dataset for a student; at most MOST_TEXTS of its texts are used; device: where a teacher reads
+    them. Prints by how much the mels are stretched. Raises UserError for a factor that is not a number above 0, data
+    that cannot be read, and fewer than LEAST_FRAMES frames.
     """
     _check_factor("--sharpen", factor)
     if isinstance(network, tacotron2.Tacotron2):
-        generated, targets = _teacher_frames(network, data)
+        generated, targets = _teacher_frames(network.to(device), data, device)
+        network.cpu()
     else:
         generated, targets = _student_frames(network, data)
     if min(len(generated), len(targets)) < LEAST_FRAMES:
@@ -87,17 +91,21 @@ def _evenly_spaced(count: int) -> range:
 
 
 @torch.no_grad()
-def _teacher_frames(network: tacotron2.Tacotron2, folder: Path) -> tuple[Tensor, Tensor]:
-    """Returns frames (T, M) of free-running inference, with a seed for each text, and those of the recordings."""
+def _teacher_frames(network: tacotron2.Tacotron2, folder: Path, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Returns frames (T, M) of free-running inference, with a seed for each text, and those of the recordings.
+
+    network: on `device`.
+    """
     lines = split_lines(folder)[0]
     lines = [lines[row] for row in _evenly_spaced(len(lines))]
     waves = read_corpus(folder, [line.name for line in lines], AudioConfig().sample_rate)
     rows, frames = [torch.tensor(read(line.text, network.text).ids) for line in lines], []
-    for start in range(0, len(rows), BATCH_SIZE):
+    for start in trange(0, len(rows), BATCH_SIZE, desc="sharpening", disable=None):
         batch = rows[start:start + BATCH_SIZE]
-        output = network.infer(pad_sequence(batch, batch_first=True), torch.tensor([len(row) for row in batch]),
-                               [torch.Generator().manual_seed(start + number) for number in range(len(batch))])
-        frames += [mel[:, :length].t() for mel, length in zip(output.mel, output.mel_lengths.tolist())]
+        ids, lengths = pad_sequence(batch, batch_first=True).to(device), torch.tensor([len(row) for row in batch])
+        output = network.infer(ids, lengths, [torch.Generator().manual_seed(start + number)
+                                              for number in range(len(batch))])
+        frames += [mel[:, :length].t() for mel, length in zip(output.mel.cpu(), output.mel_lengths.tolist())]
     return torch.cat(frames), mels_from_waves(waves, "cpu").flat
 
 

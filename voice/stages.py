@@ -112,7 +112,8 @@ def _train(job: Job, name: str, model: str, watch: Watch) -> bool:
                  resume=find_checkpoint(folder) is not None, watch=watch):
         return False
     sharpened = model == "tacotron2" and _reads(job)
-    export(model, folder, job.weights(name), sharpening=(job.recordings, TEACHER_SHARPENING) if sharpened else None)
+    export(model, folder, job.weights(name), sharpening=(job.recordings, TEACHER_SHARPENING) if sharpened else None,
+           device=job.device)
     return True
 
 
