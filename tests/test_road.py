@@ -107,7 +107,8 @@ def test_a_teacher_is_sharpened_on_the_gpu_as_on_the_cpu(corpus):
         teacher = tacotron2.Tacotron2(CONFIGS["tacotron2"]["tiny"][0]).eval()
         add_clock(teacher)
         torch.cuda.reset_peak_memory_stats()
-        sharpen(teacher, corpus, 1.15, torch.device(device))
+        with torch.backends.cudnn.flags(allow_tf32=False):  # its rounding changes random weights' frames by percents
+            sharpen(teacher, corpus, 1.15, torch.device(device))
         assert (torch.cuda.max_memory_allocated() > 0) == (device == "cuda")
         weights.append(teacher.decoder.linear_projection.linear_layer.weight)
     on_cpu, on_gpu = weights
