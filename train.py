@@ -172,7 +172,7 @@ def export_weights(options: argparse.Namespace) -> None:
     if options.pace is not None and options.model != "lightspeech":
         raise UserError(f"--pace: is for a student, found --model {options.model}; leave it out")
     export(options.model, source, options.export, options.preliminary, sharpening, contrast, options.pace,
-           options.device)
+           device=options.device)
 
 
 def main(argv: list[str] | None = None) -> int:

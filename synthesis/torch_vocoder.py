@@ -84,7 +84,7 @@ class Waves:
 
 
 def _limit(waves: Tensor) -> Tensor:
-    """Returns waves (B, S) float32 in [-1, 1]: `limit` of limiter.py for tensors, faster on a GPU than on the host."""
+    """Returns waves (B, S) float32 limited to [-1, 1], as `limit` does it in NumPy; a GPU is faster at it."""
     kept = waves.clamp(-KNEE, KNEE)
     return kept + (1 - KNEE) * torch.tanh((waves - kept) / (1 - KNEE))
 

@@ -282,7 +282,7 @@ class RulesOfText:
 
     @functools.cached_property
     def _needs_met(self) -> frozenset[str]:
-        """Returns the `needs` of all rules of which the text contains at least one sign."""
+        """Returns the `needs` that are met: those of which the text contains at least one sign."""
         return frozenset().union(*[_NEEDS_WITH[sign] for sign in _NEEDS_WITH.keys() & self._text])
 
     def at(self, character: str) -> tuple[Rule, ...]:

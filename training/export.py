@@ -39,7 +39,8 @@ def export(model: str, source: Path, target: Path, preliminary: str | None = Non
     source: the run's folder, or a released file that is rewritten; target: a name ending in .safetensors, or for
     student and vocoder in .onnx; preliminary: a note why the weights are not final, in place of that of a released
     file; sharpening: the training data and the factor, see `sharpen`; contrast: the same for a student, see
-    `add_contrast`; pace: a factor for a student, see `change_pace`; device: where a teacher that is sharpened reads.
+    `add_contrast`; pace: a factor for a student, see `change_pace`; device: the name of the device (see
+    `pick_device`) on which a teacher reads texts for `sharpening`.
     Raises UserError for a run without a checkpoint of this model, a damaged checkpoint or a file of another model.
     """
     endings = (".safetensors",) if model == "tacotron2" else (".safetensors", ".onnx")

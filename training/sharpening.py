@@ -33,14 +33,14 @@ def sharpen(network: tacotron2.Tacotron2 | lightspeech.LightSpeech, data: Path, 
             device: torch.device) -> None:
     """Gives a network's mels the covariance of their targets, stretched by `factor`, in place. See audio/bands.py.
 
-    network: on the CPU, where it is in the end too; data: the training data, a folder in LJSpeech's layout for a
-    teacher, a distilled dataset for a student; at most MOST_TEXTS of its texts are used; device: where a teacher reads
-    them. Prints by how much the mels are stretched. Raises UserError for a factor that is not a number above 0, data
-    that cannot be read, and fewer than LEAST_FRAMES frames.
+    network: on the CPU, before and after; data: the training data, a folder in LJSpeech's layout for a teacher, a
+    distilled dataset for a student; at most MOST_TEXTS of its texts are used; device: a teacher reads the texts on it.
+    Prints by how much the mels are stretched. Raises UserError for a factor that is not a number above 0, data that
+    cannot be read, and fewer than LEAST_FRAMES frames.
     """
     _check_factor("--sharpen", factor)
     if isinstance(network, tacotron2.Tacotron2):
-        generated, targets = _teacher_frames(network.to(device), data, device)
+        generated, targets = _teacher_frames(network.to(device), data)
         network.cpu()
     else:
         generated, targets = _student_frames(network, data)
@@ -91,12 +91,12 @@ def _evenly_spaced(count: int) -> range:
 
 
 @torch.no_grad()
-def _teacher_frames(network: tacotron2.Tacotron2, folder: Path, device: torch.device) -> tuple[Tensor, Tensor]:
+def _teacher_frames(network: tacotron2.Tacotron2, folder: Path) -> tuple[Tensor, Tensor]:
     """Returns frames (T, M) of free-running inference, with a seed for each text, and those of the recordings.
 
-    network: on `device`.
+    The network may be on any device; the frames are on the CPU.
     """
-    lines = split_lines(folder)[0]
+    device, lines = next(network.parameters()).device, split_lines(folder)[0]
     lines = [lines[row] for row in _evenly_spaced(len(lines))]
     waves = read_corpus(folder, [line.name for line in lines], AudioConfig().sample_rate)
     rows, frames = [torch.tensor(read(line.text, network.text).ids) for line in lines], []
